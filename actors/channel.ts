@@ -1,0 +1,126 @@
+/**
+ * One channel on this node: its log, its history, and the snapshot that is served.
+ *
+ * Holds the effects that the ports of actors/follow-channel.ts need; decides nothing.
+ */
+import { History } from '../store/history.ts'
+import type { ReleaseSummary } from '../store/history.ts'
+import type { IndexFiles } from '../store/index-files.ts'
+import type { ReleaseLog } from '../store/release-log.ts'
+import { Snapshot } from '../store/snapshot.ts'
+import type { SnapshotProgress } from '../store/snapshot.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import type { Genesis } from '../schemas/events.ts'
+import { OPEN_SNAPSHOTS_MAX } from '../schemas/limits.ts'
+import type { KeyHex } from '../schemas/units.ts'
+import type { When } from '../schemas/when.ts'
+
+export type ChannelRole = 'publisher' | 'follower'
+
+export class Channel {
+  /** Unique on this node. The id, until a channel followed without a name has told its own. */
+  name: string
+  readonly role: ChannelRole
+  readonly log: ReleaseLog
+  readonly history: History
+  readonly #files: IndexFiles
+  #genesis: Genesis | null = null
+  #current: Snapshot | null = null
+  /** Past snapshots that somebody asked for, least recently used first. */
+  readonly #past = new Map<number, Promise<Snapshot>>()
+  /** Reports of a rebuild under way, for progress bars. */
+  onProgress: (progress: SnapshotProgress) => void = () => {}
+
+  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles) {
+    this.name = name
+    this.role = role
+    this.log = log
+    this.history = new History(log)
+    this.#files = files
+  }
+
+  get key(): KeyHex {
+    return this.log.key
+  }
+
+  /** Null until the first block has arrived in this session. */
+  get genesis(): Genesis | null {
+    return this.#genesis
+  }
+
+  get current(): Snapshot | null {
+    return this.#current
+  }
+
+  /** Releases of the log beyond the one that is served. */
+  get behind(): number {
+    return (this.history.newest?.number ?? 0) - (this.#current?.release.number ?? 0)
+  }
+
+  /** After a restart: the release that was ready, from this disk alone. */
+  async restore(block: number): Promise<void> {
+    await this.history.advance(block, { local: true })
+    await this.#serve(this.history.resolve({ kind: 'newest' }))
+  }
+
+  /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
+  async prepare(): Promise<ReleaseSummary | null> {
+    this.#genesis = await this.log.genesis() // also lints the manifest, which comes with the first proof
+    await this.history.advance()
+    const newest = this.history.newest
+    if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
+    return newest
+  }
+
+  /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, and what rebuilding throws. */
+  async snapshot(when: When): Promise<Snapshot> {
+    const current = this.#current
+    if (when.kind === 'newest') {
+      if (current !== null) return current
+      throw new FreshetError('NO_RELEASE', `channel ${this.name} has no release ready yet`)
+    }
+    const { number } = this.history.resolve(when)
+    if (number === current?.release.number) return current
+    return this.#pastSnapshot(number)
+  }
+
+  async close(): Promise<void> {
+    const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
+    for (const snapshot of opened) await snapshot?.close()
+    await this.log.close()
+  }
+
+  async #serve({ number }: ReleaseSummary): Promise<void> {
+    const next = await Snapshot.open(this.log, this.#files, await this.history.plan(number), this.onProgress)
+    const before = this.#current
+    this.#current = next
+    // Clients that are pinned to the release before go on reading it; it leaves with the least recently used.
+    if (before !== null) this.#keepPast(before.release.number, Promise.resolve(before))
+  }
+
+  #pastSnapshot(number: number): Promise<Snapshot> {
+    const known = this.#past.get(number)
+    if (known !== undefined) {
+      this.#past.delete(number)
+      this.#past.set(number, known)
+      return known
+    }
+    const opening = this.history.plan(number).then((plan) => Snapshot.open(this.log, this.#files, plan, this.onProgress))
+    this.#keepPast(number, opening)
+    opening.catch(() => this.#past.delete(number)) // the caller sees the error; the next one tries again
+    return opening
+  }
+
+  #keepPast(number: number, snapshot: Promise<Snapshot>): void {
+    this.#past.set(number, snapshot)
+    for (const [oldest, opened] of this.#past) {
+      if (this.#past.size <= OPEN_SNAPSHOTS_MAX) return
+      this.#past.delete(oldest)
+      void opened.then((least) => least.close()).catch(() => {}) // nobody waits for a snapshot that failed to open
+    }
+  }
+}
+
+function valueOf<T>(result: PromiseSettledResult<T>): T | null {
+  return result.status === 'fulfilled' ? result.value : null
+}

@@ -1,0 +1,205 @@
+/**
+ * A running node: the one public entry. Owns a session on its store, reopens it after a failed write, and answers in terms of
+ * channels, releases and packages.
+ *
+ * The gateway outlives sessions: while the store is being reopened clients get an error that tells them to come back.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { requireChannelName } from '../schemas/channel-name.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import { RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import { startGateway } from '../protocols/gateway.ts'
+import type { Gateway } from '../protocols/gateway.ts'
+import { homeAt } from '../store/home.ts'
+import type { Home } from '../store/home.ts'
+import { parseId } from '../store/identity.ts'
+import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
+import type { Channel } from './channel.ts'
+import { Notifier } from './notifier.ts'
+import type { Notification } from './notifier.ts'
+import { fetchPackage } from './ports/fetch-package.ts'
+import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
+import { gatewaySource } from './ports/gateway-source.ts'
+import type { NetworkOptions } from './ports/network.ts'
+import { publishRelease } from './ports/publish-release.ts'
+import type { PublishProgress, PublishResult } from './ports/publish-release.ts'
+import { Session } from './session.ts'
+import { statusOf } from './status.ts'
+import type { NodeStatus } from './status.ts'
+
+export interface NodeOptions {
+  readonly home: string
+  /** Null: no network, only this disk. */
+  readonly network?: NetworkOptions | null
+  /** Null: no gateway. Port 0: any free one. */
+  readonly gateway?: { readonly host: string; readonly port: number } | null
+  readonly now?: () => number
+  readonly log?: (level: 'info' | 'warn', message: string) => void
+}
+
+export interface ChannelKeys {
+  /** OpenPGP, ASCII-armoured. */
+  readonly publicKey: Buffer
+  readonly privateKey: string
+}
+
+/** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, ADDRESS_IN_USE, ... */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const node = new Node(options)
+  await node.open()
+  return node
+}
+
+export class Node {
+  readonly home: Home
+  readonly notifier = new Notifier()
+  readonly #options: NodeOptions
+  readonly #now: () => number
+  #session: Session | null = null
+  /** Why there is no session at the moment. */
+  #outage: FreshetError = new FreshetError('STORE_FAILED', 'the node has not been opened')
+  #gateway: Gateway | null = null
+  readonly #stopped = new AbortController()
+  /** One import at a time and channel. */
+  readonly #publishing = new Map<string, Promise<unknown>>()
+
+  constructor(options: NodeOptions) {
+    this.home = homeAt(options.home)
+    this.#options = options
+    this.#now = options.now ?? Date.now
+  }
+
+  async open(): Promise<void> {
+    this.#session = await this.#openSession()
+    const { gateway } = this.#options
+    if (gateway == null) return
+    try {
+      this.#gateway = await startGateway({ ...gateway, source: this.#gatewaySource() })
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** @throws FreshetError STORE_FAILED, DISK_FULL while the store is being reopened. */
+  get session(): Session {
+    if (this.#session === null) throw this.#outage
+    return this.#session
+  }
+
+  get gateway(): { readonly url: string; readonly port: number } | null {
+    return this.#gateway
+  }
+
+  /** Key pair first, then the genesis that names it: a crash in between leaves a key without channel, which the next try replaces. */
+  async createChannel(name: string, keys: ChannelKeys): Promise<Channel> {
+    requireChannelName(name)
+    if (this.session.channels.some((channel) => channel.name === name)) {
+      throw new FreshetError('CHANNEL_EXISTS', `a channel called ${name} exists already`, { name })
+    }
+    await keepSigningKey(this.home.keys, name, keys.privateKey)
+    return this.session.createChannel(name, keys.publicKey)
+  }
+
+  /** The armoured private key that signs Release files of an own channel. */
+  async signingKey(name: string): Promise<string> {
+    return readSigningKey(this.home.keys, this.session.channel(name).name)
+  }
+
+  async follow(id: string, name: string | null): Promise<Channel> {
+    return this.session.follow(parseId(id), name === null ? id : requireChannelName(name))
+  }
+
+  /** Appends a release made from `draft`; resolves when this node's gateway serves it. */
+  async publish(
+    name: string,
+    draft: ReleaseDraft,
+    onProgress: (progress: PublishProgress) => void = () => {},
+  ): Promise<PublishResult> {
+    const earlier = this.#publishing.get(name) ?? Promise.resolve()
+    const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
+    this.#publishing.set(name, publishing.catch(() => {})) // the caller sees the error; the next import only waits
+    return publishing
+  }
+
+  async fetch(wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
+    return fetchPackage(this.session, wish, signal)
+  }
+
+  status(): NodeStatus {
+    return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
+  }
+
+  /** @returns what ends the listening. */
+  onNotification(listener: (notification: Notification) => void): () => void {
+    return this.notifier.listen(listener)
+  }
+
+  async close(): Promise<void> {
+    this.#stopped.abort()
+    await this.#gateway?.close()
+    await this.#session?.close()
+    this.#session = null
+  }
+
+  async #publish(
+    name: string,
+    draft: ReleaseDraft,
+    onProgress: (progress: PublishProgress) => void,
+  ): Promise<PublishResult> {
+    const { session } = this
+    const channel = session.channel(name)
+    const { pool, heads, files, network } = session
+    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
+    const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
+    await session.settled(channel, result.release, this.#stopped.signal)
+    return result
+  }
+
+  #openSession(): Promise<Session> {
+    return Session.open({
+      home: this.home,
+      network: this.#options.network ?? null,
+      notifier: this.notifier,
+      now: this.#now,
+      onFailure: (failure) => void this.#reopen(failure),
+      log: this.#options.log ?? (() => {}),
+    })
+  }
+
+  /** A write failed: that store instance is dead. Close it, and try again until the disk lets us. */
+  async #reopen(failure: FreshetError): Promise<void> {
+    const failed = this.#session
+    if (failed === null || this.#stopped.signal.aborted) return
+    this.#session = null
+    this.#outage = failure
+    this.#log(`${failure.code}: ${failure.message}; the store is being reopened`)
+    await failed.close().catch((error: unknown) => this.#log(`closing the failed store: ${asFreshetError(error).message}`))
+    const { signal } = this.#stopped
+    for (let pauseMs = RETRY_PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(2 * pauseMs, RETRY_PAUSE_MS_MAX / 4)) {
+      try {
+        this.#session = await this.#openSession()
+        this.#log('the store is open again')
+        return
+      } catch (error) {
+        this.#outage = asFreshetError(error)
+        await pause(pauseMs, undefined, { signal }).catch(() => {}) // stopped: the loop condition sees it
+      }
+    }
+  }
+
+  #log(message: string): void {
+    this.#options.log?.('warn', message)
+  }
+
+  /** Looks the session up at every request: it may be another one by then. */
+  #gatewaySource(): ReturnType<typeof gatewaySource> {
+    return gatewaySource({
+      channel: (name) => this.session.channel(name),
+      channels: () => this.session.channels,
+      notices: (channel) => (this.session.troubles.has(channel.key) ? [this.session.troubles.get(channel.key)?.code ?? ''] : []),
+      session: () => this.session,
+    })
+  }
+}

@@ -1,0 +1,74 @@
+/** Tells whoever listens what a release that has just become ready changed. Nothing here survives a restart yet. */
+import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
+import { readPackageChanges } from '../store/package-changes.ts'
+import type { ChangeKind, PackageChange } from '../store/package-changes.ts'
+import type { Channel } from './channel.ts'
+
+export interface Notification {
+  readonly channel: string
+  readonly id: string
+  readonly release: number
+  /** The release that was ready before, 0: none. */
+  readonly previous: number
+  readonly publishedAt: string
+  readonly releasedAt: string
+  /** Packages in the snapshot. */
+  readonly packages: number
+  readonly counts: Readonly<Record<ChangeKind, number>>
+  /** Sizes of the packages that came, in bytes. */
+  readonly bytes: number
+  /** Null: a first release, or too many changes to list. */
+  readonly changes: readonly PackageChange[] | null
+  /** Releases that this node knows of and has not made ready. */
+  readonly behind: number
+}
+
+export class Notifier {
+  readonly #listeners = new Set<(notification: Notification) => void>()
+  #recent: Notification[] = []
+
+  get recent(): readonly Notification[] {
+    return this.#recent
+  }
+
+  /** @returns what ends the listening. */
+  listen(listener: (notification: Notification) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** `previous`: number of the release that was ready before. */
+  async announce(channel: Channel, previous: number): Promise<void> {
+    const notification = await describe(channel, previous)
+    if (notification === null) return
+    this.#recent = [...this.#recent, notification].slice(-NOTIFICATIONS_MAX)
+    for (const listener of this.#listeners) listener(notification)
+  }
+}
+
+async function describe(channel: Channel, previous: number): Promise<Notification | null> {
+  const { current, history } = channel
+  if (current === null) return null
+  const { number, publishedAtMs, releasedAtMs } = current.release
+  const changes =
+    previous === 0
+      ? null
+      : await readPackageChanges(channel.log, await history.plan(previous), await history.plan(number))
+  const counts = { added: 0, removed: 0, upgraded: 0, downgraded: 0, changed: 0 }
+  for (const { kind } of changes ?? []) counts[kind]++
+  const packages = current.packageCount
+  if (previous === 0) counts.added = packages
+  return {
+    channel: channel.name,
+    id: channel.log.id,
+    release: number,
+    previous,
+    publishedAt: new Date(publishedAtMs).toISOString(),
+    releasedAt: new Date(releasedAtMs).toISOString(),
+    packages,
+    counts,
+    bytes: (changes ?? []).reduce((sum, { byteLength }) => sum + byteLength, 0),
+    changes,
+    behind: channel.behind,
+  }
+}

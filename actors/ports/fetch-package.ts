@@ -1,0 +1,72 @@
+/** Fetches the .deb of one package of a snapshot, named as people name it: NAME[=VERSION][:ARCHITECTURE]. */
+import { compareVersions } from '../../schemas/debian-version.ts'
+import { FreshetError } from '../../schemas/errors.ts'
+import type { DigestHex } from '../../schemas/units.ts'
+import { parseWhen } from '../../schemas/when.ts'
+import type { FoundStanza } from '../../store/catalogue.ts'
+import type { Session } from '../session.ts'
+
+export interface PackageWish {
+  readonly channel: string
+  readonly when: string | null
+  readonly name: string
+  /** Null: the newest version; any architecture, when there is only one. */
+  readonly version: string | null
+  readonly architecture: string | null
+}
+
+export interface FetchedPackage {
+  readonly name: string
+  readonly version: string
+  readonly architecture: string
+  readonly digest: DigestHex
+  readonly byteLength: number
+  /** As in the index: its last segment is what apt would call the file. */
+  readonly filename: string
+  /** Where the file lies in the pool, or where it was adopted. */
+  readonly path: string
+}
+
+/** @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, ARTIFACT_UNAVAILABLE, ... */
+export async function fetchPackage(session: Session, wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
+  const channel = session.channel(wish.channel)
+  const snapshot = await channel.snapshot(parseWhen(wish.when))
+  const stanza = choose(await snapshot.byName(wish.name), wish)
+  const { name, version, architecture, digest, byteLength, filename } = stanza
+  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot: channel.history.root(digest) })
+  await untilAborted(fetched, signal)
+  const path = session.pool.pathOf(digest)
+  if (path === null) throw new FreshetError('POOL_CORRUPT', `artifact ${digest} left the pool`, { digest })
+  return { name, version, architecture, digest, byteLength, filename, path }
+}
+
+function choose(found: readonly FoundStanza[], { name, version, architecture }: PackageWish): FoundStanza {
+  const fitting = found.filter(
+    (stanza) =>
+      (version === null || stanza.version === version) && (architecture === null || stanza.architecture === architecture),
+  )
+  const newest = fitting.reduce<FoundStanza | null>(
+    (best, stanza) => (best === null || compareVersions(stanza.version, best.version) > 0 ? stanza : best),
+    null,
+  )
+  if (newest === null) {
+    const known = found.map((stanza) => `${stanza.version} (${stanza.architecture})`).join(', ')
+    const what = `${name}${version === null ? '' : `=${version}`}${architecture === null ? '' : `:${architecture}`}`
+    throw new FreshetError('PACKAGE_UNKNOWN', `no ${what} in this snapshot${known === '' ? '' : `, which has ${known}`}`)
+  }
+  const architectures = new Set(fitting.filter((s) => s.version === newest.version).map((s) => s.architecture))
+  if (architectures.size > 1) {
+    throw new FreshetError('PACKAGE_AMBIGUOUS', `${name} ${newest.version} exists for ${[...architectures].join(', ')}`)
+  }
+  return newest
+}
+
+/** The fetch goes on for others, and after a restart; only this wait ends. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = (): void => reject(new FreshetError('INTERRUPTED', 'the fetch goes on when the daemon runs'))
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

@@ -1,0 +1,124 @@
+/**
+ * The artifacts that this node is fetching: one actor each, a bound on how many transfer at once.
+ *
+ * Whoever wants an artifact gets one promise for it, however many ask. A wish is a fact: after a restart it is taken up again.
+ */
+import { createActor } from 'xstate'
+import type { Actor } from 'xstate'
+import type { Artifact } from '../../schemas/artifact.ts'
+import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
+import type { Fact, FactOf } from '../../schemas/journal.ts'
+import { FETCHES_ACTIVE_MAX, FETCHES_WAITING_MAX } from '../../schemas/limits.ts'
+import type { DigestHex, KeyHex } from '../../schemas/units.ts'
+import type { PartialArtifact, Pool } from '../../store/pool.ts'
+import { fetchArtifact } from '../fetch-artifact.ts'
+import type { FetchContext } from '../fetch-artifact.ts'
+import { livePort } from '../port.ts'
+import { Slots } from './slots.ts'
+
+export interface FetchesDeps {
+  readonly pool: Pool
+  readonly record: (fact: Fact) => Promise<void>
+  readonly now: () => number
+  /** Brings every piece into `sink` and completes it, from whichever peers there are. */
+  readonly transfer: (sink: PartialArtifact, signal: AbortSignal) => Promise<void>
+  readonly onDefect: (error: unknown) => void
+}
+
+interface Fetch {
+  readonly actor: Actor<typeof fetchArtifact>
+  readonly done: Promise<void>
+}
+
+export class Fetches {
+  readonly #deps: FetchesDeps
+  readonly #fetches = new Map<DigestHex, Fetch>()
+  readonly #slots = new Slots(FETCHES_ACTIVE_MAX)
+
+  constructor(deps: FetchesDeps) {
+    this.#deps = deps
+  }
+
+  get count(): number {
+    return this.#fetches.size
+  }
+
+  /**
+   * Resolves when the artifact is in the pool.
+   * @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR; STORE_FAILED when too many are waiting.
+   */
+  async want(key: KeyHex, artifact: Artifact): Promise<void> {
+    const { digest, byteLength, piecesRoot } = artifact
+    if (this.#deps.pool.held(digest) !== null) return
+    const running = this.#fetches.get(digest)
+    if (running !== undefined) return running.done
+    if (this.#fetches.size >= FETCHES_WAITING_MAX) {
+      throw new FreshetError('STORE_FAILED', `${this.#fetches.size} artifacts are being fetched already`)
+    }
+    const wanted = { type: 'artifact.wanted', key, digest, byteLength, piecesRoot, atMs: this.#deps.now() } as const
+    const fetch = this.#start(wanted)
+    await this.#deps.record(wanted)
+    return fetch.done
+  }
+
+  /** After a restart. */
+  resume(wanted: FactOf<'artifact.wanted'>): void {
+    if (this.#deps.pool.held(wanted.digest) !== null || this.#fetches.has(wanted.digest)) return
+    this.#start(wanted).done.catch(() => {}) // nobody waits any more; the journal says how it ended
+  }
+
+  close(): void {
+    for (const { actor } of this.#fetches.values()) actor.stop()
+    this.#fetches.clear()
+  }
+
+  #start(wanted: FactOf<'artifact.wanted'>): Fetch {
+    const port = livePort((context: FetchContext, signal) => this.#transfer(context, signal), this.#deps.onDefect)
+    const actor = createActor(fetchArtifact.provide({ actors: { transfer: port } }), { input: { wanted } })
+    const done = new Promise<void>((resolve, reject) => {
+      actor.subscribe({
+        next: ({ value, context }) => {
+          if (value === 'kept') resolve()
+          if (value === 'unavailable') reject(unavailable(context))
+        },
+        error: reject,
+      })
+    }).finally(() => this.#fetches.delete(wanted.digest))
+    const fetch = { actor, done }
+    this.#fetches.set(wanted.digest, fetch)
+    actor.start()
+    return fetch
+  }
+
+  async #transfer({ wanted }: FetchContext, signal: AbortSignal): Promise<void> {
+    const { digest, byteLength } = wanted
+    const release = await this.#slots.take(signal)
+    try {
+      const sink = await this.#deps.pool.begin(wanted)
+      try {
+        await this.#deps.transfer(sink, signal)
+      } finally {
+        await sink.close()
+      }
+      await this.#settle({ type: 'artifact.kept', digest, byteLength, atMs: this.#deps.now() })
+    } catch (error) {
+      if (signal.aborted) return
+      const { code } = asFreshetError(error)
+      await this.#settle({ type: 'artifact.unavailable', digest, code, atMs: this.#deps.now() })
+    } finally {
+      release()
+    }
+  }
+
+  /** Recorded first, then told to the actor: what a person hears of is in the journal. */
+  async #settle(fact: FactOf<'artifact.kept' | 'artifact.unavailable'>): Promise<void> {
+    const fetch = this.#fetches.get(fact.digest)
+    await this.#deps.record(fact)
+    fetch?.actor.send(fact)
+  }
+}
+
+function unavailable({ wanted, code }: FetchContext): FreshetError {
+  const known = code === 'DISK_FULL' || code === 'IO_ERROR' ? code : 'ARTIFACT_UNAVAILABLE'
+  return new FreshetError(known, `artifact ${wanted.digest} could not be fetched (${code})`, { digest: wanted.digest })
+}

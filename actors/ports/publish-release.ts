@@ -1,0 +1,133 @@
+/**
+ * Appends one release to a channel that this node owns: catch up, take in the bytes, compose, append, remember the head.
+ *
+ * A function, not a machine: nothing of it survives a crash but the pool's files, and running the import again does the rest.
+ * Order matters: the bytes are in the pool and the index files on disk before the release is announced, so the first follower
+ * that asks is answered.
+ */
+import { readFile } from 'node:fs/promises'
+import { FreshetError } from '../../schemas/errors.ts'
+import type { Release } from '../../schemas/events.ts'
+import type { LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
+import { digestHex } from '../../schemas/units.ts'
+import { composeRelease, isUnchanged } from '../../store/compose-release.ts'
+import type { ReleaseBefore } from '../../store/compose-release.ts'
+import type { HeadRecords } from '../../store/head-records.ts'
+import type { IndexFiles } from '../../store/index-files.ts'
+import type { Hashed, Pool } from '../../store/pool.ts'
+import type { Channel } from '../channel.ts'
+
+export interface PublishDeps {
+  readonly pool: Pool
+  readonly heads: HeadRecords
+  readonly files: IndexFiles
+  readonly now: () => number
+  /** Lets peers hand over what this log has lost. @throws FreshetError PUBLISH_BEHIND when it cannot be had. */
+  readonly catchUp: (channel: Channel) => Promise<void>
+}
+
+export interface PublishProgress {
+  readonly phase: 'files' | 'compose' | 'append'
+  readonly done: number
+  readonly total: number
+}
+
+export interface PublishResult {
+  readonly release: number
+  readonly added: number
+  readonly removed: number
+  /** What the release added to the log; 0 when there was nothing new and no release was made. */
+  readonly bytes: number
+  /** Files of this draft whose bytes this node now serves, and those that were passed over because they differ. */
+  readonly artifacts: number
+  readonly passedOver: number
+}
+
+export async function publishRelease(
+  deps: PublishDeps,
+  channel: Channel,
+  draft: ReleaseDraft,
+  onProgress: (progress: PublishProgress) => void,
+): Promise<PublishResult> {
+  await requireCaughtUp(deps, channel)
+  await channel.history.advance()
+  const before = await readBefore(channel)
+  const { kept, passedOver } = await takeIn(deps.pool, draft.artifacts, onProgress)
+  onProgress({ phase: 'compose', done: 0, total: 1 })
+  const composed = await composeRelease({
+    base: channel.log.length,
+    before,
+    draft,
+    roots: newRoots(channel, kept),
+    publishedAtMs: deps.now(),
+  })
+  const counts = { artifacts: kept.length, passedOver }
+  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft)) {
+    return { release: composed.release.number - 1, added: 0, removed: 0, bytes: 0, ...counts }
+  }
+  onProgress({ phase: 'append', done: 0, total: 1 })
+  for (const [i, { bytes }] of draft.indexes.entries()) {
+    const digest = digestHex((composed.release.indexes[i] as Release['indexes'][number]).digest)
+    if (deps.files.held(digest) === null) await deps.files.store(digest, bytes)
+  }
+  const head = await channel.log.append(composed)
+  await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
+  const { release, added, removed, byteLength } = composed
+  return { release: release.number, added, removed, bytes: byteLength, ...counts }
+}
+
+/** A publisher that appends to an older state than the world has seen contradicts itself for ever. */
+async function requireCaughtUp({ heads, catchUp }: PublishDeps, channel: Channel): Promise<void> {
+  if (!channel.log.writable) {
+    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, { channel: channel.name })
+  }
+  await catchUp(channel)
+  const record = heads.newest(channel.key)
+  const { length, core } = channel.log
+  if (record === null) return
+  const behind = length < record.length
+  if (!behind && core.fork === record.fork && (await core.treeHash(record.length)).equals(record.treeHash)) return
+  const what = behind ? `has ${length} blocks, its durable record says ${record.length}` : 'differs from its durable record'
+  throw new FreshetError('PUBLISH_BEHIND', `the log of ${channel.name} ${what}`, { length, recorded: record.length })
+}
+
+async function readBefore(channel: Channel): Promise<ReleaseBefore | null> {
+  const newest = channel.history.newest
+  if (newest === null) return null
+  const snapshot = channel.current?.release.number === newest.number ? channel.current : null
+  if (snapshot === null) await channel.prepare()
+  const { indexes } = channel.current ?? { indexes: [] }
+  const bytes = new Map<string, Buffer>()
+  for (const { path, filePath } of indexes) bytes.set(path, await readFile(filePath))
+  return { plan: await channel.history.plan(newest.number), bytes }
+}
+
+async function takeIn(
+  pool: Pool,
+  artifacts: readonly LocalArtifact[],
+  onProgress: (progress: PublishProgress) => void,
+): Promise<{ kept: Hashed[]; passedOver: number }> {
+  const kept: Hashed[] = []
+  const report = (done: number): void => onProgress({ phase: 'files', done, total: artifacts.length })
+  const inPlace = artifacts.filter(({ copy }) => !copy)
+  const { adopted, refused } = await pool.adopt(inPlace, ({ filesDone }) => report(filesDone))
+  const strict = new Set(inPlace.filter((artifact) => artifact.strict).map(({ sourcePath }) => sourcePath))
+  const fault = refused.find(({ sourcePath }) => strict.has(sourcePath))
+  if (fault !== undefined) throw fault.error
+  kept.push(...adopted)
+  for (const artifact of artifacts) {
+    if (!artifact.copy) continue
+    kept.push(await pool.ingest(artifact.sourcePath, artifact))
+    report(kept.length)
+  }
+  return { kept, passedOver: refused.length }
+}
+
+function newRoots(channel: Channel, kept: readonly Hashed[]): Release['roots'] {
+  const roots = new Map<string, Release['roots'][number]>()
+  for (const { digest, piecesRoot } of kept) {
+    if (piecesRoot === null || channel.history.root(digest) !== null) continue
+    roots.set(digest, { digest: Buffer.from(digest, 'hex'), piecesRoot })
+  }
+  return [...roots.values()]
+}

@@ -1,0 +1,288 @@
+/**
+ * Everything that lives on one open store: journal, channels with their actors, fetches, network.
+ *
+ * A failed write ends a session, not the daemon: actors/node.ts closes it and opens the next one on the same home.
+ * Facts go through `record`: into the journal, then to the actor they concern.
+ */
+import type { Actor, SnapshotFrom } from 'xstate'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import type { Fact, FactOf } from '../schemas/journal.ts'
+import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import { HeadRecords } from '../store/head-records.ts'
+import { prepareHome } from '../store/home.ts'
+import type { Home } from '../store/home.ts'
+import { IndexFiles } from '../store/index-files.ts'
+import { Journal } from '../store/journal.ts'
+import { Store } from '../store/open-store.ts'
+import { Pool } from '../store/pool.ts'
+import { ReleaseLog } from '../store/release-log.ts'
+import { isChannelName } from '../schemas/channel-name.ts'
+import { Channel } from './channel.ts'
+import type { ChannelRole } from './channel.ts'
+import { followChannel } from './follow-channel.ts'
+import type { FollowContext, FollowFact } from './follow-channel.ts'
+import { Notifier } from './notifier.ts'
+import { livePort } from './port.ts'
+import { Fetches } from './ports/fetches.ts'
+import { Network } from './ports/network.ts'
+import type { NetworkOptions } from './ports/network.ts'
+import { prepareSnapshot } from './ports/prepare-snapshot.ts'
+import { watchHead } from './ports/watch-head.ts'
+import { applyFact, initialState, resume } from './recover.ts'
+
+export interface SessionOptions {
+  readonly home: Home
+  /** Null: this process only reads and writes its own disk. */
+  readonly network: NetworkOptions | null
+  readonly notifier: Notifier
+  readonly now: () => number
+  /** The store failed: close this session and open another. */
+  readonly onFailure: (failure: FreshetError) => void
+  readonly log: (level: 'info' | 'warn', message: string) => void
+}
+
+interface Followed {
+  readonly channel: Channel
+  readonly actor: Actor<typeof followChannel>
+}
+
+export class Session {
+  readonly options: SessionOptions
+  readonly store: Store
+  readonly pool: Pool
+  readonly heads: HeadRecords
+  readonly files: IndexFiles
+  readonly fetches: Fetches
+  readonly network: Network | null
+  readonly #journal: Journal
+  readonly #followed = new Map<KeyHex, Followed>()
+  /** The newest trouble of each channel, for people: the machine only knows codes. */
+  readonly troubles = new Map<KeyHex, FreshetError>()
+  #closing: Promise<void> | null = null
+
+  private constructor(options: SessionOptions, opened: Opened) {
+    this.options = options
+    this.store = opened.store
+    this.pool = opened.pool
+    this.heads = opened.heads
+    this.files = opened.files
+    this.#journal = opened.journal
+    this.network = opened.network
+    this.fetches = new Fetches({
+      pool: this.pool,
+      record: (fact) => this.record(fact),
+      now: options.now,
+      transfer: async (sink, signal) => {
+        if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
+        await this.network.transfer(sink, signal)
+      },
+      onDefect: (error) => this.#onDefect(error),
+    })
+  }
+
+  /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const store = await Store.open(options.home.store, options.onFailure)
+    try {
+      await prepareHome(options.home)
+      const pool = await Pool.open(options.home.pool)
+      const opened: Opened = {
+        store,
+        pool,
+        heads: await HeadRecords.open(options.home.heads),
+        files: await IndexFiles.open(options.home.indexes),
+        journal: await Journal.open(store),
+        network: options.network === null ? null : await Network.open(options.network, store, pool, options.log),
+      }
+      const session = new Session(options, opened)
+      await session.#recover()
+      return session
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  get channels(): readonly Channel[] {
+    return [...this.#followed.values()].map(({ channel }) => channel)
+  }
+
+  /** @throws FreshetError CHANNEL_UNKNOWN. */
+  channel(nameOrId: string): Channel {
+    const found = this.channels.find(({ name, log }) => name === nameOrId || log.id === nameOrId)
+    if (found !== undefined) return found
+    throw new FreshetError('CHANNEL_UNKNOWN', `no channel is called ${JSON.stringify(nameOrId)} here`)
+  }
+
+  state(channel: Channel): SnapshotFrom<typeof followChannel> {
+    return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
+  }
+
+  /** Resolves when `channel` has made everything up to `number` ready, or refused it. */
+  async settled(channel: Channel, number: number, signal: AbortSignal): Promise<void> {
+    const { actor } = this.#followed.get(channel.key) as Followed
+    const isSettled = (): boolean => {
+      const { context, status } = actor.getSnapshot()
+      return context.readyNumber >= number || context.refusedLength > 0 || status !== 'active'
+    }
+    if (isSettled()) return
+    await new Promise<void>((resolve, reject) => {
+      const subscription = actor.subscribe(() => {
+        if (!isSettled()) return
+        subscription.unsubscribe()
+        resolve()
+      })
+      signal.addEventListener('abort', () => (subscription.unsubscribe(), reject(signal.reason as Error)), { once: true })
+    })
+  }
+
+  async record(fact: Fact): Promise<void> {
+    await this.#journal.record(fact)
+    if (this.#closing !== null || !isFollowFact(fact)) return
+    const followed = this.#followed.get(fact.key)
+    if (followed === undefined) return
+    const previous = followed.actor.getSnapshot().context.readyNumber
+    followed.actor.send(fact)
+    if (fact.type !== 'release.ready' || fact.number <= previous) return
+    this.troubles.delete(fact.key)
+    await this.#takeName(followed.channel)
+    await this.options.notifier.announce(followed.channel, previous)
+  }
+
+  /** Makes a channel of this node, durable, and starts it. */
+  async createChannel(name: string, signingKey: Buffer): Promise<Channel> {
+    this.#requireFreeName(name)
+    const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now())
+    return this.#add(name, 'publisher', log)
+  }
+
+  /** Follows somebody else's channel; a channel that is known already is returned as it is. */
+  async follow(key: KeyHex, name: string): Promise<Channel> {
+    const known = this.#followed.get(key)
+    if (known !== undefined) return known.channel
+    this.#requireFreeName(name)
+    return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  #requireFreeName(name: string): void {
+    if (this.channels.some((channel) => channel.name === name)) {
+      throw new FreshetError('CHANNEL_EXISTS', `a channel called ${name} exists already`, { name })
+    }
+  }
+
+  async #add(name: string, role: ChannelRole, log: ReleaseLog): Promise<Channel> {
+    await this.#journal.record({ type: 'channel.added', key: log.key, name, role, atMs: this.options.now() })
+    await this.store.sync() // the answer to this command is an id that people pass on
+    const channel = new Channel(name, role, log, this.files)
+    this.#start(channel, initialState(followChannel, { key: log.key }))
+    return channel
+  }
+
+  /** A channel followed by its id alone takes the name that its publisher gave it, if that is free here. */
+  async #takeName(channel: Channel): Promise<void> {
+    const name = channel.genesis?.name
+    const free = name !== undefined && isChannelName(name) && !this.channels.some((other) => other.name === name)
+    if (channel.name !== channel.log.id || !free) return
+    channel.name = name
+    await this.#journal.record({ type: 'channel.added', key: channel.key, name, role: channel.role, atMs: this.options.now() })
+  }
+
+  /** Folds the journal and starts every channel and every fetch where it was. */
+  async #recover(): Promise<void> {
+    const added = new Map<KeyHex, FactOf<'channel.added'>>()
+    const states = new Map<KeyHex, SnapshotFrom<typeof followChannel>>()
+    const readyBlocks = new Map<KeyHex, number>()
+    const wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
+    for await (const fact of this.#journal.facts()) {
+      if (fact.type === 'channel.added') added.set(fact.key, fact)
+      else if (fact.type === 'artifact.wanted') wanted.set(fact.digest, fact)
+      else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') wanted.delete(fact.digest)
+      else {
+        const state = states.get(fact.key) ?? initialState(followChannel, { key: fact.key })
+        states.set(fact.key, applyFact(followChannel, state, fact))
+        if (fact.type === 'release.ready') readyBlocks.set(fact.key, fact.block)
+      }
+    }
+    for (const { key, name, role } of added.values()) {
+      const log = role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
+      const channel = new Channel(name, role, log, this.files)
+      await this.#restore(channel, readyBlocks.get(key) ?? 0)
+      this.#start(channel, states.get(key) ?? initialState(followChannel, { key }))
+    }
+    for (const fact of wanted.values()) this.fetches.resume(fact)
+  }
+
+  /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */
+  async #restore(channel: Channel, readyBlock: number): Promise<void> {
+    if (readyBlock === 0) return
+    try {
+      await channel.restore(readyBlock)
+    } catch (error) {
+      this.#onTrouble(channel, asFreshetError(error))
+    }
+  }
+
+  #start(channel: Channel, state: SnapshotFrom<typeof followChannel>): void {
+    const { now } = this.options
+    const record = (fact: Fact): Promise<void> => this.record(fact)
+    const onTrouble = (of: Channel, error: FreshetError): void => this.#onTrouble(of, error)
+    const onDefect = (error: unknown): void => this.#onDefect(error)
+    const machine = followChannel.provide({
+      actors: {
+        watchHead: livePort(
+          (input: FollowContext, signal) => watchHead({ channel, heads: this.heads, record, now }, input, signal),
+          onDefect,
+        ),
+        prepareSnapshot: livePort(
+          (_: FollowContext, signal) => prepareSnapshot({ channel, record, now, onTrouble }, signal),
+          onDefect,
+        ),
+      },
+    })
+    const actor = resume(machine, { key: channel.key }, state as never) as Actor<typeof followChannel>
+    this.#followed.set(channel.key, { channel, actor })
+    actor.subscribe({ error: onDefect })
+    actor.start()
+    this.network?.join(channel)
+  }
+
+  #onTrouble(channel: Channel, error: FreshetError): void {
+    this.troubles.set(channel.key, error)
+    this.options.log('warn', `${channel.name}: ${error.code}: ${error.message}`)
+  }
+
+  /** A port threw what it should have recorded. A failed store is the one expected case: a new session follows. */
+  #onDefect(error: unknown): void {
+    const failure = asFreshetError(error)
+    this.options.log('warn', `${failure.code}: ${failure.message}`)
+    if (this.store.failure === null && this.#closing === null) this.options.onFailure(failure)
+  }
+
+  async #close(): Promise<void> {
+    for (const { actor } of this.#followed.values()) actor.stop()
+    this.fetches.close()
+    await this.network?.close()
+    for (const { channel } of this.#followed.values()) await channel.close()
+    await this.pool.close()
+    await this.#journal.close()
+    await this.store.close()
+  }
+}
+
+interface Opened {
+  readonly store: Store
+  readonly pool: Pool
+  readonly heads: HeadRecords
+  readonly files: IndexFiles
+  readonly journal: Journal
+  readonly network: Network | null
+}
+
+function isFollowFact(fact: Fact): fact is FollowFact {
+  return ['head.accepted', 'release.ready', 'release.refused', 'channel.stopped'].includes(fact.type)
+}

@@ -1,0 +1,53 @@
+/** What `freshet status` tells: a view of a session, nothing of its own. */
+import type { ChannelRole } from './channel.ts'
+import type { Session } from './session.ts'
+
+export interface ChannelStatus {
+  readonly name: string
+  readonly id: string
+  readonly role: ChannelRole
+  /** Number of the release that is served; 0: none yet. */
+  readonly release: number
+  readonly publishedAt: string | null
+  readonly packages: number
+  /** Releases that are known and not served yet; at least 1 while a newer head is being read. */
+  readonly behind: number
+  /** The served release's Valid-Until has passed. */
+  readonly frozen: boolean
+  readonly peers: number
+  /** State of the channel's actor: current, preparing, refused, stopped. */
+  readonly state: string
+  /** Code of the newest trouble; null when all is well. */
+  readonly trouble: string | null
+}
+
+export interface NodeStatus {
+  readonly channels: readonly ChannelStatus[]
+  readonly peers: number
+  readonly gateway: string | null
+  readonly pool: { readonly artifacts: number; readonly bytes: number; readonly partial: number }
+  readonly fetching: number
+}
+
+export function statusOf(session: Session, gateway: string | null, nowMs: number): NodeStatus {
+  const channels = session.channels.map((channel): ChannelStatus => {
+    const { value, context } = session.state(channel)
+    const state = typeof value === 'string' ? value : value.following
+    const release = channel.current?.release ?? null
+    const validUntilMs = release?.validUntilMs ?? null
+    return {
+      name: channel.name,
+      id: channel.log.id,
+      role: channel.role,
+      release: release?.number ?? 0,
+      publishedAt: release === null ? null : new Date(release.publishedAtMs).toISOString(),
+      packages: channel.current?.packageCount ?? 0,
+      behind: Math.max(channel.behind, context.headLength > context.readyLength ? 1 : 0),
+      frozen: validUntilMs !== null && validUntilMs < nowMs,
+      peers: session.network?.peersOf(channel) ?? 0,
+      state,
+      trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
+    }
+  })
+  return { channels, peers: session.network?.peerCount ?? 0, gateway, pool: session.pool.status(), fetching: session.fetches.count }
+}

@@ -1,0 +1,33 @@
+/** A DHT bootstrap node for a private network: the address that every node of it is given with --bootstrap. */
+import { isIPv4 } from 'node:net'
+import HyperDHT from 'hyperdht'
+import { FreshetError } from '../schemas/errors.ts'
+import { isLoopback } from './loopback.ts'
+
+export interface BootstrapNode {
+  readonly host: string
+  readonly port: number
+  destroy(): Promise<void>
+}
+
+/**
+ * `host` is the IPv4 address that other nodes reach this one at; `port` 0 takes a free one, which only loopback allows.
+ * @throws FreshetError NO_PEERS when the port is taken, USAGE when the address cannot be used.
+ */
+export async function startBootstrap({ host, port }: { host: string; port: number }): Promise<BootstrapNode> {
+  if (!isIPv4(host) || host === '0.0.0.0') {
+    throw new FreshetError('USAGE', `a bootstrap node needs the IPv4 address that others reach it at, not ${host}`)
+  }
+  const loopback = isLoopback(host)
+  if (port === 0 && !loopback) throw new FreshetError('USAGE', 'a bootstrap node needs a fixed port')
+  // On loopback, bind to it: packets that leave by another interface carry an address nobody answers to.
+  const fixed = { ephemeral: false, firewalled: false, bootstrap: [], host: loopback ? host : '0.0.0.0' }
+  const dht = port === 0 ? new HyperDHT(fixed) : HyperDHT.bootstrapper(port, host, fixed)
+  try {
+    await dht.fullyBootstrapped()
+  } catch (error) {
+    await dht.destroy().catch(() => undefined) // the first error is the one that counts
+    throw new FreshetError('NO_PEERS', `UDP port ${port} of ${host} cannot be used`, { host, port }, error)
+  }
+  return { host, port: dht.address().port, destroy: () => dht.destroy() }
+}

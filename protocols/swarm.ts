@@ -1,0 +1,209 @@
+/**
+ * One Hyperswarm: finds the peers of a topic and hands out guarded connections.
+ *
+ * Owns: how many connections there are, in all and per address; that a topic is looked up again while peers are few
+ * (Hyperswarm itself looks once in ten minutes, and two nodes that join at the same moment miss each other); and the peers that
+ * were dropped for cause. There is one connection per peer, whatever the number of topics.
+ * Refuses to ban for good: a key that misbehaved waits, twice as long every time.
+ */
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import type { KeyPair } from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import type { DhtAddress } from 'hyperdht'
+import Hyperswarm from 'hyperswarm'
+import type { DiscoverySession } from 'hyperswarm'
+import type { FreshetError } from '../schemas/errors.ts'
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_ADDRESS_MAX,
+  LOOKUP_DELAY_MS_MAX,
+  LOOKUP_DELAY_MS_MIN,
+  PEERS_WANTED,
+  SWARM_CLOSE_MS,
+} from '../schemas/limits.ts'
+import { keyHex, type KeyHex } from '../schemas/units.ts'
+import { DroppedPeers } from './dropped-peers.ts'
+import { guardConnection, type GuardedMux } from './guard.ts'
+import { isLoopback } from './loopback.ts'
+
+export interface Connection {
+  readonly stream: NoiseSecretStream
+  readonly mux: GuardedMux
+  readonly remoteKey: KeyHex
+}
+
+export interface SwarmOptions {
+  readonly keyPair?: KeyPair
+  /** Instead of the public DHT. */
+  readonly bootstrap?: readonly DhtAddress[]
+  readonly port?: number
+  readonly onConnection: (connection: Connection) => void
+  /** A peer broke a rule; it is dropped and backed off already. */
+  readonly onRefused?: (peer: KeyHex, error: FreshetError) => void
+  readonly now?: () => number
+}
+
+interface Topic {
+  readonly session: DiscoverySession
+  timer: NodeJS.Timeout | null
+  delayMs: number
+}
+
+export class Swarm {
+  readonly #swarm: Hyperswarm
+  readonly #options: SwarmOptions
+  readonly #topics = new Map<string, Topic>()
+  readonly #connections = new Map<NoiseSecretStream, Connection>()
+  readonly #dropped: DroppedPeers
+  #closing: Promise<void> | null = null
+
+  constructor(options: SwarmOptions) {
+    this.#options = options
+    const { bootstrap = [], keyPair, port } = options
+    const local = bootstrap.length > 0 && bootstrap.every(({ host }) => isLoopback(host))
+    const dht = new HyperDHT({
+      ...(bootstrap.length > 0 ? { bootstrap } : {}),
+      ...(local ? { host: '127.0.0.1' } : {}), // otherwise one end believes in a connection that the other never saw
+      ...(port === undefined ? {} : { port }),
+    })
+    this.#swarm = new Hyperswarm({
+      dht,
+      maxPeers: CONNECTIONS_MAX,
+      maxServerConnections: CONNECTIONS_MAX,
+      ...(keyPair ? { keyPair } : {}),
+    })
+    this.#dropped = new DroppedPeers(this.#swarm, options.now)
+    this.#swarm.on('connection', (stream) => this.#connected(stream))
+  }
+
+  get publicKey(): KeyHex {
+    return keyHex(this.#swarm.keyPair.publicKey)
+  }
+
+  /** UDP port of the DHT node; 0 before it is bound. */
+  get port(): number {
+    return this.#swarm.dht.address()?.port ?? 0
+  }
+
+  get connections(): IterableIterator<Connection> {
+    return this.#connections.values()
+  }
+
+  /**
+   * Announces this node under `topic` (32 bytes), then looks for others. Resolves after the first look-up, which says nothing
+   * about connections, and takes some seconds where no bootstrap node answers. Joining twice does nothing.
+   */
+  async join(topic: Buffer): Promise<void> {
+    const key = topic.toString('hex')
+    if (this.#closing !== null || this.#topics.has(key)) return
+    const session = this.#swarm.join(topic, { server: true, client: false })
+    const entry: Topic = { session, timer: null, delayMs: LOOKUP_DELAY_MS_MIN }
+    this.#topics.set(key, entry)
+    await session.flushed()
+    await this.#lookUp(key, entry)
+  }
+
+  async leave(topic: Buffer): Promise<void> {
+    const key = topic.toString('hex')
+    const entry = this.#topics.get(key)
+    if (entry === undefined) return
+    this.#forget(key, entry)
+    await this.#swarm.leave(topic)
+  }
+
+  /** Closes the connection to a peer that misbehaved and does not take or make another for a while. */
+  drop(peer: KeyHex, error: FreshetError): void {
+    this.#dropped.add(peer)
+    for (const { stream, remoteKey } of this.#connections.values()) if (remoteKey === peer) stream.destroy(error)
+  }
+
+  /** Closes every connection. Waits at most SWARM_CLOSE_MS for the network to take the announcements back. */
+  destroy(): Promise<void> {
+    this.#closing ??= this.#destroy()
+    return this.#closing
+  }
+
+  async #destroy(): Promise<void> {
+    for (const [key, entry] of this.#topics) this.#forget(key, entry)
+    this.#dropped.clear()
+    const polite = this.#swarm.destroy()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), SWARM_CLOSE_MS)
+    })
+    const outcome = await Promise.race([polite, late])
+    clearTimeout(timer)
+    if (outcome !== 'late') return
+    polite.catch(() => undefined) // overtaken by force
+    await this.#swarm.destroy({ force: true })
+  }
+
+  #connected(stream: NoiseSecretStream): void {
+    const remoteKey = stream.remotePublicKey === null ? null : keyHex(stream.remotePublicKey)
+    if (remoteKey === null || !this.#admits(stream, remoteKey)) {
+      stream.on('error', () => undefined) // we close it
+      stream.destroy()
+      return
+    }
+    const mux = guardConnection(stream, {
+      ...(this.#options.now ? { now: this.#options.now } : {}),
+      onRefused: (error) => {
+        this.#dropped.add(remoteKey)
+        this.#options.onRefused?.(remoteKey, error)
+      },
+    })
+    const connection = { stream, mux, remoteKey }
+    this.#connections.set(stream, connection)
+    stream.on('close', () => {
+      this.#connections.delete(stream)
+      for (const [key, entry] of this.#topics) this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MIN)
+    })
+    this.#options.onConnection(connection)
+  }
+
+  /** Hyperswarm bounds what it dials; what it accepts is bounded here. */
+  #admits(stream: NoiseSecretStream, remoteKey: KeyHex): boolean {
+    if (this.#closing !== null || this.#dropped.has(remoteKey)) return false
+    if (this.#connections.size >= CONNECTIONS_MAX) return false
+    const host = stream.rawStream.remoteHost
+    if (host === null || host === undefined || isLoopback(host)) return true
+    let sameAddress = 0
+    for (const other of this.#connections.keys()) if (other.rawStream.remoteHost === host) sameAddress++
+    return sameAddress < CONNECTIONS_PER_ADDRESS_MAX
+  }
+
+  async #lookUp(key: string, entry: Topic): Promise<void> {
+    if (this.#topics.get(key) !== entry) return
+    try {
+      await entry.session.refresh({ server: true, client: true })
+    } catch {
+      // left or destroyed meanwhile: the next line notices
+    }
+    if (this.#topics.get(key) !== entry) return
+    const delayMs = entry.delayMs
+    entry.delayMs = Math.min(delayMs * 2, LOOKUP_DELAY_MS_MAX)
+    this.#lookUpLater(key, entry, delayMs)
+  }
+
+  #lookUpLater(key: string, entry: Topic, delayMs: number): void {
+    if (this.#closing !== null) return
+    if (delayMs === LOOKUP_DELAY_MS_MIN) entry.delayMs = LOOKUP_DELAY_MS_MIN
+    if (entry.timer !== null) clearTimeout(entry.timer)
+    entry.timer = setTimeout(() => {
+      entry.timer = null
+      if (this.#connections.size < PEERS_WANTED) void this.#lookUp(key, entry) // never rejects
+      else this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MAX)
+    }, delayMs + Math.random() * LOOKUP_DELAY_MS_MIN)
+    entry.timer.unref()
+  }
+
+  #forget(key: string, entry: Topic): void {
+    this.#topics.delete(key)
+    if (entry.timer !== null) clearTimeout(entry.timer)
+  }
+}
+
+/** The node is on the network at once; nothing is looked up or announced before `join`. */
+export function openSwarm(options: SwarmOptions): Swarm {
+  return new Swarm(options)
+}

@@ -1,0 +1,228 @@
+/**
+ * The one error class and the table of its codes.
+ *
+ * Codes are forever: they cross the wire, appear in `--json` output and are what scripts match on. Messages may change.
+ * The table says what each code means; the message of an instance says what is wrong and where; `remedy` says what to do.
+ */
+
+interface CodeEntry {
+  readonly means: string
+  readonly remedy: string
+}
+
+export const ERROR_CODES = {
+  // Debian text
+  STANZA_NO_PACKAGE: { means: 'a stanza has no Package field', remedy: 'ask the publisher of the index to mend it' },
+  STANZA_FIELD_DUPLICATE: {
+    means: 'a stanza names a field twice',
+    remedy: 'ask the publisher of the index to mend it',
+  },
+  STANZA_FIELD_INVALID: {
+    means: 'a field of a stanza is missing or malformed',
+    remedy: 'ask the publisher of the index to mend it',
+  },
+  STANZA_TOO_LARGE: {
+    means: 'a stanza is larger than STANZA_BYTES_MAX',
+    remedy: 'ask the publisher of the index to mend it',
+  },
+  STANZA_MALFORMED: {
+    means: 'a line is neither a field nor a continuation',
+    remedy: 'ask the publisher of the index to mend it',
+  },
+  FILENAME_UNSAFE: {
+    means: 'a Filename is absolute, contains .. or control characters',
+    remedy: 'do not use this repository until its owner has explained it',
+  },
+  INDEX_MISMATCH: {
+    means: 'an index differs from the size or SHA-256 in the signed Release',
+    remedy: 'run apt-get update, or try another mirror: this one may be in the middle of a sync',
+  },
+  INDEX_TOO_LARGE: { means: 'an index has more bytes or stanzas than the bound', remedy: 'do not import this index' },
+  INDEX_MISSING: {
+    means: 'no index that this import could use was found',
+    remedy: 'check the suite, component and architecture',
+  },
+  RELEASE_MALFORMED: {
+    means: 'a Release or InRelease file cannot be parsed',
+    remedy: 'check that the URL and suite name a Debian repository',
+  },
+  RELEASE_EXPIRED: {
+    means: 'the Valid-Until of a Release file has passed',
+    remedy: 'fetch a newer one, or pass --allow-expired for an archived snapshot',
+  },
+  SIGNATURE_MISSING: {
+    means: 'an InRelease is not clear-signed',
+    remedy: 'check that the file is an InRelease; unsigned repositories are not imported',
+  },
+  SIGNATURE_BAD: {
+    means: 'an OpenPGP signature does not match the text',
+    remedy: 'the file was altered: fetch it again from another place',
+  },
+  SIGNATURE_UNKNOWN: {
+    means: 'no signature was made by a key of the keyring',
+    remedy: "pass the repository's own keyring with --keyring FILE",
+  },
+  SIGNATURE_EXPIRED: {
+    means: 'the signature or the key that made it has expired',
+    remedy: 'update the keyring package, or fetch a newer release',
+  },
+  SIGNATURE_REFUSED: {
+    means: 'the only signatures were made by a revoked key, or with a broken hash or a weak key',
+    remedy: 'ask the owner of the repository to sign it anew; nothing of it was used',
+  },
+  KEYRING_INVALID: {
+    means: 'a keyring cannot be read or holds no key',
+    remedy: 'give an OpenPGP public keyring, binary or ASCII-armoured',
+  },
+  DEB_MALFORMED: { means: 'a file is not a whole Debian binary package', remedy: 'fetch or build the .deb again' },
+  ARTIFACT_MISMATCH: {
+    means: 'a file differs from the size or SHA-256 that its index states',
+    remedy: 'fetch the file again',
+  },
+  ARCHIVE_LIMIT: { means: 'a compressed file unpacks to more than its bound', remedy: 'do not use this file' },
+  IMPORT_TOO_LARGE: {
+    means: 'an import would download more than it was allowed to',
+    remedy: 'pass --metadata-only, or raise --bytes-max',
+  },
+  SOURCE_UNAVAILABLE: { means: 'a file or URL to import from cannot be read', remedy: 'check the path or URL' },
+  VERSION_REUSE: {
+    means: 'a name, version and architecture came back with other bytes',
+    remedy: 'give the changed package a new version',
+  },
+  // Channels, releases, log
+  CHANNEL_UNKNOWN: {
+    means: 'no channel of this name or id is known here',
+    remedy: 'freshet channel list shows the known ones',
+  },
+  CHANNEL_EXISTS: { means: 'a channel of this name exists already', remedy: 'choose another name' },
+  CHANNEL_NAME_INVALID: { means: 'a channel name is not [a-z0-9][a-z0-9+._-]{0,63}', remedy: 'choose another name' },
+  CHANNEL_ID_INVALID: { means: 'an id is not a z-base-32 key', remedy: 'copy the id that channel create printed' },
+  CHANNEL_READ_ONLY: {
+    means: 'this node does not hold the key of the channel',
+    remedy: 'import on the machine that created the channel',
+  },
+  RELEASE_UNKNOWN: { means: 'the channel has no such release', remedy: 'freshet releases CHANNEL shows the history' },
+  PACKAGE_UNKNOWN: {
+    means: 'the snapshot has no such package or version',
+    remedy: 'check name, version and architecture',
+  },
+  PACKAGE_AMBIGUOUS: { means: 'several packages match', remedy: 'add =VERSION or :ARCH' },
+  NO_RELEASE: { means: 'the channel has no release yet', remedy: 'wait for the publisher, or import one' },
+  EVENT_INVALID: {
+    means: 'a block of the log cannot be decoded or breaks a bound',
+    remedy: 'the publisher must repair its software; nothing was applied',
+  },
+  VERSION_UNSUPPORTED: { means: 'a record was written by a newer Freshet', remedy: 'update Freshet' },
+  HISTORY_REWRITE: {
+    means: 'a publisher truncated or rewrote its log',
+    remedy: 'ask the publisher; the last good snapshot is still served',
+  },
+  HEAD_ROLLBACK: {
+    means: 'the stored log is shorter than the newest head this node accepted',
+    remedy: 'connect to peers so that the missing part is fetched again',
+  },
+  MANIFEST_WEAK: {
+    means: "a channel's signers repeat or its quorum is not a majority",
+    remedy: 'do not follow this channel',
+  },
+  PUBLISH_BEHIND: {
+    means: 'this publisher is behind its own durable record or its peers',
+    remedy: 'start the daemon and let it catch up before importing',
+  },
+  SNAPSHOT_MISMATCH: {
+    means: 'a rebuilt index differs from the signed one',
+    remedy: 'the publisher made a bad release; the one before is still served',
+  },
+  // Store
+  STORE_LOCKED: { means: 'another process uses this home', remedy: 'stop it, or give another --home' },
+  STORE_COPIED: {
+    means: 'this home is a copy of another one',
+    remedy: 'a copied publisher would fork its channel: use the original',
+  },
+  STORE_FAILED: {
+    means: 'the store failed and must be opened again',
+    remedy: 'look at the named file and errno; the daemon reopens by itself',
+  },
+  DISK_FULL: {
+    means: 'no space is left on the device',
+    remedy: 'free some space; nothing that was acknowledged is lost',
+  },
+  IO_ERROR: { means: 'a read or write failed', remedy: 'look at the named file and errno' },
+  POOL_CORRUPT: {
+    means: 'a file of the pool no longer has its digest',
+    remedy: 'it was set aside and will be fetched again',
+  },
+  ARTIFACT_NOT_HELD: { means: 'the pool does not hold an artifact, or not yet this part of it', remedy: 'fetch it' },
+  // Peers
+  MESSAGE_MALFORMED: {
+    means: 'a peer sent a message that breaks its format or a bound',
+    remedy: 'none: the connection was closed',
+  },
+  FRAME_REFUSED: {
+    means: 'a peer sent a frame that is too large or nested',
+    remedy: 'none: the connection was closed',
+  },
+  CHANNEL_QUOTA: { means: 'a peer opened too many protocol channels', remedy: 'none: the connection was closed' },
+  PEER_NOT_READING: { means: 'a peer asks but does not read', remedy: 'none: the connection was closed' },
+  PEER_SLOW: { means: 'a peer did not answer in time', remedy: 'none: another peer is asked' },
+  PEER_LEFT: { means: 'a peer closed its connection', remedy: 'none: another peer is asked' },
+  PEER_BUSY: { means: 'a peer has too much to do at the moment', remedy: 'none: it is asked again' },
+  PIECE_MISMATCH: { means: 'a peer sent bytes that are not the ones asked for', remedy: 'none: another peer is asked' },
+  ARTIFACT_UNAVAILABLE: {
+    means: 'no reachable peer has the artifact',
+    remedy: 'wait for a peer that has it; the daemon keeps trying when asked again',
+  },
+  NO_PEERS: {
+    means: 'no peer of the channel is reachable',
+    remedy: 'check the network, --bootstrap, and that a publisher or follower is running',
+  },
+  // Local interfaces
+  PATH_INVALID: {
+    means: 'a request path is malformed or outside the channel',
+    remedy: 'use /CHANNEL[@WHEN]/dists/... or /CHANNEL[@WHEN]/pool/...',
+  },
+  NOT_FOUND: { means: 'the release has no such file', remedy: 'check the path' },
+  REQUEST_REFUSED: {
+    means: 'a request breaks a rule of the gateway or of the control socket',
+    remedy: 'see the message',
+  },
+  ADDRESS_IN_USE: {
+    means: 'another program listens on this address and port',
+    remedy: 'stop it, or choose another port',
+  },
+  DAEMON_UNREACHABLE: { means: 'the daemon does not answer on its socket', remedy: 'start it with freshet start' },
+  USAGE: { means: 'wrong use of the command line', remedy: 'freshet COMMAND --help' },
+  INTERRUPTED: { means: 'the command was interrupted', remedy: 'run it again: it resumes' },
+  INTERNAL: { means: 'a defect of Freshet', remedy: 'please report it with the message' },
+} as const satisfies Record<string, CodeEntry>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+export type ErrorDetail = Readonly<Record<string, string | number | boolean | null>>
+
+/** Everything Freshet refuses or fails at. `detail` holds small named values: where, which, how many. */
+export class FreshetError extends Error {
+  readonly code: ErrorCode
+  readonly detail: ErrorDetail
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'FreshetError'
+    this.code = code
+    this.detail = detail
+  }
+
+  get remedy(): string {
+    return ERROR_CODES[this.code].remedy
+  }
+
+  toJSON(): { code: ErrorCode; message: string; detail: ErrorDetail; remedy: string } {
+    return { code: this.code, message: this.message, detail: this.detail, remedy: this.remedy }
+  }
+}
+
+/** @returns `error` itself when it has a code of ours, else an INTERNAL one that keeps it as cause. */
+export function asFreshetError(error: unknown): FreshetError {
+  if (error instanceof FreshetError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new FreshetError('INTERNAL', message, {}, error)
+}

@@ -1,0 +1,83 @@
+/**
+ * Facts that a node records about itself. Its machines are folds of these; nothing here is ever sent to a peer.
+ *
+ * Written and read by: actors/runtime.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
+ * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
+ */
+import { decodeRecord, encodeRecord, fixed32, nullable, oneOf, struct, text, uint } from './codec.ts'
+import type { Codec, Infer } from './codec.ts'
+import { FreshetError } from './errors.ts'
+import * as limits from './limits.ts'
+import { digestHex, keyHex } from './units.ts'
+import type { DigestHex, KeyHex } from './units.ts'
+
+const key = hexOf<KeyHex>(keyHex)
+const digest = hexOf<DigestHex>(digestHex)
+const code = text(64)
+
+/** This node holds the signing key of a channel ('publisher') or follows it ('follower'). */
+const channelAdded = struct({
+  key,
+  name: text(limits.CHANNEL_NAME_BYTES_MAX),
+  role: oneOf(['publisher', 'follower']),
+  atMs: uint,
+})
+/** A newer signed head of a channel's log reached this node. */
+const headAccepted = struct({ key, length: uint, fork: uint, treeHash: digest, atMs: uint })
+/** A release was read from the log, and its indexes were rebuilt and equal the signed ones: it is what the gateway serves. */
+const releaseReady = struct({ key, length: uint, number: uint, block: uint, atMs: uint })
+/** A head brought a release that does not hold; the one before is still served. */
+const releaseRefused = struct({ key, length: uint, code, atMs: uint })
+/** The channel's publisher broke a rule that cannot be mended by waiting. */
+const channelStopped = struct({ key, code, atMs: uint })
+/** Somebody asked for an artifact that is not here. */
+const artifactWanted = struct({ key, digest, byteLength: uint, piecesRoot: nullable(fixed32), atMs: uint })
+/** It is in the pool: whole, checked, on disk. */
+const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
+/** No peer could give it in the time there was. */
+const artifactUnavailable = struct({ digest, code, atMs: uint })
+
+export type Fact =
+  | ({ readonly type: 'channel.added' } & Infer<typeof channelAdded>)
+  | ({ readonly type: 'head.accepted' } & Infer<typeof headAccepted>)
+  | ({ readonly type: 'release.ready' } & Infer<typeof releaseReady>)
+  | ({ readonly type: 'release.refused' } & Infer<typeof releaseRefused>)
+  | ({ readonly type: 'channel.stopped' } & Infer<typeof channelStopped>)
+  | ({ readonly type: 'artifact.wanted' } & Infer<typeof artifactWanted>)
+  | ({ readonly type: 'artifact.kept' } & Infer<typeof artifactKept>)
+  | ({ readonly type: 'artifact.unavailable' } & Infer<typeof artifactUnavailable>)
+
+export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
+
+const FACTS = {
+  'channel.added': { number: 1, version: 1, body: channelAdded },
+  'head.accepted': { number: 2, version: 1, body: headAccepted },
+  'release.ready': { number: 3, version: 1, body: releaseReady },
+  'release.refused': { number: 4, version: 1, body: releaseRefused },
+  'channel.stopped': { number: 5, version: 1, body: channelStopped },
+  'artifact.wanted': { number: 6, version: 1, body: artifactWanted },
+  'artifact.kept': { number: 7, version: 1, body: artifactKept },
+  'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
+} as const
+
+export function encodeFact(fact: Fact): Buffer {
+  const { number, version, body } = FACTS[fact.type]
+  return Buffer.concat([Buffer.of(number, version), encodeRecord(body as Codec<unknown>, fact)])
+}
+
+/** @throws FreshetError VERSION_UNSUPPORTED for a fact of a newer Freshet, EVENT_INVALID for a damaged one. */
+export function decodeFact(block: Uint8Array): Fact {
+  const type = (Object.keys(FACTS) as Fact['type'][]).find((name) => FACTS[name].number === block[0])
+  if (type === undefined || FACTS[type].version !== block[1]) {
+    throw new FreshetError('VERSION_UNSUPPORTED', `fact type ${block[0]} version ${block[1]} is not known`)
+  }
+  return { type, ...decodeRecord(FACTS[type].body as Codec<object>, block.subarray(2)) } as Fact
+}
+
+function hexOf<Hex extends string>(toHex: (bytes: Uint8Array) => Hex): Codec<Hex> {
+  return {
+    preencode: (state, value) => fixed32.preencode(state, Buffer.from(value, 'hex')),
+    encode: (state, value) => fixed32.encode(state, Buffer.from(value, 'hex')),
+    decode: (state) => toHex(fixed32.decode(state)),
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * Every bound of the system in one place: what it limits, its unit, and why this value.
+ * A bound that only one protocol or file knows is a bound nobody can review.
+ */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+// What is written down
+/** Plain text per `stanzas` block. Large enough to compress well, small enough to fetch a few stanzas cheaply. */
+export const STANZAS_BLOCK_BYTES_MAX = 256 * KIB
+/** One stanza. The largest of Debian 12 main has 27 KiB; a stanza must fit in a block of its own. */
+export const STANZA_BYTES_MAX = 1 * MIB
+/** Fields per stanza. Debian's richest has fewer than 40. */
+export const STANZA_FIELDS_MAX = 256
+/** One encoded block of the log (Hypercore refuses 15 MiB and more). */
+export const EVENT_BYTES_MAX = 8 * MIB
+/** Plain size of one index file; Debian 12 main is 50 MB. Bounds memory of a rebuild. */
+export const INDEX_BYTES_MAX = 512 * MIB
+/** Index files per release: components x architectures. */
+export const INDEXES_MAX = 1024
+/** A verbatim InRelease; Debian's has 151 kB. */
+export const IN_RELEASE_BYTES_MAX = 2 * MIB
+/** Stanzas in one index file. */
+export const STANZAS_MAX = 2_000_000
+/** Artifacts whose piece roots one release may carry. */
+export const ARTIFACT_ROOTS_MAX = 200_000
+
+/** Stanzas in one block: the text bound divided by the shortest possible stanza is far above what occurs. */
+export const STANZAS_PER_BLOCK_MAX = 16_384
+/** Operations of one edit script: bounds the work of a fold. */
+export const EDIT_OPS_MAX = 1_000_000
+/** Path of an index below dists/SUITE/. */
+export const INDEX_PATH_BYTES_MAX = 255
+/** Path of a suite below dists/. */
+export const SUITE_BYTES_MAX = 128
+/** Name of a channel; it is also a path segment of the gateway. */
+export const CHANNEL_NAME_BYTES_MAX = 64
+/** ASCII-armoured OpenPGP public key of a channel; an Ed25519 key has about 600 bytes. */
+export const SIGNING_KEY_BYTES_MAX = 16 * KIB
+
+// Debian text
+/** Package name; also a key of the Hyperbee index. Debian 12's longest has 75 bytes. */
+export const PACKAGE_NAME_BYTES_MAX = 200
+/** Version. Debian 12's longest has 52 bytes; as part of a file name it could not pass 255. */
+export const VERSION_BYTES_MAX = 255
+/** Path inside a repository (Filename, lines of a Release file). Debian 12's longest has 175 bytes. */
+export const PATH_BYTES_MAX = 1024
+
+// Artifacts and pieces (BEP 52)
+/** Leaf of the Merkle tree (BEP 52). */
+export const LEAF_BYTES = 16 * KIB
+/** Piece: what is asked for, verified and kept as a unit. A power of two times LEAF_BYTES. */
+export const PIECE_BYTES = 256 * KIB
+/** One artifact. Debian's largest .deb has 1.5 GB. */
+export const ARTIFACT_BYTES_MAX = 16 * 1024 * MIB
+
+// Store
+/** Facts waiting for one write of the journal. Writes take about a millisecond; more means the disk is stuck. */
+export const JOURNAL_PENDING_MAX = 10_000
+/** Free space below which a store write is refused: a write that fails half-way costs the store instance. */
+export const STORE_RESERVE_BYTES = 8 * MIB
+/** Wait for one block of a log from peers, in milliseconds, before the attempt is given up and made again later. */
+export const BLOCK_WAIT_MS = 20_000
+/** Rebuilt index files kept on disk; the least recently served go first. */
+export const INDEX_FILES_MAX = 64
+
+// Gateway (HTTP on this machine)
+/** Open connections. apt uses one per host; the rest is head room for other machines of a household. */
+export const GATEWAY_CONNECTIONS_MAX = 256
+/** Requests of one connection that wait or run. apt pipelines 10. */
+export const GATEWAY_PIPELINE_MAX = 64
+/** Time for the headers of a request to arrive. */
+export const GATEWAY_HEADERS_MS_MAX = 10_000
+/** Bytes of the headers of a request; apt sends about 300. */
+export const GATEWAY_HEADER_BYTES_MAX = 16 * KIB
+/** An idle connection stays open this long: apt verifies an InRelease before it asks for the indexes. */
+export const GATEWAY_KEEP_ALIVE_MS = 120_000
+/** Wait for the first byte of an answer; apt gives up by itself after 30 s and would not see our reason. */
+export const GATEWAY_FIRST_BYTE_MS_MAX = 25_000
+/** Wait in the middle of a body for the next bytes, or for a client that does not read. */
+export const GATEWAY_STALL_MS_MAX = 120_000
+/** What a client is told to wait before it asks again for something that could not be fetched. */
+export const GATEWAY_RETRY_AFTER_S = 30
+/** Ranges in one request; each costs a part header and a read of its own. */
+export const GATEWAY_RANGES_MAX = 16
+/** A request target, and the decoded path in it. Debian's longest Filename has about 150 bytes. */
+export const GATEWAY_PATH_BYTES_MAX = 2048
+/** The part after `@` in the first segment of a request path: a number, a time or a tag. */
+export const GATEWAY_WHEN_BYTES_MAX = 128
+/** Bytes handed to a socket at once; what a response buffers is this plus the socket's own buffer. */
+export const GATEWAY_WRITE_BYTES_MAX = 256 * KIB
+/** Clients remembered beyond their connection, and for how long after their last request. */
+export const GATEWAY_PINS_MAX = 1024
+export const GATEWAY_PIN_IDLE_MS = 60 * 60 * 1000
+/** Releases of one channel in which a file missing from a client's own release is looked for. */
+export const GATEWAY_RECENT_RELEASES_MAX = 8
+/** Resolved releases kept open; a release not among them is resolved again by its number. */
+export const GATEWAY_RELEASES_MAX = 32
+
+// Control socket
+/** One request line from a command to the daemon. */
+export const CONTROL_LINE_BYTES_MAX = 1 * MIB
+/** One reply line: the difference of two snapshots of Debian main may name 60,000 packages. */
+export const CONTROL_REPLY_BYTES_MAX = 64 * MIB
+/** Connections, and operations at once on one of them. */
+export const CONTROL_CONNECTIONS_MAX = 64
+export const CONTROL_OPERATIONS_MAX = 64
+/** Bytes waiting in a socket above which events and replies wait for the client to read. */
+export const CONTROL_BUFFER_BYTES_MAX = 1 * MIB
+/** Events of one connection that wait for the client to read; one more ends the operation that made it. */
+export const CONTROL_EVENTS_MAX = 1024
+/** A path of a Unix domain socket (sun_path without its NUL, Linux; macOS has 103). */
+export const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
+/** Ranges of releases that one version was in: it would have to leave and come back this often. */
+export const INDEX_RANGES_MAX = 4_096
+/** Artifacts in one of the 16,384 digest buckets of the index: enough for 60 million artifacts. */
+export const INDEX_BUCKET_MAX = 4_096
+/** Folded snapshots of past releases kept in memory; each has a run per fragment, some megabytes for a large suite. */
+export const SNAPSHOT_PLANS_MAX = 4
+
+// Connections (protocols/)
+/** One frame of a peer, and one batch we send: large enough for a 256 KiB piece part or a page of hashes with company. */
+export const FRAME_BYTES_MAX = 1 * MIB
+/** A single Hypercore answer may hold one block of the log and its proof; nothing else may exceed FRAME_BYTES_MAX. */
+export const BLOCK_FRAME_BYTES_MAX = EVENT_BYTES_MAX + 256 * KIB
+/** Blocks in one log. Hypercore fills a bitfield for any range a peer names: 2^23 blocks are 1 MiB, 2^45 the whole memory. */
+export const LOG_BLOCKS_MAX = 2 ** 23
+/** Protocol channels that one peer may have open or waiting; two cores per followed channel, and our own. */
+export const CHANNELS_PER_PEER_MAX = 64
+/** An `open` message: protocol name, id, handshake. Ours take less than 200 bytes. */
+export const OPEN_BYTES_MAX = 4 * KIB
+/** Opens at once, and per second after that. A peer that follows 64 channels sends 64; a flood sends 250,000 a second. */
+export const OPENS_BURST_MAX = 256
+export const OPENS_PER_SECOND_MAX = 16
+/** Messages held for channels that are still opening. The stream is paused at 32 KiB already; one frame may overshoot. */
+export const PENDING_BYTES_MAX = 4 * MIB
+/** Handlers of one peer that have not finished: bounds what a frame of a million tiny messages costs. */
+export const HANDLERS_PENDING_MAX = 16_384
+/** Hypercore requests of one peer that wait for an answer. Hypercore asks for at most 512 blocks per core. */
+export const REQUESTS_PENDING_MAX = 4_096
+/** Hypercore requests of one peer that are read from disk at once; each may hold a block of EVENT_BYTES_MAX. */
+export const ANSWERS_IN_FLIGHT_MAX = 4
+/** Unsent bytes above which no more is read from this peer, and above which it is dropped at once. */
+export const WRITE_QUEUE_BYTES_MAX = 8 * MIB
+export const WRITE_QUEUE_BYTES_HARD_MAX = 32 * MIB
+/** A peer that takes nothing of what waits for it in this time does not read. */
+export const PEER_NOT_READING_MS = 30_000
+/** From the connection to the end of the Noise handshake. */
+export const HANDSHAKE_MS = 10_000
+
+// Pieces (protocols/pieces.ts)
+/** Bytes of one `data` frame: small enough that a control message waits for little, large enough to cost few frames. */
+export const PIECE_PART_BYTES_MAX = 64 * KIB
+/** Piece hashes asked for at once: 32 KiB of answer. */
+export const LAYER_HASHES_MAX = 1024
+/** Asks of one peer that wait in our queue; one more is refused as busy. */
+export const ASKS_PER_PEER_MAX = 64
+/** Asks we have with one peer at a time (4 MiB of pieces), and those that wait for their turn here. */
+export const ASKS_IN_FLIGHT_MAX = 16
+export const ASKS_QUEUED_MAX = 1024
+/** Piece bytes that wait in one connection's write queue; a control message queues behind no more than this. */
+export const PIECE_QUEUE_BYTES_MAX = 256 * KIB
+/** A peer that was asked must deliver this much per window, or all that it was asked for. */
+export const PIECE_WINDOW_MS = 5_000
+export const PIECE_WINDOW_BYTES_MIN = 40 * KIB
+/** One ask, whatever else the peer delivers meanwhile. */
+export const ASK_DEADLINE_MS = 60_000
+/** Pieces asked for and not yet written: per peer, and per transfer (memory: one piece each). */
+export const PIECES_IN_FLIGHT_PER_PEER = 8
+export const PIECES_IN_FLIGHT_MAX = 32
+/** An ask older than this is repeated to a second peer that has nothing else to do. */
+export const PIECE_HEDGE_MS = 1_000
+/** How often a transfer looks at its clock. */
+export const TRANSFER_TICK_MS = 250
+/** How long a transfer without a usable peer waits for one. */
+export const TRANSFER_PEERS_MS = 30_000
+/** How long a peer that said it is busy is left alone. */
+export const PEER_BUSY_MS = 250
+
+// Swarm (protocols/swarm.ts)
+/** Connections of one node, dialled and accepted; 80 KB each. */
+export const CONNECTIONS_MAX = 64
+/** Accepted from one address other than loopback: a crowd behind one NAT is smaller, a flood is not. */
+export const CONNECTIONS_PER_ADDRESS_MAX = 8
+/** Below this many connections a topic is looked up again: first after, then doubling up to. */
+export const PEERS_WANTED = 8
+export const LOOKUP_DELAY_MS_MIN = 1_000
+export const LOOKUP_DELAY_MS_MAX = 60_000
+/** A dropped peer is not connected to for this long, doubling with every further drop. */
+export const DROP_BACKOFF_MS_MIN = 5_000
+export const DROP_BACKOFF_MS_MAX = 3_600_000
+/** Dropped peers that are remembered; the oldest is forgotten first. */
+export const DROPPED_PEERS_MAX = 1024
+/** Closing waits this long for the network to take the announcements back. */
+export const SWARM_CLOSE_MS = 3_000
+
+// Watchdog (protocols/watchdog.ts)
+/** An unanswered upgrade request is repeated to another peer after this, and to one more after every further step. */
+export const UPGRADE_HEDGE_MS = 250
+export const UPGRADE_HEDGE_STEP_MS = 100
+/** A peer that announced a longer log and did not deliver it is dropped; the time doubles for a peer dropped before. */
+export const UPGRADE_STALL_MS = 1_500
+export const UPGRADE_STALL_MS_MAX = 30_000
+
+// Pool
+/** Open files kept by the pool. Well below the usual 1,024 of a process, which its connections need too. */
+export const POOL_OPEN_FILES_MAX = 128
+/** One read from the pool, as it is held in memory. Peers ask for a piece, the gateway streams. */
+export const POOL_READ_BYTES_MAX = 16 * MIB
+/** Piece layers kept in memory: 32 bytes per 256 KiB, so this covers 64 GiB of artifacts that are being served. */
+export const POOL_LAYERS_BYTES_MAX = 8 * MIB
+/** Artifacts that arrive at once. A large multicast bundle has some 2,000. */
+export const PARTIALS_MAX = 4096
+/** Pieces between two fdatasyncs of an artifact that has no layer: what a crash may cost it (16 MiB). */
+export const PARTIAL_SYNC_PIECES = 64
+/** Readers that wait for pieces of one artifact. The gateway serves 256 connections. */
+export const PIECE_WAITERS_MAX = 1024
+/** Files adopted per fsync of the list of adopted files: a crash makes at most so many be hashed again. */
+export const ADOPT_BATCH_FILES = 2048
+/** Threads that hash files. More than four are faster than any disk. */
+export const HASH_WORKERS_MAX = 4
+/** Files that wait for a hash thread. Adoption hands in a few at a time; this is for artifacts that complete at once. */
+export const HASH_QUEUE_MAX = 8192
+/** One read of a hash thread: a whole number of pieces, so that leaves are hashed where they lie. */
+export const HASH_READ_BYTES = 4 * PIECE_BYTES
+/** A hash thread that had nothing to do for so many milliseconds ends: it holds some 10 MB. */
+export const HASH_IDLE_MS = 5_000
+/** Past snapshots of one channel kept open for the gateway: two files and some megabytes of offsets each. */
+export const OPEN_SNAPSHOTS_MAX = 8
+/** Pause before something that may pass by itself is tried again, in milliseconds: doubled each time. */
+export const RETRY_PAUSE_MS_MIN = 250
+export const RETRY_PAUSE_MS_MAX = 30_000
+
+// Import
+/** One keyring. Debian's, with all its keys and their certifications, has 56 kB. */
+export const KEYRING_BYTES_MAX = 16 * MIB
+/** Signatures of one InRelease; Debian's stable has three. Bounds the cryptography done for a hostile file. */
+export const RELEASE_SIGNATURES_MAX = 16
+/** What an import downloads unless it was told otherwise. */
+export const IMPORT_BYTES_MAX = 4 * 1024 * MIB
+/** Files downloaded at once from one repository: enough to hide its round trips, few enough to be a polite client. */
+export const IMPORT_DOWNLOADS_MAX = 4
+/** Tries for one download before the import fails; what was downloaded before is lost with it. */
+export const IMPORT_TRIES_MAX = 3
+/** Redirects that one request may follow. */
+export const IMPORT_REDIRECTS_MAX = 5
+/** Wait for a repository's next bytes. */
+export const IMPORT_STALL_MS_MAX = 30_000
+/** Slowest transfer that is waited for, in bytes a second, after IMPORT_STALL_MS_MAX: endless data must end. */
+export const IMPORT_RATE_MIN = 8 * KIB
+/** Bytes of the output of apt-config and apt-helper that is not an index. */
+export const TOOL_OUTPUT_BYTES_MAX = 1 * MIB
+/** Time for apt-config, dpkg or apt-helper to answer. */
+export const TOOL_MS_MAX = 60_000
+/** Members of a .deb: three, and a few whose names begin with an underscore. */
+export const DEB_MEMBERS_MAX = 16
+/** Compressed control member of a .deb. Debian's largest has 3 MB (a list of 100,000 checksums). */
+export const DEB_CONTROL_PACKED_BYTES_MAX = 16 * MIB
+/** The same, unpacked. */
+export const DEB_CONTROL_UNPACKED_BYTES_MAX = 64 * MIB
+/** Unpacked bytes for one packed byte, above a first mebibyte. Lists of checksums reach 3, scripts 20. */
+export const DEB_CONTROL_RATIO_MAX = 200
+/** Files in a control member: control, four scripts, md5sums, and little else. */
+export const DEB_CONTROL_ENTRIES_MAX = 1024
+/** Packages in one directory import: each appears in the index of every architecture. */
+export const DEB_FILES_MAX = 200_000
+/** Index of an .xz file: one small record for each block; xz makes one block of 24 MiB at level 9. */
+export const XZ_INDEX_BYTES_MAX = 16 * MIB
+/** Stanzas that a list of changes is read from; a release that changes more is told in numbers only. */
+export const PACKAGE_CHANGES_MAX = 5_000
+/** Artifacts being fetched at once, and those waiting for their turn. */
+export const FETCHES_ACTIVE_MAX = 32
+export const FETCHES_WAITING_MAX = 100_000
+/** From the wish for an artifact to giving it up when no peer can give it, in milliseconds without any progress. */
+export const FETCH_GIVE_UP_MS = 60_000
+/** A publisher waits this long for peers to hand over the part of its log that it has lost, in milliseconds. */
+export const CATCH_UP_MS = 5_000
+/** Notifications kept for those who ask late. */
+export const NOTIFICATIONS_MAX = 256
+/** A peer that others had to stand in for this often in a row is dropped, however quick they were. */
+export const UPGRADE_MISSES_MAX = 3

@@ -1,0 +1,37 @@
+/** A repository state that an importer has acquired and verified, before it becomes a release. Written by tools/import. */
+import type { DigestHex } from './units.ts'
+
+export interface ReleaseDraft {
+  /** Path below dists/: 'bookworm', 'bookworm-security', 'stable/updates'. */
+  readonly suite: string
+  /** Verbatim, clear-signed; its signature has been verified. */
+  readonly inRelease: Buffer
+  /** Date of the Release file. */
+  readonly releasedAtMs: number
+  readonly validUntilMs: number | null
+  /** In the order of the Release file. */
+  readonly indexes: readonly DraftIndex[]
+  /** Files whose bytes are said to be at hand; not hashed yet. */
+  readonly artifacts: readonly LocalArtifact[]
+  /** A version that comes back with other bytes is refused (VERSION_REUSE): set where this publisher makes the versions. */
+  readonly refuseVersionReuse: boolean
+  /** Removes temporary files. */
+  close(): Promise<void>
+}
+
+export interface DraftIndex {
+  /** Below dists/SUITE/: 'main/binary-amd64/Packages'. */
+  readonly path: string
+  /** Equal to the signed size and SHA-256. */
+  readonly bytes: Buffer
+}
+
+export interface LocalArtifact {
+  readonly digest: DigestHex
+  readonly byteLength: number
+  readonly sourcePath: string
+  /** Copied into the pool; otherwise adopted where it lies (apt's cache, a mirror's pool/). */
+  readonly copy: boolean
+  /** Other bytes than the index states are an error; otherwise such a file is passed over (apt's cache holds other versions too). */
+  readonly strict: boolean
+}

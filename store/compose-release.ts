@@ -1,0 +1,199 @@
+/**
+ * From a draft and the release before it to the blocks of the next release: only text that the log does not have yet is
+ * packed, everything else is an edit script.
+ *
+ * Writes nothing. Compression runs on the thread pool, so that a first import uses all cores.
+ */
+import { createHash } from 'node:crypto'
+import { promisify } from 'node:util'
+import { brotliCompress, constants } from 'node:zlib'
+import { encodeEvent } from '../schemas/events.ts'
+import type { IndexFile, Release } from '../schemas/events.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import {
+  INDEX_BYTES_MAX,
+  INDEXES_MAX,
+  IN_RELEASE_BYTES_MAX,
+  STANZAS_BLOCK_BYTES_MAX,
+  STANZAS_PER_BLOCK_MAX,
+} from '../schemas/limits.ts'
+import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
+import { readPackageStanza, scanPackages, splitStanzas } from '../schemas/stanza.ts'
+import type { PackageStanza } from '../schemas/stanza.ts'
+import type { SnapshotPlan } from './history.ts'
+import type { AddedPackage, IndexChanges, RemovedPackage } from './package-index.ts'
+import type { ReleaseBlocks } from './release-log.ts'
+
+const compress = promisify(brotliCompress)
+/** 22 % of the plain size in a second per 50 MB; 11 would take a minute for another 3 %. */
+const BROTLI_QUALITY = 6
+
+/** The release before: its plan, and the bytes of its index files by path. */
+export interface ReleaseBefore {
+  readonly plan: SnapshotPlan
+  readonly bytes: ReadonlyMap<string, Buffer>
+}
+
+export interface ComposeInput {
+  /** Length of the log that the release will be appended to. */
+  readonly base: number
+  readonly before: ReleaseBefore | null
+  readonly draft: ReleaseDraft
+  readonly roots: Release['roots']
+  readonly publishedAtMs: number
+}
+
+export interface ComposedRelease extends ReleaseBlocks {
+  /** Packages by name, version and architecture that came and went. */
+  readonly added: number
+  readonly removed: number
+  /** What the release adds to the log, without the release block itself. */
+  readonly byteLength: number
+}
+
+/** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
+export async function composeRelease(input: ComposeInput): Promise<ComposedRelease> {
+  const { base, before, draft } = input
+  if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
+  const table = new StanzaTable()
+  const stanzas = new Map<number, PackageStanza>()
+  const old = new Map<string, Int32Array>()
+  for (const { path, runs } of before?.plan.indexes ?? []) {
+    const bytes = (before as ReleaseBefore).bytes.get(path) ?? Buffer.alloc(0)
+    old.set(path, table.addPlaced({ bytes, offsets: splitStanzas(bytes) }, runs))
+  }
+  const fresh = draft.indexes.map(({ path, bytes }) => {
+    if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
+    const read: (PackageStanza | undefined)[] = []
+    const offsets = scanPackages(bytes, path, (index, stanza) => (read[index] = stanza))
+    const ids = table.add({ bytes, offsets })
+    read.forEach((stanza, index) => stanza !== undefined && stanzas.set(ids[index] as number, stanza))
+    return { path, bytes, ids }
+  })
+  const packed = await packStanzas(table, base)
+  const changes = changesOf(table, stanzas, [...old.values()], fresh.map(({ ids }) => ids))
+  if (draft.refuseVersionReuse) refuseReuse(changes)
+  const signedIndex = await packSignedIndex(draft.inRelease)
+  const blocks = [...packed, signedIndex]
+  const indexes: IndexFile[] = fresh.map(({ path, bytes, ids }) => ({
+    path,
+    byteLength: bytes.byteLength,
+    digest: createHash('sha256').update(bytes).digest(),
+    script: table.script(old.get(path) ?? NO_STANZAS, ids),
+  }))
+  const previous = before?.plan.release ?? null
+  const release: Omit<Release, 'index'> = {
+    number: (previous?.number ?? 0) + 1,
+    publishedAtMs: Math.max(input.publishedAtMs, (previous?.publishedAtMs ?? 0) + 1), // a clock set back must not reorder
+    releasedAtMs: draft.releasedAtMs,
+    validUntilMs: draft.validUntilMs,
+    previous: previous === null ? null : { block: previous.block, hash: previous.hash },
+    suite: draft.suite,
+    signedIndexBlock: base + blocks.length - 1,
+    indexes,
+    roots: input.roots,
+  }
+  const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
+  return { base, blocks, release, changes, added: changes.added.length, removed: changes.removed.length, byteLength }
+}
+
+/** Whether the draft says anything that the release before does not. */
+export function isUnchanged(composed: ComposedRelease, before: ReleaseBefore | null, inReleaseBefore: Buffer | null, draft: ReleaseDraft): boolean {
+  if (before === null || inReleaseBefore === null) return false
+  const { release } = composed
+  return (
+    release.roots.length === 0 &&
+    release.suite === before.plan.release.suite &&
+    inReleaseBefore.equals(draft.inRelease) &&
+    release.indexes.length === before.plan.indexes.length &&
+    release.indexes.every(({ path, digest }) =>
+      before.plan.indexes.some((known) => known.path === path && known.digest === digest.toString('hex')),
+    )
+  )
+}
+
+/** Gives every new text a place and packs it: blocks of at most STANZAS_BLOCK_BYTES_MAX, a larger stanza alone. */
+async function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> {
+  const groups: Buffer[][] = []
+  let group: Buffer[] = []
+  let byteLength = 0
+  for (const id of table.unplaced()) {
+    const text = table.textOf(id)
+    const full = byteLength + text.byteLength > STANZAS_BLOCK_BYTES_MAX || group.length >= STANZAS_PER_BLOCK_MAX
+    if (group.length > 0 && full) {
+      groups.push(group)
+      group = []
+      byteLength = 0
+    }
+    table.place(id, base + groups.length, group.length)
+    group.push(text)
+    byteLength += text.byteLength
+  }
+  if (group.length > 0) groups.push(group)
+  return Promise.all(groups.map(packGroup))
+}
+
+async function packGroup(texts: readonly Buffer[]): Promise<Buffer> {
+  const plain = Buffer.concat(texts)
+  const compressed = await brotli(plain)
+  return encodeEvent({ type: 'stanzas', byteLengths: texts.map(({ byteLength }) => byteLength), compressed })
+}
+
+async function packSignedIndex(inRelease: Buffer): Promise<Buffer> {
+  if (inRelease.byteLength > IN_RELEASE_BYTES_MAX) throw tooLarge(`an InRelease of ${inRelease.byteLength} bytes`)
+  return encodeEvent({ type: 'signedIndex', byteLength: inRelease.byteLength, compressed: await brotli(inRelease) })
+}
+
+function brotli(plain: Buffer): Promise<Buffer> {
+  return compress(plain, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY, [constants.BROTLI_PARAM_SIZE_HINT]: plain.byteLength },
+  })
+}
+
+function changesOf(
+  table: StanzaTable,
+  stanzas: ReadonlyMap<number, PackageStanza>,
+  before: readonly Int32Array[],
+  after: readonly Int32Array[],
+): IndexChanges {
+  const held = new Set<number>()
+  for (const ids of before) for (const id of ids) held.add(id)
+  const kept = new Set<number>()
+  for (const ids of after) for (const id of ids) kept.add(id)
+  const added = new Map<string, AddedPackage>()
+  for (const id of kept) {
+    const stanza = stanzas.get(id)
+    if (held.has(id) || stanza === undefined) continue
+    const { name, version, architecture, digest } = stanza
+    const { block, first } = table.placeOf(id)
+    added.set(`${name} ${version} ${architecture}`, { name, version, architecture, digest, block, ordinal: first })
+  }
+  const removed: RemovedPackage[] = []
+  for (const id of held) {
+    if (kept.has(id)) continue
+    const text = table.textOf(id)
+    if (!text.some((byte) => byte !== 0x0a)) continue // blank lines of an otherwise empty file
+    const { name, version, architecture, digest } = readPackageStanza(text, 0, text.byteLength, 'a stanza of the release before')
+    removed.push({ name, version, architecture, digest })
+  }
+  return { added: [...added.values()], removed }
+}
+
+/** @throws FreshetError VERSION_REUSE: peers and caches would hold two files for one name. */
+function refuseReuse({ added, removed }: IndexChanges): void {
+  const before = new Map(removed.map((gone) => [`${gone.name} ${gone.version} ${gone.architecture}`, gone]))
+  for (const { name, version, architecture, digest } of added) {
+    const gone = before.get(`${name} ${version} ${architecture}`)
+    if (gone === undefined || gone.digest === digest) continue
+    throw new FreshetError('VERSION_REUSE', `${name} ${version} (${architecture}) was published with other bytes before`, {
+      name,
+      version,
+      architecture,
+    })
+  }
+}
+
+function tooLarge(what: string): FreshetError {
+  return new FreshetError('EVENT_INVALID', `${what} exceeds the bound of the log`)
+}

@@ -1,0 +1,11 @@
+/** What hashing a whole file tells: its name as an artifact, and its BEP 52 piece layer. */
+import type { DigestHex } from '../schemas/units.ts'
+
+export interface Hashed {
+  readonly digest: DigestHex
+  readonly byteLength: number
+  /** Null when the file has at most one piece: its SHA-256 alone checks it. */
+  readonly piecesRoot: Buffer | null
+  /** 32 bytes per piece; null when the file has at most one. */
+  readonly layer: Buffer | null
+}

@@ -1,0 +1,149 @@
+/**
+ * Hashes whole files away from the main thread: SHA-256 and BEP 52 piece layer in one reading.
+ *
+ * Owns a few worker threads, started when first needed, ended when nothing came for a while, and never a reason for the
+ * process to stay alive while idle. The queue is bounded: who has many files hands them in as answers come (see adopt).
+ */
+import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { FreshetError } from '../schemas/errors.ts'
+import { ARTIFACT_BYTES_MAX, HASH_IDLE_MS, HASH_QUEUE_MAX, HASH_WORKERS_MAX } from '../schemas/limits.ts'
+import { parseDigest } from '../schemas/units.ts'
+import { asIoError } from './durable.ts'
+import type { HashAnswer, HashRequest } from './hash-worker.ts'
+import type { Hashed } from './hashed.ts'
+
+interface Job {
+  readonly request: HashRequest
+  readonly resolve: (hashed: Hashed) => void
+  readonly reject: (error: FreshetError) => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  job: Job | null
+  idleTimer: NodeJS.Timeout | null
+}
+
+/** The worker has the form, source or compiled, that this file has. */
+const EXTENSION = extname(import.meta.url)
+const WORKER_URL = new URL(`./hash-worker${EXTENSION}`, import.meta.url)
+
+export class Hasher {
+  readonly threadsMax: number
+  readonly #threads = new Set<Thread>()
+  readonly #waiting: Job[] = []
+  #closed = false
+
+  constructor(threadsMax: number = Math.min(HASH_WORKERS_MAX, availableParallelism())) {
+    this.threadsMax = threadsMax
+  }
+
+  /**
+   * @throws FreshetError IO_ERROR, ARTIFACT_MISMATCH when the file is longer than `byteLengthMax`, REQUEST_REFUSED when too
+   * many files wait, INTERRUPTED when closed meanwhile.
+   */
+  hash(path: string, byteLengthMax: number = ARTIFACT_BYTES_MAX): Promise<Hashed> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(interrupted(path))
+      if (this.#waiting.length >= HASH_QUEUE_MAX) {
+        return reject(
+          new FreshetError('REQUEST_REFUSED', `${HASH_QUEUE_MAX} files wait to be hashed already`, { path }),
+        )
+      }
+      this.#waiting.push({ request: { path, byteLengthMax }, resolve, reject })
+      this.#dispatch()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const { request, reject } of this.#waiting.splice(0)) reject(interrupted(request.path))
+    await Promise.all([...this.#threads].map((thread) => this.#end(thread, (path) => interrupted(path))))
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const idle = [...this.#threads].find((thread) => thread.job === null)
+      if (idle === undefined && this.#threads.size >= this.threadsMax) return
+      const thread = idle ?? this.#start()
+      const job = this.#waiting.shift()
+      if (job === undefined) return
+      if (thread.idleTimer !== null) clearTimeout(thread.idleTimer)
+      thread.idleTimer = null
+      thread.job = job
+      thread.worker.ref()
+      thread.worker.postMessage(job.request)
+    }
+  }
+
+  #start(): Thread {
+    const thread: Thread = {
+      worker: new Worker(WORKER_URL, { execArgv: loaderArguments() }),
+      job: null,
+      idleTimer: null,
+    }
+    thread.worker.on('message', (answer: HashAnswer) => this.#answered(thread, answer))
+    thread.worker.on('error', (error) => void this.#end(thread, (path) => workerFailed(path, error)))
+    thread.worker.on('exit', (exitCode) => void this.#end(thread, (path) => workerFailed(path, exitCode)))
+    this.#threads.add(thread)
+    return thread
+  }
+
+  #answered(thread: Thread, answer: HashAnswer): void {
+    const job = thread.job
+    thread.job = null
+    thread.worker.unref()
+    thread.idleTimer = setTimeout(() => void this.#end(thread, interrupted), HASH_IDLE_MS).unref()
+    if (job !== null) settle(job, answer)
+    this.#dispatch()
+  }
+
+  async #end(thread: Thread, reason: (path: string) => FreshetError): Promise<void> {
+    if (!this.#threads.delete(thread)) return
+    if (thread.idleTimer !== null) clearTimeout(thread.idleTimer)
+    thread.job?.reject(reason(thread.job.request.path))
+    thread.job = null
+    await thread.worker.terminate()
+    if (!this.#closed) this.#dispatch()
+  }
+}
+
+function settle({ request: { path }, resolve, reject }: Job, answer: HashAnswer): void {
+  if (answer.kind === 'failed') {
+    const { message, errno, syscall } = answer
+    const error =
+      errno === null ? new Error(message) : Object.assign(new Error(message), { code: errno, errno: -1, syscall })
+    return reject(asIoError(error, path))
+  }
+  if (answer.kind === 'too-long') {
+    const message = `${path} is longer than ${answer.byteLengthMax} bytes`
+    return reject(new FreshetError('ARTIFACT_MISMATCH', message, { path, byteLengthMax: answer.byteLengthMax }))
+  }
+  const digest = parseDigest(answer.digest)
+  if (digest === null) return reject(new FreshetError('INTERNAL', `the hash worker answered no digest for ${path}`))
+  const { byteLength, piecesRoot, layer } = answer
+  // Between threads a Buffer becomes a plain Uint8Array.
+  if (piecesRoot === null) return resolve({ digest, byteLength, piecesRoot: null, layer: null })
+  resolve({ digest, byteLength, piecesRoot: asBuffer(piecesRoot), layer: asBuffer(layer) })
+}
+
+/** From source: the loader given to the process (`--import tsx`) registers itself in the main thread only. */
+function loaderArguments(): string[] {
+  if (EXTENSION !== '.ts') return []
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  return ['--import', `data:text/javascript,import{register}from${loader};register()`]
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function interrupted(path: string): FreshetError {
+  return new FreshetError('INTERRUPTED', `hashing ${path} was interrupted`, { path })
+}
+
+function workerFailed(path: string, cause: unknown): FreshetError {
+  return new FreshetError('INTERNAL', `the hash worker ended while it hashed ${path}`, { path }, cause)
+}

@@ -1,0 +1,119 @@
+/** Types of the part of Corestore, Hypercore and Hyperbee that store/ uses; the packages ship none (versions are pinned exactly). */
+
+declare module 'hypercore' {
+  import type { EventEmitter } from 'node:events'
+
+  export interface Manifest {
+    readonly version: number
+    readonly quorum: number
+    readonly allowPatch: boolean
+    readonly signers: readonly { readonly publicKey: Buffer; readonly namespace: Buffer }[]
+  }
+  export interface ReplicationPeer {
+    readonly remotePublicKey: Buffer
+    readonly remoteLength: number
+    readonly remoteFork: number
+    readonly stream: unknown
+  }
+  export interface GetOptions {
+    readonly wait?: boolean
+    readonly timeout?: number
+  }
+  export interface Download {
+    done(): Promise<boolean>
+    destroy(): void
+  }
+  export interface Atom {
+    flushes: (() => Promise<void>)[]
+    onflush(fn: () => Promise<void>): void
+    flush(): Promise<void>
+  }
+  export default class Hypercore extends EventEmitter {
+    readonly key: Buffer
+    readonly discoveryKey: Buffer
+    readonly length: number
+    readonly fork: number
+    readonly writable: boolean
+    readonly opened: boolean
+    readonly closing: unknown
+    readonly manifest: Manifest | null
+    readonly peers: readonly ReplicationPeer[]
+    /** Private, pinned: the replicator obeys a remote truncation unless told here (STACK 1.4). */
+    readonly core: { readonly replicator: { allowFork: boolean } }
+    ready(): Promise<void>
+    close(): Promise<void>
+    session(options?: { atom?: Atom; name?: string }): Hypercore
+    get(block: number, options: GetOptions): Promise<Buffer | null>
+    has(start: number, end?: number): Promise<boolean>
+    append(blocks: readonly Buffer[]): Promise<{ length: number; byteLength: number }>
+    truncate(length: number): Promise<void>
+    update(options?: { wait?: boolean; force?: boolean }): Promise<boolean>
+    treeHash(length?: number): Promise<Buffer>
+    download(range: { blocks: readonly number[] }): Download
+    clear(start: number, end: number): Promise<unknown>
+    findingPeers(): () => void
+    static discoveryKey(key: Buffer): Buffer
+  }
+}
+
+declare module 'corestore' {
+  import type Hypercore from 'hypercore'
+  import type { Atom } from 'hypercore'
+
+  export interface KeyPair {
+    readonly publicKey: Buffer
+    readonly secretKey: Buffer
+  }
+  export interface CoreOptions {
+    readonly name?: string
+    readonly key?: Buffer
+    readonly allowFork?: boolean
+  }
+  export default class Corestore {
+    constructor(directory: string, options?: { readOnly?: boolean })
+    readonly storage: { createAtom(): Atom; hasCore(discoveryKey: Buffer): Promise<boolean> }
+    ready(): Promise<void>
+    close(): Promise<void>
+    get(options: CoreOptions): Hypercore
+    createKeyPair(name: string): Promise<KeyPair>
+    replicate(stream: unknown): unknown
+  }
+}
+
+declare module 'hyperbee' {
+  import type Hypercore from 'hypercore'
+
+  export interface BeeEntry {
+    readonly seq: number
+    readonly key: Buffer
+    readonly value: Buffer
+  }
+  export interface BeeRange {
+    readonly gte?: Buffer
+    readonly gt?: Buffer
+    readonly lte?: Buffer
+    readonly lt?: Buffer
+  }
+  export interface BeeBatch {
+    get(key: Buffer): Promise<BeeEntry | null>
+    put(key: Buffer, value: Buffer): Promise<void>
+    del(key: Buffer): Promise<void>
+    flush(): Promise<void>
+    close(): Promise<void>
+  }
+  export default class Hyperbee {
+    constructor(core: Hypercore, options: { keyEncoding: 'binary'; valueEncoding: 'binary' })
+    readonly version: number
+    ready(): Promise<void>
+    get(key: Buffer): Promise<BeeEntry | null>
+    batch(): BeeBatch
+    createReadStream(range?: BeeRange): AsyncIterable<BeeEntry>
+    checkout(version: number): Hyperbee
+    close(): Promise<void>
+  }
+}
+
+declare module 'hypercore-id-encoding' {
+  const HypercoreId: { encode(key: Buffer): string; decode(text: string): Buffer }
+  export default HypercoreId
+}

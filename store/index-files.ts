@@ -1,0 +1,121 @@
+/**
+ * Rebuilt index files on disk, by SHA-256: `indexes/<digest>`. Derived from the log; safe to delete.
+ *
+ * Rebuilding fetches the stanza blocks that the snapshot needs, unpacks them on the thread pool a few blocks ahead, and
+ * checks size and SHA-256 before the file gets its name. A file that is there is the right one.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FreshetError } from '../schemas/errors.ts'
+import { INDEX_BYTES_MAX, INDEX_FILES_MAX } from '../schemas/limits.ts'
+import type { DigestHex } from '../schemas/units.ts'
+import { parseDigest } from '../schemas/units.ts'
+import { writeDurably } from './durable.ts'
+import type { PlannedIndex } from './history.ts'
+import type { ReleaseLog } from './release-log.ts'
+import { readStanzas } from './stanza-block.ts'
+import type { StanzaBlock } from './stanza-block.ts'
+
+/** Blocks being unpacked or waiting to be copied: 16 of 256 KiB. */
+const BLOCKS_AHEAD = 16
+
+export class IndexFiles {
+  readonly #directory: string
+  /** One rebuild per file, whoever asks. */
+  readonly #building = new Map<DigestHex, Promise<string>>()
+
+  private constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  static async open(directory: string): Promise<IndexFiles> {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(directory)) {
+      if (parseDigest(name) === null) await rm(join(directory, name), { force: true }) // left by a crash
+    }
+    return new IndexFiles(directory)
+  }
+
+  /** @returns the path of the file, or null when it has not been rebuilt yet. */
+  held(digest: DigestHex): string | null {
+    const path = join(this.#directory, digest)
+    return existsSync(path) ? path : null
+  }
+
+  /**
+   * @returns the path of the rebuilt file.
+   * @throws FreshetError SNAPSHOT_MISMATCH when the log does not give the file it promised; NO_PEERS; DISK_FULL.
+   */
+  async ensure(log: ReleaseLog, index: PlannedIndex, onProgress: (done: number, total: number) => void = () => {}): Promise<string> {
+    const held = this.held(index.digest)
+    if (held !== null) return held
+    const running = this.#building.get(index.digest)
+    if (running !== undefined) return running
+    const building = this.#rebuild(log, index, onProgress).finally(() => this.#building.delete(index.digest))
+    this.#building.set(index.digest, building)
+    return building
+  }
+
+  async #rebuild(log: ReleaseLog, index: PlannedIndex, onProgress: (done: number, total: number) => void): Promise<string> {
+    const blocks = [...new Set(index.runs.map(({ block }) => block))]
+    await log.download(blocks, (done) => onProgress(done, blocks.length))
+    const bytes = await assemble(log, index)
+    const digest = createHash('sha256').update(bytes).digest('hex')
+    if (digest !== index.digest) throw mismatch(index, `has SHA-256 ${digest}`)
+    const path = join(this.#directory, index.digest)
+    await this.store(index.digest, bytes)
+    return path
+  }
+
+  /** Keeps bytes that are known to have this digest (the publisher has just read them). */
+  async store(digest: DigestHex, bytes: Buffer): Promise<void> {
+    await writeDurably(join(this.#directory, digest), bytes)
+    await this.#prune(digest)
+  }
+
+  async #prune(keep: DigestHex): Promise<void> {
+    const names = (await readdir(this.#directory)).filter((name) => parseDigest(name) !== null && name !== keep)
+    if (names.length < INDEX_FILES_MAX) return
+    const used = await Promise.all(
+      names.map(async (name) => ({ name, atMs: (await stat(join(this.#directory, name))).atimeMs })),
+    )
+    used.sort((a, b) => a.atMs - b.atMs)
+    for (const { name } of used.slice(0, names.length - INDEX_FILES_MAX + 1)) await rm(join(this.#directory, name))
+  }
+}
+
+async function assemble(log: ReleaseLog, index: PlannedIndex): Promise<Buffer> {
+  if (index.byteLength > INDEX_BYTES_MAX) throw mismatch(index, `exceeds ${INDEX_BYTES_MAX} bytes`)
+  const bytes = Buffer.allocUnsafe(index.byteLength)
+  const ahead = new Map<number, Promise<StanzaBlock>>()
+  let at = 0
+  for (const [position, run] of index.runs.entries()) {
+    for (const next of index.runs.slice(position, position + BLOCKS_AHEAD)) {
+      if (!ahead.has(next.block)) ahead.set(next.block, quiet(readStanzas(log, next.block)))
+    }
+    const { text, offsets } = await (ahead.get(run.block) as Promise<StanzaBlock>)
+    const start = offsets[run.first]
+    const end = offsets[run.first + run.count]
+    if (start === undefined || end === undefined) throw mismatch(index, `needs stanzas that block ${run.block} lacks`)
+    if (at + end - start > bytes.byteLength) throw mismatch(index, 'is longer than promised')
+    at += text.copy(bytes, at, start, end)
+    for (const block of ahead.keys()) {
+      if (ahead.size <= 2 * BLOCKS_AHEAD) break
+      if (block !== run.block) ahead.delete(block)
+    }
+  }
+  if (at !== bytes.byteLength) throw mismatch(index, `has ${at} bytes instead of ${bytes.byteLength}`)
+  return bytes
+}
+
+/** A read-ahead that fails is reported where it is awaited, not as an unhandled rejection. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
+function mismatch({ path, digest }: PlannedIndex, what: string): FreshetError {
+  return new FreshetError('SNAPSHOT_MISMATCH', `the rebuilt ${path} ${what}`, { path, digest })
+}

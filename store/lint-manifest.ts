@@ -1,0 +1,21 @@
+/** Refuses logs whose signer set is weaker than it looks. Hypercore itself accepts the same signer twice, and quorum 0. */
+import type { Manifest } from 'hypercore'
+import { FreshetError } from '../schemas/errors.ts'
+import type { KeyHex } from '../schemas/units.ts'
+
+/** @throws FreshetError MANIFEST_WEAK unless signers are distinct and the quorum is more than half of them. */
+export function lintManifest(key: KeyHex, manifest: Manifest): void {
+  const signers = manifest.signers.map((signer) => signer.publicKey.toString('hex'))
+  const fault =
+    new Set(signers).size !== signers.length
+      ? 'a signer is listed twice'
+      : manifest.quorum * 2 <= signers.length
+        ? `${manifest.quorum} of ${signers.length} signatures are not a majority`
+        : manifest.quorum > signers.length
+          ? `${manifest.quorum} signatures of ${signers.length} signers can never be had`
+          : manifest.allowPatch
+            ? 'signers may sign different lengths'
+            : null
+  if (fault === null) return
+  throw new FreshetError('MANIFEST_WEAK', `channel ${key}: ${fault}`, { key })
+}

@@ -1,0 +1,149 @@
+/**
+ * One Corestore per home: opening, durable commits across cores, and what a failed write means.
+ *
+ * Hypercore acknowledges an append before it is on disk, and announces it to peers at once. After a power cut the publisher
+ * would have lost what its followers already hold, and its next append would contradict it for good. So whatever this node
+ * signs goes through `commit`: one atom over all cores involved, its write-ahead log fsynced BEFORE the cores announce it.
+ *
+ * A write that failed poisons the store instance (RocksDB answers every later one with "Batch was not applied"): the
+ * instance is marked failed, and its owner must close it and open another one.
+ */
+import { readdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import Corestore from 'corestore'
+import type Hypercore from 'hypercore'
+import { FreshetError } from '../schemas/errors.ts'
+import { STORE_RESERVE_BYTES } from '../schemas/limits.ts'
+import { asIoError, syncDirectory, syncFile } from './durable.ts'
+
+export class Store {
+  readonly directory: string
+  readonly cores: Corestore
+  /** Set once by the first failed write; every later use is refused with it. */
+  #failure: FreshetError | null = null
+  readonly #onFailure: (failure: FreshetError) => void
+
+  private constructor(directory: string, cores: Corestore, onFailure: (failure: FreshetError) => void) {
+    this.directory = directory
+    this.cores = cores
+    this.#onFailure = onFailure
+  }
+
+  /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, STORE_FAILED. */
+  static async open(directory: string, onFailure: (failure: FreshetError) => void = () => {}): Promise<Store> {
+    const cores = new Corestore(directory)
+    try {
+      await cores.ready()
+    } catch (error) {
+      await cores.close().catch(() => {}) // the first error is the one to report
+      throw openError(error, directory)
+    }
+    const store = new Store(directory, cores, onFailure)
+    // The seed from which every key derives is in the write-ahead log only: without this a young store loses its identity.
+    await store.sync()
+    return store
+  }
+
+  get failure(): FreshetError | null {
+    return this.#failure
+  }
+
+  /**
+   * Runs `write`, whose appends to the sessions it asks for stay invisible; then makes all of them durable; then lets the cores
+   * announce them. When anything throws, nothing was appended.
+   */
+  async commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
+    if (this.#failure !== null) throw this.#failure
+    const atom = this.cores.storage.createAtom()
+    const sessions: Hypercore[] = []
+    const sessionOf = async (core: Hypercore): Promise<Hypercore> => {
+      const session = core.session({ atom })
+      sessions.push(session)
+      await session.ready()
+      return session
+    }
+    try {
+      const result = await write(sessionOf)
+      const announcements = atom.flushes.splice(0)
+      atom.onflush(async () => {
+        await this.sync()
+        for (const announce of announcements) await announce()
+      })
+      await this.guard(atom.flush())
+      return result
+    } finally {
+      for (const session of sessions) await session.close() // a core takes part in one atom at a time
+    }
+  }
+
+  /** Waits for a write of the store; a failure is translated, and final for this instance. */
+  async guard<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write
+    } catch (error) {
+      throw await this.#fail(error)
+    }
+  }
+
+  /** fsync of RocksDB's write-ahead logs: what was written before this call survives a power cut after it. */
+  async sync(): Promise<void> {
+    const database = join(this.directory, 'db')
+    const logs = (await readdir(database)).filter((name) => name.endsWith('.log'))
+    for (const name of logs) await syncFile(join(database, name))
+    await syncDirectory(database)
+    await syncFile(join(this.directory, 'CORESTORE'))
+    await syncDirectory(this.directory)
+  }
+
+  /** @throws FreshetError DISK_FULL before a write of about `byteLength` would fail half-way and cost the instance. */
+  async requireSpace(byteLength: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.directory)
+    const free = bavail * bsize
+    const needed = byteLength + STORE_RESERVE_BYTES
+    if (free >= needed) return
+    throw new FreshetError('DISK_FULL', `${this.directory} has ${free} bytes free, ${needed} are needed`, {
+      path: this.directory,
+      free,
+      needed,
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.cores.close()
+  }
+
+  async #fail(error: unknown): Promise<FreshetError> {
+    if (error instanceof FreshetError) return error
+    if (this.#failure === null) {
+      this.#failure = await writeError(error, this.directory)
+      this.#onFailure(this.#failure)
+    }
+    return this.#failure
+  }
+}
+
+function openError(error: unknown, directory: string): FreshetError {
+  const message = error instanceof Error ? error.message : String(error)
+  if (message.includes('could not be locked') || message.includes('lock hold by')) {
+    return new FreshetError('STORE_LOCKED', `${directory} is in use by another process`, { path: directory }, error)
+  }
+  if (message.includes('Invalid device file')) {
+    return new FreshetError('STORE_COPIED', `${directory} was copied from another place`, { path: directory }, error)
+  }
+  if (/No space left|ENOSPC/i.test(message)) {
+    return new FreshetError('DISK_FULL', `no space to open ${directory}`, { path: directory }, error)
+  }
+  return new FreshetError('STORE_FAILED', `${directory} cannot be opened: ${message}`, { path: directory }, error)
+}
+
+/** RocksDB drops the errno of a failed write; how full the disk is tells the commonest cause apart. */
+async function writeError(error: unknown, directory: string): Promise<FreshetError> {
+  const io = asIoError(error, directory)
+  if (io.code === 'DISK_FULL') return io
+  const { bavail, bsize } = await statfs(directory)
+  if (bavail * bsize < STORE_RESERVE_BYTES) {
+    return new FreshetError('DISK_FULL', `no space is left for ${directory}`, { path: directory }, error)
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return new FreshetError('STORE_FAILED', `a write to ${directory} failed: ${message}`, { path: directory }, error)
+}

@@ -1,0 +1,201 @@
+/**
+ * One channel's signed log and, on the publisher, its Hyperbee index: create, open, read a block, append a release.
+ *
+ * Owns the two Hypercores. Refuses to follow a rewrite (`allowFork: false`, set on the replicator at every open because a core
+ * that replication opened first ignores the option), and to append unless the log is as long as the release was made for.
+ */
+import type Hypercore from 'hypercore'
+import { id as idEncoding } from './identity.ts'
+import { decodeEvent, encodeEvent, expectEvent } from '../schemas/events.ts'
+import type { ChannelEvent, Genesis, Release } from '../schemas/events.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import { BLOCK_WAIT_MS } from '../schemas/limits.ts'
+import { keyHex } from '../schemas/units.ts'
+import type { KeyHex } from '../schemas/units.ts'
+import { lintManifest } from './lint-manifest.ts'
+import type { Store } from './open-store.ts'
+import { PackageIndex } from './package-index.ts'
+import type { IndexChanges } from './package-index.ts'
+
+export interface Head {
+  readonly length: number
+  readonly fork: number
+  readonly treeHash: Buffer
+}
+
+export interface ReadOptions {
+  /** Only look on this disk. */
+  readonly local?: boolean
+}
+
+/** What `append` writes: blocks in log order, the first at position `base`, and the release that ends them. */
+export interface ReleaseBlocks {
+  readonly base: number
+  readonly blocks: readonly Buffer[]
+  readonly release: Omit<Release, 'index'>
+  readonly changes: IndexChanges
+}
+
+const INDEX_CORE = (name: string): string => `channel/${name}/index`
+const LOG_CORE = (name: string): string => `channel/${name}/log`
+
+export class ReleaseLog {
+  readonly key: KeyHex
+  /** z-base-32 of the key: the id that people pass on. */
+  readonly id: string
+  readonly core: Hypercore
+  readonly #store: Store
+  readonly #index: Hypercore | null
+
+  private constructor(store: Store, core: Hypercore, index: Hypercore | null) {
+    this.#store = store
+    this.core = core
+    this.#index = index
+    this.key = keyHex(core.key)
+    this.id = idEncoding(core.key)
+  }
+
+  /**
+   * Makes a channel's cores and writes its genesis, durable when it resolves. Safe to repeat: cores left by a crash before
+   * the channel was recorded are taken up again.
+   */
+  static async create(store: Store, name: string, signingKey: Buffer, createdAtMs: number): Promise<ReleaseLog> {
+    const log = await ReleaseLog.openOwn(store, name)
+    if (log.core.length > 0) return log
+    const index = store.cores.get({ name: INDEX_CORE(name) })
+    await index.ready()
+    const genesis = { type: 'genesis', name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey } as const
+    await store.commit(async (sessionOf) => {
+      await (await sessionOf(log.core)).append([encodeEvent(genesis)])
+    })
+    await index.close()
+    return log
+  }
+
+  /** The log of a channel that this store created, with its index, writable. */
+  static async openOwn(store: Store, name: string): Promise<ReleaseLog> {
+    const core = store.cores.get({ name: LOG_CORE(name), allowFork: false })
+    const index = store.cores.get({ name: INDEX_CORE(name), allowFork: false })
+    await Promise.all([core.ready(), index.ready()])
+    core.core.replicator.allowFork = false
+    index.core.replicator.allowFork = false
+    return new ReleaseLog(store, core, index)
+  }
+
+  /** The log of somebody else's channel: nothing needs to be here yet. */
+  static async follow(store: Store, key: KeyHex): Promise<ReleaseLog> {
+    const core = store.cores.get({ key: Buffer.from(key, 'hex'), allowFork: false })
+    await core.ready()
+    core.core.replicator.allowFork = false
+    return new ReleaseLog(store, core, null)
+  }
+
+  get length(): number {
+    return this.core.length
+  }
+
+  get writable(): boolean {
+    return this.#index !== null && this.core.writable
+  }
+
+  async head(): Promise<Head> {
+    const { length, fork } = this.core
+    return { length, fork, treeHash: await this.core.treeHash(length) }
+  }
+
+  /**
+   * @returns null for an event of an unknown, skippable type.
+   * @throws FreshetError NO_PEERS when the block did not come in time, EVENT_INVALID, VERSION_UNSUPPORTED.
+   */
+  async event(block: number, options: ReadOptions = {}): Promise<ChannelEvent | null> {
+    return decodeEvent(await this.block(block, options))
+  }
+
+  async block(block: number, options: ReadOptions = {}): Promise<Buffer> {
+    if (block >= this.core.length) {
+      throw new FreshetError('EVENT_INVALID', `block ${block} is beyond the log of ${this.core.length}`, { block })
+    }
+    const bytes = await this.#get(block, options.local === true)
+    if (bytes === null) throw new FreshetError('NO_PEERS', `block ${block} of ${this.id} did not arrive`, { block })
+    return bytes
+  }
+
+  async #get(block: number, local: boolean): Promise<Buffer | null> {
+    try {
+      return await this.core.get(block, local ? { wait: false } : { timeout: BLOCK_WAIT_MS })
+    } catch (error) {
+      if ((error as { code?: string }).code === 'REQUEST_TIMEOUT') return null
+      throw new FreshetError('STORE_FAILED', `block ${block} of ${this.id} cannot be read`, { block }, error)
+    }
+  }
+
+  async genesis(): Promise<Genesis> {
+    const genesis = expectEvent('genesis', await this.event(0), 0)
+    if (this.core.manifest !== null) lintManifest(this.key, this.core.manifest)
+    return genesis
+  }
+
+  /** Position of the newest release of the log, or null when there is none yet. */
+  async newestReleaseBlock(): Promise<number | null> {
+    for (let block = this.core.length - 1; block > 0; block--) {
+      const event = await this.event(block)
+      if (event?.type === 'release') return block
+      if (event?.type === 'heartbeat') return event.releaseBlock === 0 ? null : event.releaseBlock
+    }
+    return null
+  }
+
+  /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
+  async download(blocks: readonly number[], onProgress: (done: number) => void = () => {}): Promise<void> {
+    const missing: number[] = []
+    for (const block of blocks) if (!(await this.core.has(block))) missing.push(block)
+    let done = blocks.length - missing.length
+    onProgress(done)
+    if (missing.length === 0) return
+    const download = this.core.download({ blocks: missing })
+    try {
+      // One at a time in order gives progress and the timeout; the bytes themselves come in the pipelined range request.
+      for (const block of missing) {
+        await this.block(block)
+        onProgress(++done)
+      }
+    } finally {
+      download.destroy()
+    }
+  }
+
+  /**
+   * Appends one release: index and log move together, are durable, and only then are announced.
+   *
+   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED.
+   */
+  async append({ base, blocks, release, changes }: ReleaseBlocks): Promise<Head> {
+    const index = this.#index
+    if (index === null || !this.core.writable) {
+      throw new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
+    }
+    if (this.core.length !== base) {
+      throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
+    }
+    const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
+    await this.#store.requireSpace(3 * byteLength)
+    await this.#store.commit(async (sessionOf) => {
+      const indexSession = await sessionOf(index)
+      const logSession = await sessionOf(this.core)
+      await PackageIndex.over(indexSession).update(release, base + blocks.length, changes)
+      const indexHead = { length: indexSession.length, treeHash: await indexSession.treeHash() }
+      await logSession.append([...blocks, encodeEvent({ type: 'release', ...release, index: indexHead })])
+    })
+    return this.head()
+  }
+
+  /** The index as this node has it; null on a follower. */
+  index(): PackageIndex | null {
+    return this.#index === null ? null : PackageIndex.over(this.#index)
+  }
+
+  async close(): Promise<void> {
+    await this.core.close()
+    await this.#index?.close()
+  }
+}

@@ -1,0 +1,11 @@
+/** Waits for a refusal and returns its code, so that a test compares codes and prints both when they differ. */
+import { FreshetError, type ErrorCode } from '../../schemas/errors.ts'
+
+export async function codeOf(action: Promise<unknown> | (() => unknown)): Promise<ErrorCode | 'accepted' | string> {
+  try {
+    await (typeof action === 'function' ? action() : action)
+    return 'accepted'
+  } catch (error) {
+    return error instanceof FreshetError ? error.code : `not of ours: ${String(error)}`
+  }
+}

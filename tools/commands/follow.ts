@@ -1,0 +1,51 @@
+/** `freshet follow ID`: follow a channel, then say what changes as it comes. */
+import type { Command } from 'commander'
+import type { Notification } from '../../actors/notifier.ts'
+import { notificationLine } from '../output.ts'
+import { withNode } from '../run-operation.ts'
+import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import type { CommonOptions } from './context.ts'
+
+interface FollowOptions extends CommonOptions {
+  readonly name?: string
+  readonly detach: boolean
+}
+
+interface Followed {
+  readonly name: string
+  readonly id: string
+  readonly release: number
+}
+
+export function addFollowCommand(program: Command): void {
+  withBootstrap(withCommonOptions(program.command('follow').argument('<id>')))
+    .description('follow a channel; then one line for each release, until interrupted')
+    .option('--name <name>', 'what to call it here; default: what its publisher calls it')
+    .option('--detach', 'return at once: the daemon goes on following', false)
+    .action(async (id: string, options: FollowOptions) => {
+      const context = contextOf(options, (event) => {
+        const notification = event as Notification
+        process.stdout.write(`${options.json ? JSON.stringify(notification) : notificationLine(notification)}\n`)
+      })
+      const needed = options.detach ? 'channel.list' : 'follow'
+      await withNode(context, needed, async (call) => {
+        const followed = (await call('follow', { id, name: options.name })) as Followed
+        context.output.result(followed, () => followedLine(followed))
+        if (!options.detach) await untilInterrupted(call('notifications', { channel: followed.id, recent: true }), context.signal)
+      })
+    })
+}
+
+/** Ctrl-C is how this command ends: not an error. */
+async function untilInterrupted(listening: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  try {
+    await listening
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+function followedLine({ name, id, release }: Followed): string {
+  const where = release === 0 ? 'waiting for its first release' : `at release #${release}`
+  return `following ${name === id ? id : `${name} (${id})`}, ${where}`
+}

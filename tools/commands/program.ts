@@ -1,0 +1,39 @@
+/** The command line of DESIGN: one executable, every command with --home, --json and --help. Parsing and exit codes only. */
+import { Command, CommanderError } from 'commander'
+import { FreshetError } from '../../schemas/errors.ts'
+import { reportError } from '../output.ts'
+import { addChannelCommands } from './channel.ts'
+import { addFetchCommand } from './fetch.ts'
+import { addFollowCommand } from './follow.ts'
+import { addImportCommand } from './import.ts'
+import { addQueryCommands } from './query.ts'
+import { addStartCommands } from './start.ts'
+
+/** @returns the exit code: 0 done, 1 refused or failed, 2 wrong use, 3 checked and found false. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const program = new Command('freshet')
+  program
+    .description("Distributes a distribution's releases over its own users' machines; apt is the front door.")
+    .version('0.1.0')
+    .showHelpAfterError(false)
+  addChannelCommands(program)
+  addImportCommand(program)
+  addFollowCommand(program)
+  addStartCommands(program)
+  addQueryCommands(program)
+  addFetchCommand(program)
+  for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
+  const json = argv.includes('--json')
+  try {
+    await program.parseAsync([...argv])
+    return 0
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(error, json)
+    if (error.exitCode === 0) return 0 // --help, --version
+    return reportError(new FreshetError('USAGE', error.message.replace(/^error: /, '')), json)
+  }
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)]
+}

@@ -1,0 +1,59 @@
+/** `freshet start`: the daemon. `freshet dht`: a bootstrap node for a private network. */
+import type { Command } from 'commander'
+import { startBootstrap } from '../../protocols/bootstrap.ts'
+import { FreshetError } from '../../schemas/errors.ts'
+import { parseHostPort } from '../arguments.ts'
+import { startDaemon } from '../daemon.ts'
+import { notificationLine } from '../output.ts'
+import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import type { CommonOptions } from './context.ts'
+
+interface StartOptions extends CommonOptions {
+  readonly gateway: string
+}
+
+export function addStartCommands(program: Command): void {
+  withBootstrap(withCommonOptions(program.command('start')))
+    .description('run the daemon: follow, serve peers, and serve apt through the gateway')
+    .option('--gateway <host:port>', 'where apt is served', '127.0.0.1:7070')
+    .action(async (options: StartOptions) => {
+      const context = contextOf(options)
+      const daemon = await startDaemon({
+        home: context.home,
+        network: context.network,
+        gateway: parseHostPort(options.gateway),
+        log: (_, message) => context.onLog(message),
+      })
+      daemon.node.onNotification((notification) => {
+        process.stdout.write(`${options.json ? JSON.stringify(notification) : notificationLine(notification)}\n`)
+      })
+      const { url } = daemon.node.gateway ?? { url: null }
+      context.output.result({ gateway: url, home: context.home }, () => `gateway ${url}, home ${context.home}`)
+      await aborted(context.signal)
+      await daemon.close()
+    })
+
+  withCommonOptions(program.command('dht'))
+    .description('run a bootstrap node for a private network')
+    .option('--host <ipv4>', 'the address that other nodes reach it at', '127.0.0.1')
+    .option('--port <n>', 'UDP port; 0 takes a free one on loopback', '49737')
+    .action(async (options: CommonOptions & { host: string; port: string }) => {
+      const context = contextOf(options)
+      const port = Number(options.port)
+      if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new FreshetError('USAGE', `${options.port} is no port`)
+      const node = await startBootstrap({ host: options.host, port })
+      const { host } = node
+      context.output.result({ host, port: node.port }, () => `${host}:${node.port}`)
+      await aborted(context.signal)
+      await node.destroy()
+    })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const keepAlive = setInterval(() => {}, 2 ** 30) // sockets of a quiet network do not hold the process
+    const end = (): void => (clearInterval(keepAlive), resolve())
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true })
+  })
+}

@@ -1,0 +1,170 @@
+/**
+ * What a node can be asked to do, by name: the same functions serve the daemon's control socket and a command that finds no
+ * daemon running. Results are the `--json` contract (README): documented, tested, only ever extended.
+ */
+import { copyFile, mkdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Node } from '../actors/node.ts'
+import type { Notification } from '../actors/notifier.ts'
+import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import { requireChannelName } from '../schemas/channel-name.ts'
+import { parseWhen } from '../schemas/when.ts'
+import { asIoError } from '../store/durable.ts'
+import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
+import { acquireDraft } from './import/acquire-draft.ts'
+import { createSigningKey } from './import/openpgp.ts'
+
+export const OPERATIONS = [
+  'channel.create',
+  'channel.list',
+  'channel.key',
+  'import',
+  'follow',
+  'notifications',
+  'releases',
+  'snapshot',
+  'fetch',
+  'status',
+] as const
+export type OperationName = (typeof OPERATIONS)[number]
+
+/** Operations that need peers, so that a command without daemon opens the network for them. */
+export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch'])
+
+export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
+  const checked =
+    (run: (args: Arguments, io: ControlIo) => Promise<unknown>): ControlOperation =>
+    (args, io) =>
+      run(argumentsOf(args), io)
+  return {
+    'channel.create': checked((args) => createChannel(node, args)),
+    'channel.list': checked(async () => ({ channels: node.status().channels })),
+    'channel.key': checked((args) => channelKey(node, args)),
+    import: checked((args, io) => importRelease(node, args, io)),
+    follow: checked((args) => follow(node, args)),
+    notifications: checked((args, io) => notifications(node, args, io)),
+    releases: checked((args) => releases(node, args)),
+    snapshot: checked((args) => snapshot(node, args)),
+    fetch: checked((args, io) => fetchPackages(node, args, io)),
+    status: checked(async () => node.status()),
+  }
+}
+
+async function createChannel(node: Node, args: Arguments): Promise<unknown> {
+  const name = requireChannelName(textOf(args, 'name'))
+  const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
+  const channel = await node.createChannel(name, { publicKey: Buffer.from(publicKey), privateKey })
+  return { name, id: channel.log.id }
+}
+
+async function channelKey(node: Node, args: Arguments): Promise<unknown> {
+  const channel = node.session.channel(textOf(args, 'name'))
+  const { signingKey } = channel.genesis ?? (await channel.log.genesis())
+  return { name: channel.name, key: signingKey.toString() }
+}
+
+async function importRelease(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
+  const { pool, channel: channelOf } = bound(node)
+  const channel = channelOf(textOf(args, 'channel'))
+  if (!channel.log.writable) {
+    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, { channel: channel.name })
+  }
+  const draft = await acquireDraft({
+    source: argumentsOf(args['source']),
+    channel: channel.name,
+    privateKey: () => node.signingKey(channel.name),
+    staging: node.home.staging,
+    alreadyHave: (digest) => pool.held(digest) !== null,
+    signal: io.signal,
+    onProgress: (done, total) => io.progress({ phase: 'download', done, total }),
+  })
+  try {
+    const result = await node.publish(channel.name, draft, (progress) => io.progress(progress))
+    const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
+    return { channel: channel.name, id: channel.log.id, ...result, suite: draft.suite, components }
+  } finally {
+    await draft.close()
+  }
+}
+
+function bound(node: Node) {
+  const { session } = node
+  return { pool: session.pool, channel: (name: string) => session.channel(name) }
+}
+
+async function follow(node: Node, args: Arguments): Promise<unknown> {
+  const channel = await node.follow(textOf(args, 'id'), optionalTextOf(args, 'name'))
+  return { name: channel.name, id: channel.log.id, release: channel.current?.release.number ?? 0, behind: channel.behind }
+}
+
+/** Streams notifications of one channel, or of all, until cancelled. What is ready already comes first when asked for. */
+async function notifications(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
+  const wanted = optionalTextOf(args, 'channel')
+  const key = wanted === null ? null : node.session.channel(wanted).log.id
+  const sendTo = (notification: Notification): void => {
+    if (key === null || notification.id === key) void io.event(notification).catch(() => {}) // the reader left: it ends below
+  }
+  const stop = node.onNotification(sendTo)
+  try {
+    if (flagOf(args, 'recent')) node.notifier.recent.forEach(sendTo)
+    await new Promise<void>((resolve) => {
+      if (io.signal.aborted) resolve()
+      else io.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  } finally {
+    stop()
+  }
+  return {}
+}
+
+async function releases(node: Node, args: Arguments): Promise<unknown> {
+  const channel = node.session.channel(textOf(args, 'channel'))
+  const ready = channel.current?.release.number ?? 0
+  return {
+    channel: channel.name,
+    releases: channel.history.releases.map(({ number, publishedAtMs, releasedAtMs, suite }) => ({
+      number,
+      publishedAt: new Date(publishedAtMs).toISOString(),
+      releasedAt: new Date(releasedAtMs).toISOString(),
+      suite,
+      ready: number <= ready,
+    })),
+  }
+}
+
+async function snapshot(node: Node, args: Arguments): Promise<unknown> {
+  const channel = node.session.channel(textOf(args, 'channel'))
+  const { release, indexes, packageCount } = await channel.snapshot(parseWhen(optionalTextOf(args, 'when')))
+  return {
+    channel: channel.name,
+    release: release.number,
+    releasedAt: new Date(release.releasedAtMs).toISOString(),
+    publishedAt: new Date(release.publishedAtMs).toISOString(),
+    suite: release.suite,
+    packages: packageCount,
+    indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
+  }
+}
+
+async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
+  const channel = textOf(args, 'channel')
+  const when = optionalTextOf(args, 'when')
+  const to = optionalTextOf(args, 'to')
+  const wishes = textsOf(args, 'packages').map(parsePackage)
+  if (wishes.length === 0) throw new FreshetError('USAGE', 'name a package to fetch')
+  if (to !== null) await mkdir(to, { recursive: true }).catch((error: unknown) => Promise.reject(asIoError(error, to)))
+  const files: unknown[] = []
+  for (const wish of wishes) {
+    io.progress({ phase: 'fetch', done: files.length, total: wishes.length })
+    const { name, version, architecture, byteLength, digest, filename, path } = await node.fetch(
+      { channel, when, ...wish },
+      io.signal,
+    )
+    const target = to === null ? path : join(to, basename(filename))
+    if (to !== null) await copyFile(path, target).catch((error: unknown) => Promise.reject(asIoError(error, target)))
+    files.push({ name, version, architecture, size: byteLength, sha256: digest, path: target })
+  }
+  return { channel, files }
+}

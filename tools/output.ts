@@ -1,0 +1,100 @@
+/** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
+import cliProgress from 'cli-progress'
+import type { Notification } from '../actors/notifier.ts'
+import { asFreshetError } from '../schemas/errors.ts'
+
+export interface Output {
+  readonly json: boolean
+  /** The result of a command: the object as JSON, or the text made from it. */
+  result(value: unknown, text: () => string): void
+  progress(update: unknown): void
+  /** Ends the progress bar, so that what follows stands on lines of its own. */
+  settle(): void
+}
+
+const PHASES: Readonly<Record<string, string>> = {
+  download: 'downloading packages',
+  files: 'taking in files',
+  compose: 'composing the release',
+  append: 'appending to the log',
+  fetch: 'fetching packages',
+}
+
+export function createOutput(json: boolean): Output {
+  const bar = json || !process.stderr.isTTY ? null : new ProgressLine()
+  return {
+    json,
+    result(value, text) {
+      bar?.stop()
+      process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`)
+    },
+    progress(update) {
+      const { phase, done, total } = update as { phase?: string; done?: number; total?: number }
+      if (phase !== undefined) bar?.show(PHASES[phase] ?? phase, done ?? 0, total ?? 1)
+    },
+    settle: () => bar?.stop(),
+  }
+}
+
+/** @returns the exit code: 2 for wrong use, 1 for everything else that was refused or failed. */
+export function reportError(error: unknown, json: boolean): number {
+  const failure = asFreshetError(error)
+  const { code, message, remedy } = failure
+  if (json) process.stderr.write(`${JSON.stringify({ error: failure })}\n`)
+  else process.stderr.write(`freshet: ${code}: ${message} (${remedy})\n`)
+  if (code === 'INTERNAL' && !json && failure.cause instanceof Error) process.stderr.write(`${failure.cause.stack}\n`)
+  return code === 'USAGE' ? 2 : 1
+}
+
+export function formatBytes(byteLength: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const unit = byteLength < 1000 ? 0 : Math.min(Math.floor(Math.log10(byteLength) / 3), units.length - 1)
+  return `${(byteLength / 1000 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`
+}
+
+export function formatCount(count: number): string {
+  return count.toLocaleString('en')
+}
+
+const LISTED_CHANGES = 8
+
+/** One line for people: what changed, how much, how far behind. */
+export function notificationLine(notification: Notification): string {
+  const { channel, release, previous, publishedAt, packages, counts, bytes, changes, behind } = notification
+  const what =
+    previous === 0
+      ? `${formatCount(packages)} packages`
+      : Object.entries(counts)
+          .filter(([, count]) => count > 0)
+          .map(([kind, count]) => `${formatCount(count)} ${kind}`)
+          .join(', ') || 'nothing changed'
+  const listed = (changes ?? []).slice(0, LISTED_CHANGES).map(({ name, to }) => (to === null ? `-${name}` : `${name} ${to}`))
+  const more = (changes?.length ?? 0) - listed.length
+  const names = listed.length === 0 ? '' : `: ${listed.join(', ')}${more > 0 ? ` and ${formatCount(more)} more` : ''}`
+  const size = bytes > 0 ? `, ${formatBytes(bytes)} of packages` : ''
+  const where = behind === 0 ? 'up to date' : `${behind} release${behind === 1 ? '' : 's'} behind`
+  return `${channel} #${release} (${publishedAt.slice(0, 19).replace('T', ' ')}): ${what}${size}${names}; ${where}`
+}
+
+/** One bar at a time; a new phase replaces the one before. */
+class ProgressLine {
+  #phase = ''
+  #bar: cliProgress.SingleBar | null = null
+
+  show(phase: string, done: number, total: number): void {
+    if (phase !== this.#phase || this.#bar === null) {
+      this.stop()
+      this.#phase = phase
+      this.#bar = new cliProgress.SingleBar({ format: `${phase} [{bar}] {value}/{total}`, hideCursor: true, clearOnComplete: true })
+      this.#bar.start(total, done)
+      return
+    }
+    this.#bar.setTotal(total)
+    this.#bar.update(done)
+  }
+
+  stop(): void {
+    this.#bar?.stop()
+    this.#bar = null
+  }
+}
