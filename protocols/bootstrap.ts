@@ -1,4 +1,6 @@
 /** A DHT bootstrap node for a private network: the address that every node of it is given with --bootstrap. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { isIPv4 } from 'node:net'
 import HyperDHT from 'hyperdht'
 import { FreshetError } from '../schemas/errors.ts'
@@ -20,14 +22,25 @@ export async function startBootstrap({ host, port }: { host: string; port: numbe
   }
   const loopback = isLoopback(host)
   if (port === 0 && !loopback) throw new FreshetError('USAGE', 'a bootstrap node needs a fixed port')
-  // On loopback, bind to it: packets that leave by another interface carry an address nobody answers to.
-  const fixed = { ephemeral: false, firewalled: false, bootstrap: [], host: loopback ? host : '0.0.0.0' }
-  const dht = port === 0 ? new HyperDHT(fixed) : HyperDHT.bootstrapper(port, host, fixed)
+  const boundPort = port === 0 ? await freePort(host) : port
+  // The first node of a network has nobody to tell it its own address, without which it keeps no announcements: hence
+  // `bootstrapper`. On loopback, bind to it: packets that leave by another interface carry an address nobody answers to.
+  const dht = HyperDHT.bootstrapper(boundPort, host, { host: loopback ? host : '0.0.0.0' })
   try {
     await dht.fullyBootstrapped()
   } catch (error) {
     await dht.destroy().catch(() => undefined) // the first error is the one that counts
-    throw new FreshetError('NO_PEERS', `UDP port ${port} of ${host} cannot be used`, { host, port }, error)
+    throw new FreshetError('NO_PEERS', `UDP port ${boundPort} of ${host} cannot be used`, { host, port: boundPort }, error)
   }
-  return { host, port: dht.address().port, destroy: () => dht.destroy() }
+  return { host, port: boundPort, destroy: () => dht.destroy() }
+}
+
+/** Free a moment ago; when somebody else was quicker, binding says so. */
+async function freePort(host: string): Promise<number> {
+  const socket = createSocket('udp4').bind(0, host)
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  await once(socket, 'close')
+  return port
 }

@@ -63,7 +63,9 @@ export class Swarm {
     const local = bootstrap.length > 0 && bootstrap.every(({ host }) => isLoopback(host))
     const dht = new HyperDHT({
       ...(bootstrap.length > 0 ? { bootstrap } : {}),
-      ...(local ? { host: '127.0.0.1' } : {}), // otherwise one end believes in a connection that the other never saw
+      // On loopback every node is reachable: without saying so, both ends wait 14 s for a hole punch that never comes, and
+      // unless bound to loopback one end believes in a connection that the other never saw.
+      ...(local ? { host: '127.0.0.1', firewalled: false, ephemeral: true } : {}),
       ...(port === undefined ? {} : { port }),
     })
     this.#swarm = new Hyperswarm({

@@ -53,7 +53,10 @@ export function gpgHome(t: Assert): GpgHome {
       writeFileSync(join(home, 'signed'), signed)
       const args = ['--status-fd', '1', '--keyring', join(home, 'ring.gpg'), join(home, 'signed')]
       try {
-        return { exitCode: 0, status: execFileSync('gpgv', args, { env, stdio: ['ignore', 'pipe', 'ignore'] }).toString() }
+        return {
+          exitCode: 0,
+          status: execFileSync('gpgv', args, { env, stdio: ['ignore', 'pipe', 'ignore'] }).toString(),
+        }
       } catch (error) {
         const { status, stdout } = error as { status: number; stdout: Buffer }
         return { exitCode: status, status: stdout.toString() }

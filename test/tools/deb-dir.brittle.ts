@@ -20,11 +20,19 @@ test('deb-dir: packages of two architectures and all → one index each, `all` i
   const directory = await t.tmp()
   const deep = join(directory, 'a/b')
   await buildDeb(directory, { name: 'zeta', version: '1.0', architecture: 'amd64' })
-  await buildDeb(deep, { name: 'alpha', version: '1:2.0~rc1-1', architecture: 'arm64', fields: { Source: 'libalpha (2.0)' } })
+  await buildDeb(deep, {
+    name: 'alpha',
+    version: '1:2.0~rc1-1',
+    architecture: 'arm64',
+    fields: { Source: 'libalpha (2.0)' },
+  })
   await buildDeb(deep, { name: 'doc', version: '1.10', architecture: 'all' })
   await buildDeb(directory, { name: 'doc', version: '1.9', architecture: 'all', fields: { Section: 'doc' } })
   const draft = await importDebDir({ ...options, directory })
-  t.alike(draft.indexes.map(({ path }) => path), ['main/binary-amd64/Packages', 'main/binary-arm64/Packages'])
+  t.alike(
+    draft.indexes.map(({ path }) => path),
+    ['main/binary-amd64/Packages', 'main/binary-arm64/Packages'],
+  )
   const [amd64 = '', arm64 = ''] = draft.indexes.map(({ bytes }) => bytes.toString())
   const names = (text: string) => [...text.matchAll(/^Package: (.*)\nVersion: (.*)$/gm)].map(([, a, b]) => `${a}=${b}`)
   t.alike(names(amd64), ['doc=1.9', 'doc=1.10', 'zeta=1.0'])
@@ -45,7 +53,10 @@ test('deb-dir: only packages for all → an index for all and one for the machin
   const directory = await t.tmp()
   await buildDeb(directory, { name: 'doc', version: '1', architecture: 'all' })
   const draft = await importDebDir({ ...options, directory, architecture: 'riscv64' })
-  t.alike(draft.indexes.map(({ path }) => path), ['main/binary-all/Packages', 'main/binary-riscv64/Packages'])
+  t.alike(
+    draft.indexes.map(({ path }) => path),
+    ['main/binary-all/Packages', 'main/binary-riscv64/Packages'],
+  )
   t.ok(draft.indexes[0]?.bytes.equals(draft.indexes[1]?.bytes ?? Buffer.alloc(0)))
 })
 
@@ -91,41 +102,55 @@ test('deb-dir: folders that are not right → refused, each with its code', asyn
   }
 })
 
-test('deb-dir: the repository it makes → the real apt updates from it and downloads', { skip: skipUnless('apt', 'dpkg') !== null }, async (t) => {
-  const directory = await t.tmp()
-  const root = await t.tmp()
-  await buildDeb(directory, { name: 'foo', version: '1:1.0', architecture: 'amd64', files: { 'usr/share/foo': 'hi\n' } })
-  await buildDeb(directory, { name: 'foo-doc', version: '1.0', architecture: 'all', fields: { Depends: 'foo' } })
-  const { privateKey, publicKey } = await createSigningKey('Freshet channel mine')
-  const sign = async (text: string) => await clearSign(text, privateKey)
-  const draft = await importDebDir({ directory, suite: 'mine', sign })
-  await verifyClearSigned(draft.inRelease, [Buffer.from(publicKey)], Date.now())
-  const dists = join(root, 'dists/mine')
-  for (const { path, bytes } of draft.indexes) {
-    mkdirSync(join(dists, path, '..'), { recursive: true })
-    writeFileSync(join(dists, path), bytes)
-    for (const match of bytes.toString().matchAll(/^Filename: (.*)\n(?:.*\n)*?SHA256: (.*)$/gm)) {
-      const source = draft.artifacts.find(({ digest }) => digest === match[2])?.sourcePath ?? ''
-      mkdirSync(join(root, match[1] ?? '', '..'), { recursive: true })
-      cpSync(source, join(root, match[1] ?? ''))
+test(
+  'deb-dir: the repository it makes → the real apt updates from it and downloads',
+  { skip: skipUnless('apt', 'dpkg') !== null },
+  async (t) => {
+    const directory = await t.tmp()
+    const root = await t.tmp()
+    await buildDeb(directory, {
+      name: 'foo',
+      version: '1:1.0',
+      architecture: 'amd64',
+      files: { 'usr/share/foo': 'hi\n' },
+    })
+    await buildDeb(directory, { name: 'foo-doc', version: '1.0', architecture: 'all', fields: { Depends: 'foo' } })
+    const { privateKey, publicKey } = await createSigningKey('Freshet channel mine')
+    const sign = async (text: string) => await clearSign(text, privateKey)
+    const draft = await importDebDir({ directory, suite: 'mine', sign })
+    await verifyClearSigned(draft.inRelease, [Buffer.from(publicKey)], Date.now())
+    const dists = join(root, 'dists/mine')
+    for (const { path, bytes } of draft.indexes) {
+      mkdirSync(join(dists, path, '..'), { recursive: true })
+      writeFileSync(join(dists, path), bytes)
+      for (const match of bytes.toString().matchAll(/^Filename: (.*)\n(?:.*\n)*?SHA256: (.*)$/gm)) {
+        const source = draft.artifacts.find(({ digest }) => digest === match[2])?.sourcePath ?? ''
+        mkdirSync(join(root, match[1] ?? '', '..'), { recursive: true })
+        cpSync(source, join(root, match[1] ?? ''))
+      }
     }
-  }
-  writeFileSync(join(dists, 'InRelease'), draft.inRelease)
-  const key = join(root, 'mine.asc')
-  writeFileSync(key, publicKey)
-  const { url } = await staticServer(t, root)
-  const apt = await scratchApt({ sources: [`deb ${url} mine main`], keyrings: [key], architecture: 'amd64' })
-  t.teardown(() => apt.remove())
-  const update = await apt.update()
-  t.is(update.exitCode, 0, update.output)
-  const { exitCode, output, paths } = await apt.download(['foo', 'foo-doc'])
-  t.is(exitCode, 0, output)
-  t.is(paths.length, 2)
-  t.is(execFileSync('dpkg-deb', ['-f', paths[0] ?? '', 'Package']).toString().trim(), 'foo-doc')
-  const stranger = await createSigningKey('somebody else')
-  writeFileSync(join(dists, 'InRelease'), await clearSign(parseableText(draft.inRelease), stranger.privateKey))
-  t.not((await apt.update()).exitCode, 0, 'apt refuses another signer')
-})
+    writeFileSync(join(dists, 'InRelease'), draft.inRelease)
+    const key = join(root, 'mine.asc')
+    writeFileSync(key, publicKey)
+    const { url } = await staticServer(t, root)
+    const apt = await scratchApt({ sources: [`deb ${url} mine main`], keyrings: [key], architecture: 'amd64' })
+    t.teardown(() => apt.remove())
+    const update = await apt.update()
+    t.is(update.exitCode, 0, update.output)
+    const { exitCode, output, paths } = await apt.download(['foo', 'foo-doc'])
+    t.is(exitCode, 0, output)
+    t.is(paths.length, 2)
+    t.is(
+      execFileSync('dpkg-deb', ['-f', paths[0] ?? '', 'Package'])
+        .toString()
+        .trim(),
+      'foo-doc',
+    )
+    const stranger = await createSigningKey('somebody else')
+    writeFileSync(join(dists, 'InRelease'), await clearSign(parseableText(draft.inRelease), stranger.privateKey))
+    t.not((await apt.update()).exitCode, 0, 'apt refuses another signer')
+  },
+)
 
 function parseableText(inRelease: Buffer): string {
   return /\n\n([\s\S]*\n)-----BEGIN PGP SIGNATURE/.exec(inRelease.toString())?.[1] ?? ''

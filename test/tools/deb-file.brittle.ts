@@ -26,40 +26,51 @@ async function tarOf(entries: readonly (readonly [string, string | Buffer])[]): 
   return Buffer.concat(chunks)
 }
 
-test('deb-file: .debs of this machine → control as dpkg-deb prints it', { skip: skipUnless('dpkg') !== null }, async (t) => {
-  // Some of every size up to a few megabytes; the machine's cache may be empty.
-  const small = cached.filter((name) => statSync(join(CACHE, name)).size < 4 * MIB)
-  const some = small.filter((_, index) => index % Math.ceil(small.length / 25) === 0)
-  t.comment(`${some.length} of ${cached.length} files`)
-  for (const name of some) {
-    const path = join(CACHE, name)
-    const { control, digest, byteLength, fields } = await readDeb(path)
-    const expected = execFileSync('dpkg-deb', ['-f', path]).toString()
-    if (control.toString().trimEnd() !== expected.trimEnd()) t.fail(`${name}: control differs`)
-    if (digest !== createHash('sha256').update(readFileSync(path)).digest('hex')) t.fail(`${name}: digest`)
-    if (byteLength !== statSync(path).size || !name.startsWith(`${fields.get('Package')}_`)) t.fail(name)
-  }
-  t.pass('all of them')
-})
+test(
+  'deb-file: .debs of this machine → control as dpkg-deb prints it',
+  { skip: skipUnless('dpkg') !== null },
+  async (t) => {
+    // Some of every size up to a few megabytes; the machine's cache may be empty.
+    const small = cached.filter((name) => statSync(join(CACHE, name)).size < 4 * MIB)
+    const some = small.filter((_, index) => index % Math.ceil(small.length / 25) === 0)
+    t.comment(`${some.length} of ${cached.length} files`)
+    for (const name of some) {
+      const path = join(CACHE, name)
+      const { control, digest, byteLength, fields } = await readDeb(path)
+      const expected = execFileSync('dpkg-deb', ['-f', path]).toString()
+      if (control.toString().trimEnd() !== expected.trimEnd()) t.fail(`${name}: control differs`)
+      if (digest !== createHash('sha256').update(readFileSync(path)).digest('hex')) t.fail(`${name}: digest`)
+      if (byteLength !== statSync(path).size || !name.startsWith(`${fields.get('Package')}_`)) t.fail(name)
+    }
+    t.pass('all of them')
+  },
+)
 
-test('deb-file: what the builder makes → dpkg-deb takes it, in both forms', { skip: skipUnless('dpkg') !== null }, async (t) => {
-  const directory = await t.tmp()
-  for (const compression of ['gz', 'none'] as const) {
-    const path = await buildDeb(join(directory, compression), { ...FOO, compression, fields: { Depends: 'libc6' } })
-    const { control, fields } = await readDeb(path)
-    t.is(execFileSync('dpkg-deb', ['-f', path]).toString(), control.toString(), compression)
-    t.is(fields.get('Depends'), 'libc6')
-    const list = execFileSync('dpkg-deb', ['-c', path]).toString()
-    t.ok(list.includes('./usr/share/foo/text'), 'its files are there')
-  }
-  t.ok((await debBytes(FOO)).equals(await debBytes(FOO)), 'equal input gives equal bytes')
-})
+test(
+  'deb-file: what the builder makes → dpkg-deb takes it, in both forms',
+  { skip: skipUnless('dpkg') !== null },
+  async (t) => {
+    const directory = await t.tmp()
+    for (const compression of ['gz', 'none'] as const) {
+      const path = await buildDeb(join(directory, compression), { ...FOO, compression, fields: { Depends: 'libc6' } })
+      const { control, fields } = await readDeb(path)
+      t.is(execFileSync('dpkg-deb', ['-f', path]).toString(), control.toString(), compression)
+      t.is(fields.get('Depends'), 'libc6')
+      const list = execFileSync('dpkg-deb', ['-c', path]).toString()
+      t.ok(list.includes('./usr/share/foo/text'), 'its files are there')
+    }
+    t.ok((await debBytes(FOO)).equals(await debBytes(FOO)), 'equal input gives equal bytes')
+  },
+)
 
 test('deb-file: every compression that dpkg-deb writes → read', { skip: skipUnless('dpkg') !== null }, async (t) => {
   const directory = await t.tmp()
   const root = join(directory, 'root')
   mkdirSync(join(root, 'DEBIAN'), { recursive: true })
-  writeFileSync(join(root, 'DEBIAN/control'), 'Package: foo\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n')
+  writeFileSync(
+    join(root, 'DEBIAN/control'),
+    'Package: foo\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n',
+  )
   writeFileSync(join(root, 'text'), 'hello\n'.repeat(100_000))
   for (const compression of ['gzip', 'xz', 'zstd', 'none']) {
     const path = join(directory, `${compression}.deb`)
@@ -73,30 +84,38 @@ test('deb-file: every compression that dpkg-deb writes → read', { skip: skipUn
   }
 })
 
-test('deb-file: an .xz data member that was cut, with the archive made to fit → DEB_MALFORMED', { skip: skipUnless('dpkg') !== null }, async (t) => {
-  const directory = await t.tmp()
-  const path = join(directory, 'foo.deb')
-  const data = execFileSync('xz', ['-1'], { input: await tarOf([['a', Buffer.alloc(300_000, 'abc')]]) })
-  const control = gzipSync(await tarOf([['control', 'Package: foo\nVersion: 1\nArchitecture: all\n']]))
-  const write = (member: Buffer) => {
-    const members = [['debian-binary', Buffer.from('2.0\n')], ['control.tar.gz', control], ['data.tar.xz', member]] as const
-    writeFileSync(path, arOf(members))
-  }
-  write(data)
-  t.is(await codeOf(readDeb(path)), 'accepted', 'whole')
-  write(Buffer.concat([data, data]))
-  t.is(await codeOf(readDeb(path)), 'accepted', 'two streams')
-  write(Buffer.concat([data, Buffer.alloc(8)]))
-  t.is(await codeOf(readDeb(path)), 'accepted', 'padding')
-  write(data.subarray(0, -4))
-  t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'without its end')
-  write(Buffer.concat([data.subarray(0, 40), data.subarray(48)]))
-  t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'without some of its middle')
-  write(Buffer.concat([data.subarray(0, 12), data]))
-  t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'with something before it')
-  write(Buffer.alloc(100_000))
-  t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'zeros')
-})
+test(
+  'deb-file: an .xz data member that was cut, with the archive made to fit → DEB_MALFORMED',
+  { skip: skipUnless('dpkg') !== null },
+  async (t) => {
+    const directory = await t.tmp()
+    const path = join(directory, 'foo.deb')
+    const data = execFileSync('xz', ['-1'], { input: await tarOf([['a', Buffer.alloc(300_000, 'abc')]]) })
+    const control = gzipSync(await tarOf([['control', 'Package: foo\nVersion: 1\nArchitecture: all\n']]))
+    const write = (member: Buffer) => {
+      const members = [
+        ['debian-binary', Buffer.from('2.0\n')],
+        ['control.tar.gz', control],
+        ['data.tar.xz', member],
+      ] as const
+      writeFileSync(path, arOf(members))
+    }
+    write(data)
+    t.is(await codeOf(readDeb(path)), 'accepted', 'whole')
+    write(Buffer.concat([data, data]))
+    t.is(await codeOf(readDeb(path)), 'accepted', 'two streams')
+    write(Buffer.concat([data, Buffer.alloc(8)]))
+    t.is(await codeOf(readDeb(path)), 'accepted', 'padding')
+    write(data.subarray(0, -4))
+    t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'without its end')
+    write(Buffer.concat([data.subarray(0, 40), data.subarray(48)]))
+    t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'without some of its middle')
+    write(Buffer.concat([data.subarray(0, 12), data]))
+    t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'with something before it')
+    write(Buffer.alloc(100_000))
+    t.is(await codeOf(readDeb(path)), 'DEB_MALFORMED', 'zeros')
+  },
+)
 
 test('deb-file: structures that are not a .deb → DEB_MALFORMED', async (t) => {
   const directory = await t.tmp()
@@ -110,7 +129,10 @@ test('deb-file: structures that are not a .deb → DEB_MALFORMED', async (t) => 
   const good = [version, ['control.tar', control], ['data.tar', await tarOf([['a', 'b']])]] as const
   const [, , data] = good
   t.is(await code(arOf(good)), 'accepted')
-  t.is(await code(arOf([version, ['_gpgorigin', Buffer.from('x')], ...good.slice(1), ['more', Buffer.from('y')]])), 'accepted')
+  t.is(
+    await code(arOf([version, ['_gpgorigin', Buffer.from('x')], ...good.slice(1), ['more', Buffer.from('y')]])),
+    'accepted',
+  )
   t.is(await code(Buffer.alloc(0)), 'DEB_MALFORMED', 'empty')
   t.is(await code(Buffer.from('!<arch>\n')), 'DEB_MALFORMED', 'no member')
   t.is(await code(arOf(good.slice(1))), 'DEB_MALFORMED', 'no debian-binary')
@@ -121,7 +143,11 @@ test('deb-file: structures that are not a .deb → DEB_MALFORMED', async (t) => 
   t.is(await code(arOf([version, ['control.tar.rar', control], data])), 'DEB_MALFORMED', 'unknown compression')
   t.is(await code(arOf([version, ['control.tar.gz', control], data])), 'DEB_MALFORMED', 'no gzip')
   t.is(await code(arOf([version, ['control.tar.xz', control], data])), 'DEB_MALFORMED', 'no xz')
-  t.is(await code(arOf([version, ['control.tar', await tarOf([['x', 'y']])], data])), 'DEB_MALFORMED', 'no control file')
+  t.is(
+    await code(arOf([version, ['control.tar', await tarOf([['x', 'y']])], data])),
+    'DEB_MALFORMED',
+    'no control file',
+  )
   const damaged = Buffer.from(control)
   damaged[150] = 0x37
   t.is(await code(arOf([version, ['control.tar', damaged], data])), 'DEB_MALFORMED', 'tar checksum')
@@ -139,7 +165,10 @@ test('deb-file: bombs → ARCHIVE_LIMIT, soon', async (t) => {
   const data = ['data.tar', await tarOf([['a', 'b']])] as const
   const write = (name: string, control: Buffer) =>
     writeFileSync(path, arOf([['debian-binary', Buffer.from('2.0\n')], [name, control], data]))
-  const zeros = await tarOf([['big', Buffer.alloc(200 * MIB)], ['control', 'Package: foo\n']])
+  const zeros = await tarOf([
+    ['big', Buffer.alloc(200 * MIB)],
+    ['control', 'Package: foo\n'],
+  ])
   const startedAtMs = performance.now()
   write('control.tar.gz', gzipSync(zeros, { level: 1 }))
   const packedAtMs = performance.now()
@@ -151,7 +180,12 @@ test('deb-file: bombs → ARCHIVE_LIMIT, soon', async (t) => {
     t.is(await codeOf(readDeb(path)), 'ARCHIVE_LIMIT', 'xz')
   }
   // A zstd frame of 128 KiB blocks, each of which is one byte repeated: the tightest bomb that the format has.
-  const block = Buffer.from([0x02 | ((131_072 << 3) & 0xff), (131_072 << 3) >> 8 & 0xff, ((131_072 << 3) >> 16) & 0xff, 0])
+  const block = Buffer.from([
+    0x02 | ((131_072 << 3) & 0xff),
+    ((131_072 << 3) >> 8) & 0xff,
+    ((131_072 << 3) >> 16) & 0xff,
+    0,
+  ])
   const frame = Buffer.concat([Buffer.from('28b52ffd0058', 'hex'), ...Array.from({ length: 4096 }, () => block)])
   write('control.tar.zst', frame)
   t.is(await codeOf(readDeb(path)), 'ARCHIVE_LIMIT', 'zstd')

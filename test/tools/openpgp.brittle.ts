@@ -14,33 +14,41 @@ const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const skipDebian = !existsSync(LIST) || !existsSync(DEBIAN_KEYRING)
 const PAST = ['--faked-system-time', '20200101T000000!']
 
-test('openpgp: signed by keys of the keyring, RSA and Ed25519 → the text and both fingerprints', { skip }, async (t) => {
-  const gpg = gpgHome(t)
-  const first = gpg.makeKey('first')
-  const second = gpg.makeKey('second', { algorithm: 'rsa2048' })
-  const signed = gpg.sign(TEXT, [first, second])
-  const together = await verifyClearSigned(signed, [gpg.export(first, second)], Date.now())
-  t.is(together.text.toString(), TEXT)
-  t.alike([...together.signers].sort(), [first, second].sort())
-  const apart = await verifyClearSigned(signed, [gpg.exportArmored(first), gpg.export(second)], Date.now())
-  t.is(apart.signers.length, 2, 'two keyrings, one of them armoured')
-  const blocks = Buffer.concat([gpg.exportArmored(first), gpg.exportArmored(second)])
-  t.is((await readKeyring(blocks)).length, 2, 'a file of two armoured blocks')
-})
+test(
+  'openpgp: signed by keys of the keyring, RSA and Ed25519 → the text and both fingerprints',
+  { skip },
+  async (t) => {
+    const gpg = gpgHome(t)
+    const first = gpg.makeKey('first')
+    const second = gpg.makeKey('second', { algorithm: 'rsa2048' })
+    const signed = gpg.sign(TEXT, [first, second])
+    const together = await verifyClearSigned(signed, [gpg.export(first, second)], Date.now())
+    t.is(together.text.toString(), TEXT)
+    t.alike([...together.signers].sort(), [first, second].sort())
+    const apart = await verifyClearSigned(signed, [gpg.exportArmored(first), gpg.export(second)], Date.now())
+    t.is(apart.signers.length, 2, 'two keyrings, one of them armoured')
+    const blocks = Buffer.concat([gpg.exportArmored(first), gpg.exportArmored(second)])
+    t.is((await readKeyring(blocks)).length, 2, 'a file of two armoured blocks')
+  },
+)
 
-test('openpgp: dashes, trailing blanks, CRLF and bytes beyond UTF-8 → the text as it was signed', { skip }, async (t) => {
-  const gpg = gpgHome(t)
-  const key = gpg.makeKey('key')
-  const ring = [gpg.export(key)]
-  const text = Buffer.from('A: b\n- dash\n-----BEGIN PGP SIGNATURE-----\nFrom me\nX: \xe9\xff\n\nlast\n', 'latin1')
-  const signed = gpg.sign(text, [key])
-  t.ok((await verifyClearSigned(signed, ring, Date.now())).text.equals(text))
-  const blanks = gpg.sign('A: b  \t\nC: d \n', [key])
-  t.is((await verifyClearSigned(blanks, ring, Date.now())).text.toString(), 'A: b\nC: d\n', 'blanks are not signed')
-  const crlf = Buffer.from(signed.toString('latin1').replaceAll('\n', '\r\n'), 'latin1')
-  t.ok((await verifyClearSigned(crlf, ring, Date.now())).text.equals(text), 'sent with CRLF')
-  t.is(gpg.gpgv(crlf, ring[0] ?? Buffer.alloc(0)).exitCode, 0, 'which gpgv accepts too')
-})
+test(
+  'openpgp: dashes, trailing blanks, CRLF and bytes beyond UTF-8 → the text as it was signed',
+  { skip },
+  async (t) => {
+    const gpg = gpgHome(t)
+    const key = gpg.makeKey('key')
+    const ring = [gpg.export(key)]
+    const text = Buffer.from('A: b\n- dash\n-----BEGIN PGP SIGNATURE-----\nFrom me\nX: \xe9\xff\n\nlast\n', 'latin1')
+    const signed = gpg.sign(text, [key])
+    t.ok((await verifyClearSigned(signed, ring, Date.now())).text.equals(text))
+    const blanks = gpg.sign('A: b  \t\nC: d \n', [key])
+    t.is((await verifyClearSigned(blanks, ring, Date.now())).text.toString(), 'A: b\nC: d\n', 'blanks are not signed')
+    const crlf = Buffer.from(signed.toString('latin1').replaceAll('\n', '\r\n'), 'latin1')
+    t.ok((await verifyClearSigned(crlf, ring, Date.now())).text.equals(text), 'sent with CRLF')
+    t.is(gpg.gpgv(crlf, ring[0] ?? Buffer.alloc(0)).exitCode, 0, 'which gpgv accepts too')
+  },
+)
 
 test('openpgp: altered, extended or stripped files → refused, each with its code', { skip }, async (t) => {
   const gpg = gpgHome(t)

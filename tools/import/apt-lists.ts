@@ -66,7 +66,10 @@ export async function importAptLists(options: AptListsOptions): Promise<ReleaseD
     const name = `${base}${listName(index.path)}`
     const suffix = SUFFIXES.find(([suffix]) => here.has(`${name}${suffix}`))
     if (suffix === undefined) continue
-    indexes.push({ path: index.path, bytes: await readIndex(join(found.lists, `${name}${suffix[0]}`), suffix[1], index) })
+    indexes.push({
+      path: index.path,
+      bytes: await readIndex(join(found.lists, `${name}${suffix[0]}`), suffix[1], index),
+    })
   }
   if (indexes.length === 0) {
     const reason = `apt has no Packages file of ${options.suite} in ${found.lists}: run apt-get update`

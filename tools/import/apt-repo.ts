@@ -72,7 +72,10 @@ export async function importAptRepo(options: AptRepoOptions): Promise<ReleaseDra
   const path = `dists/${suite}/InRelease`
   const inRelease = await repository.read(path, IN_RELEASE_BYTES_MAX)
   if (inRelease === null) {
-    throw new FreshetError('SOURCE_UNAVAILABLE', `${repository.name} has no ${path}`, { location: repository.name, suite })
+    throw new FreshetError('SOURCE_UNAVAILABLE', `${repository.name} has no ${path}`, {
+      location: repository.name,
+      suite,
+    })
   }
   const keyring = options.keyring ?? (await defaultKeyrings())
   const trust = { keyring, nowMs: options.nowMs ?? Date.now(), allowExpired: options.allowExpired ?? false }
@@ -87,7 +90,7 @@ export async function importAptRepo(options: AptRepoOptions): Promise<ReleaseDra
     indexes,
     artifacts: local.artifacts,
     refuseVersionReuse: false,
-    close: local.close,
+    close: async () => await local.close(),
   }
 }
 
@@ -115,7 +118,8 @@ async function readIndexes(
     ...(architectures ?? []).filter((named) => !present.some(({ architecture }) => architecture === named)),
   ]
   if (missing.length > 0 || indexes.length === 0) {
-    const what = missing.length > 0 ? `a Packages file for ${missing.join(', ')}` : 'any Packages file that its Release lists'
+    const what =
+      missing.length > 0 ? `a Packages file for ${missing.join(', ')}` : 'any Packages file that its Release lists'
     const reason = `${repository.name} does not have ${what} in ${suite}`
     throw new FreshetError('INDEX_MISSING', reason, { suite, missing: missing.join(' ') })
   }
@@ -130,7 +134,7 @@ async function readIndex(
   index: ListedIndex,
 ): Promise<Buffer | null> {
   const forms = repository.prefersPacked ? [...PACKED, PLAIN] : [PLAIN, ...PACKED]
-  let mismatch: unknown = null
+  let mismatch: FreshetError | null = null
   for (const [suffix, compression] of forms) {
     const listed = release.sha256.get(`${index.path}${suffix}`)
     if (listed === undefined) continue
@@ -142,7 +146,8 @@ async function readIndex(
       checkIndex(index, bytes, `${repository.name} ${path}`)
       return bytes
     } catch (error) {
-      if (!(error instanceof FreshetError) || error.code === 'INTERRUPTED' || error.code === 'FILENAME_UNSAFE') throw error
+      if (!(error instanceof FreshetError) || error.code === 'INTERRUPTED' || error.code === 'FILENAME_UNSAFE')
+        throw error
       mismatch ??= error.code === 'ARCHIVE_LIMIT' ? new FreshetError('INDEX_MISMATCH', error.message, {}, error) : error
     }
   }

@@ -43,15 +43,13 @@ export async function signedByOf(
 
 /** Name that apt gives the lists of a URI or path: no scheme and user, odd characters escaped, slashes as underscores. */
 export function listName(uri: string): string {
-  const path = uri
-    .replace(/^[a-z0-9+.-]+:(?:\/\/(?:[^/@]*@)?)?/i, '')
-    .replace(/\/+$/, '')
+  const path = uri.replace(/^[a-z0-9+.-]+:(?:\/\/(?:[^/@]*@)?)?/i, '').replace(/\/+$/, '')
   return path.replace(QUOTED, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`).replaceAll('/', '_')
 }
 
 async function readSources(aptDirectory: string): Promise<SourceEntry[]> {
   const parts = join(aptDirectory, 'sources.list.d')
-  const names = await readdir(parts).catch(() => []) // absent where all entries are in sources.list, or without apt
+  const names: string[] = await readdir(parts).catch(() => []) // absent where all entries are in sources.list, or without apt
   const paths = [join(aptDirectory, 'sources.list'), ...names.sort().map((name) => join(parts, name))]
   const entries: SourceEntry[] = []
   for (const path of paths) {

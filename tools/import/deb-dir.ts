@@ -157,7 +157,9 @@ function refuseReuse(packages: readonly PackagedDeb[]): void {
     byFilename.set(filename, packaged)
     if (other === undefined) continue
     const same = other.stanza.version === version
-    const what = same ? `${name} ${version} ${architecture}` : `${name} ${other.stanza.version} and ${version}, one file name,`
+    const what = same
+      ? `${name} ${version} ${architecture}`
+      : `${name} ${other.stanza.version} and ${version}, one file name,`
     const detail = { name, version, architecture, first: other.path, second: packaged.path }
     throw new FreshetError('VERSION_REUSE', `${what} is two different files: ${other.path}, ${packaged.path}`, detail)
   }

@@ -53,7 +53,9 @@ export async function readDeb(path: string): Promise<DebFile> {
 async function readControl(handle: FileHandle, path: string): Promise<Buffer> {
   const { size } = await handle.stat()
   if (size > limits.ARTIFACT_BYTES_MAX) {
-    throw new FreshetError('ARCHIVE_LIMIT', `${path} has ${size} bytes, more than ${limits.ARTIFACT_BYTES_MAX}`, { path })
+    throw new FreshetError('ARCHIVE_LIMIT', `${path} has ${size} bytes, more than ${limits.ARTIFACT_BYTES_MAX}`, {
+      path,
+    })
   }
   const members = await readArMembers(handle, size, path)
   const [first] = members
@@ -106,7 +108,9 @@ async function findControl(tar: Buffer, path: string): Promise<Buffer> {
       }
       const isControl = entry.header.name.replace(/^\.\//, '') === 'control' && entry.header.type === 'file'
       if (isControl && (entry.header.size ?? 0) > limits.STANZA_BYTES_MAX) {
-        throw new FreshetError('ARCHIVE_LIMIT', `${path}: control has more than ${limits.STANZA_BYTES_MAX} bytes`, { path })
+        throw new FreshetError('ARCHIVE_LIMIT', `${path}: control has more than ${limits.STANZA_BYTES_MAX} bytes`, {
+          path,
+        })
       }
       const chunks: Buffer[] = []
       for await (const chunk of entry) if (isControl) chunks.push(chunk as Buffer)

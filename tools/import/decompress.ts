@@ -59,7 +59,8 @@ export async function readByAptHelper(path: string, byteLengthMax: number): Prom
     const { stdout } = await run(APT_HELPER, ['cat-file', path], options)
     return stdout
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') throw tooMuch(path, byteLengthMax)
+    if ((error as NodeJS.ErrnoException).code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+      throw tooMuch(path, byteLengthMax)
     throw unreadable(path, error)
   }
 }

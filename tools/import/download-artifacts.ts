@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FreshetError } from '../../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { IMPORT_DOWNLOADS_MAX } from '../../schemas/limits.ts'
 import type { LocalArtifact } from '../../schemas/release-draft.ts'
 import { digestHex, type DigestHex } from '../../schemas/units.ts'
@@ -61,18 +61,19 @@ export async function downloadArtifacts(
     }
   }
   // The first failure is the one to report; the other workers are told to stop and waited for, so that no file is open.
-  let first: unknown = null
+  const failures: FreshetError[] = []
   await Promise.all(
     Array.from({ length: IMPORT_DOWNLOADS_MAX }, async () => {
       try {
         await work()
       } catch (error) {
-        first ??= error
+        failures.push(asFreshetError(error))
         failure.abort()
       }
     }),
   )
-  if (first !== null) throw first
+  const [first] = failures
+  if (first !== undefined) throw first
   return artifacts
 }
 

@@ -6,12 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
-import {
-  IMPORT_RATE_MIN,
-  IMPORT_REDIRECTS_MAX,
-  IMPORT_STALL_MS_MAX,
-  IMPORT_TRIES_MAX,
-} from '../../schemas/limits.ts'
+import { IMPORT_RATE_MIN, IMPORT_REDIRECTS_MAX, IMPORT_STALL_MS_MAX, IMPORT_TRIES_MAX } from '../../schemas/limits.ts'
 
 export interface GetOptions {
   /** One byte more is an error: SOURCE_UNAVAILABLE naming the bound. */
@@ -74,7 +69,8 @@ export async function transfer(
     }
     return true
   } catch (error) {
-    if (signal?.aborted === true) throw new FreshetError('INTERRUPTED', `${url}: the import was interrupted`, { url }, error)
+    if (signal?.aborted === true)
+      throw new FreshetError('INTERRUPTED', `${url}: the import was interrupted`, { url }, error)
     if (error instanceof FreshetError) throw error
     throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: ${watchdog.reason ?? reasonOf(error)}`, { url }, error)
   } finally {
@@ -122,7 +118,10 @@ async function follow(start: string, watchdog: Watchdog): Promise<Response> {
     const next = URL.canParse(location, url) ? new URL(location, url) : null
     if (next === null || !/^https?:$/.test(next.protocol) || redirects === IMPORT_REDIRECTS_MAX) {
       const reason = redirects === IMPORT_REDIRECTS_MAX ? 'too many redirects' : 'a redirect away from http and https'
-      throw new FreshetError('SOURCE_UNAVAILABLE', `${start}: ${reason}`, { url: start, redirect: location.slice(0, 200) })
+      throw new FreshetError('SOURCE_UNAVAILABLE', `${start}: ${reason}`, {
+        url: start,
+        redirect: location.slice(0, 200),
+      })
     }
     url = next.href
   }

@@ -3,7 +3,7 @@
  *
  * A file is binary (.gpg) or ASCII-armoured (.asc, possibly several blocks). GnuPG's keybox (.kbx) is not a keyring that
  * apt takes either. The default, where neither the user nor an entry of sources.list names a keyring: all of
- * /usr/share/keyrings/*-archive-keyring.gpg (what distributions install), then /etc/apt/trusted.gpg and trusted.gpg.d.
+ * /usr/share/keyrings/*-archive-keyring.* (what distributions install), then /etc/apt/trusted.gpg and trusted.gpg.d.
  * A found file that cannot be read is passed over, as apt does; one that was asked for by name is an error.
  */
 import { open, readdir } from 'node:fs/promises'
@@ -48,12 +48,22 @@ export async function loadKeyrings(paths: readonly string[]): Promise<Buffer[]> 
   for (const path of paths) {
     const file = await readBounded(path).catch((error: unknown) => {
       if (error instanceof FreshetError) throw error
-      throw new FreshetError('SOURCE_UNAVAILABLE', `the keyring ${path} cannot be read: ${String(error)}`, { path }, error)
+      throw new FreshetError(
+        'SOURCE_UNAVAILABLE',
+        `the keyring ${path} cannot be read: ${String(error)}`,
+        { path },
+        error,
+      )
     })
     try {
       await readKeyring(file)
     } catch (error) {
-      throw new FreshetError('KEYRING_INVALID', `${path}: ${error instanceof Error ? error.message : String(error)}`, { path }, error)
+      throw new FreshetError(
+        'KEYRING_INVALID',
+        `${path}: ${error instanceof Error ? error.message : String(error)}`,
+        { path },
+        error,
+      )
     }
     files.push(file)
   }
@@ -65,7 +75,9 @@ export async function loadKeyrings(paths: readonly string[]): Promise<Buffer[]> 
  * @throws FreshetError KEYRING_INVALID when there is none
  */
 export async function defaultKeyrings(): Promise<Buffer[]> {
-  const distribution = (await namesOf(DISTRIBUTION_KEYRINGS)).filter((name) => name.endsWith('-archive-keyring.gpg'))
+  const distribution = (await namesOf(DISTRIBUTION_KEYRINGS)).filter((name) =>
+    /-archive-keyring\.(?:gpg|pgp|asc)$/.test(name),
+  )
   const trusted = (await namesOf(APT_TRUSTED_PARTS)).filter((name) => /\.(?:gpg|asc)$/.test(name))
   const paths = [
     ...distribution.map((name) => join(DISTRIBUTION_KEYRINGS, name)),

@@ -104,7 +104,10 @@ export async function clearSign(text: string, privateKey: string): Promise<Buffe
   // The library writes the text with CRLF (as it is hashed) and the rest with LF; apt expects one kind of line.
   const file = Buffer.from(signed.replace(/\r\n/g, '\n'), 'utf8')
   if (!clearText(file).equals(Buffer.from(text, 'utf8'))) {
-    throw new FreshetError('RELEASE_MALFORMED', 'the text to sign has trailing blanks, carriage returns or no last line feed')
+    throw new FreshetError(
+      'RELEASE_MALFORMED',
+      'the text to sign has trailing blanks, carriage returns or no last line feed',
+    )
   }
   return file
 }

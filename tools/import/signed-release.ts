@@ -81,7 +81,10 @@ function listIndexes(release: ReleaseFile, where: string): ListedIndex[] {
     listed.push({ path, component, architecture, byteLength, digest })
   }
   if (listed.length > INDEXES_MAX) {
-    throw new FreshetError('INDEX_TOO_LARGE', `${where} lists ${listed.length} Packages files, more than ${INDEXES_MAX}`)
+    throw new FreshetError(
+      'INDEX_TOO_LARGE',
+      `${where} lists ${listed.length} Packages files, more than ${INDEXES_MAX}`,
+    )
   }
   return listed
 }
