@@ -105,7 +105,9 @@ export class Channel {
       this.#past.set(number, known)
       return known
     }
-    const opening = this.history.plan(number).then((plan) => Snapshot.open(this.log, this.#files, plan, this.onProgress))
+    const opening = this.history
+      .plan(number)
+      .then((plan) => Snapshot.open(this.log, this.#files, plan, this.onProgress))
     this.#keepPast(number, opening)
     opening.catch(() => this.#past.delete(number)) // the caller sees the error; the next one tries again
     return opening

@@ -73,7 +73,7 @@ export class Node {
   async open(): Promise<void> {
     this.#session = await this.#openSession()
     const { gateway } = this.#options
-    if (gateway == null) return
+    if (gateway === undefined || gateway === null) return
     try {
       this.#gateway = await startGateway({ ...gateway, source: this.#gatewaySource() })
     } catch (error) {
@@ -119,7 +119,10 @@ export class Node {
   ): Promise<PublishResult> {
     const earlier = this.#publishing.get(name) ?? Promise.resolve()
     const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
-    this.#publishing.set(name, publishing.catch(() => {})) // the caller sees the error; the next import only waits
+    this.#publishing.set(
+      name,
+      publishing.catch(() => {}),
+    ) // the caller sees the error; the next import only waits
     return publishing
   }
 
@@ -175,7 +178,9 @@ export class Node {
     this.#session = null
     this.#outage = failure
     this.#log(`${failure.code}: ${failure.message}; the store is being reopened`)
-    await failed.close().catch((error: unknown) => this.#log(`closing the failed store: ${asFreshetError(error).message}`))
+    await failed
+      .close()
+      .catch((error: unknown) => this.#log(`closing the failed store: ${asFreshetError(error).message}`))
     const { signal } = this.#stopped
     for (let pauseMs = RETRY_PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(2 * pauseMs, RETRY_PAUSE_MS_MAX / 4)) {
       try {
@@ -198,7 +203,8 @@ export class Node {
     return gatewaySource({
       channel: (name) => this.session.channel(name),
       channels: () => this.session.channels,
-      notices: (channel) => (this.session.troubles.has(channel.key) ? [this.session.troubles.get(channel.key)?.code ?? ''] : []),
+      notices: (channel) =>
+        this.session.troubles.has(channel.key) ? [this.session.troubles.get(channel.key)?.code ?? ''] : [],
       session: () => this.session,
     })
   }

@@ -3,7 +3,10 @@ import { createActor, initialTransition, transition } from 'xstate'
 import type { Actor, AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate'
 
 /** The state before any fact. */
-export function initialState<Machine extends AnyStateMachine>(machine: Machine, input: InputFrom<Machine>): SnapshotFrom<Machine> {
+export function initialState<Machine extends AnyStateMachine>(
+  machine: Machine,
+  input: InputFrom<Machine>,
+): SnapshotFrom<Machine> {
   return initialTransition(machine as AnyStateMachine, input as never)[0] as SnapshotFrom<Machine>
 }
 
@@ -24,5 +27,5 @@ export function resume<Machine extends AnyStateMachine>(
   state: SnapshotFrom<Machine>,
 ): Actor<Machine> {
   const snapshot = machine.getPersistedSnapshot(state as never)
-  return createActor(machine, { input, snapshot } as never) as Actor<Machine>
+  return createActor(machine, { input, snapshot })
 }

@@ -132,7 +132,9 @@ export class Session {
         subscription.unsubscribe()
         resolve()
       })
-      signal.addEventListener('abort', () => (subscription.unsubscribe(), reject(signal.reason as Error)), { once: true })
+      signal.addEventListener('abort', () => (subscription.unsubscribe(), reject(signal.reason as Error)), {
+        once: true,
+      })
     })
   }
 
@@ -189,7 +191,13 @@ export class Session {
     const free = name !== undefined && isChannelName(name) && !this.channels.some((other) => other.name === name)
     if (channel.name !== channel.log.id || !free) return
     channel.name = name
-    await this.#journal.record({ type: 'channel.added', key: channel.key, name, role: channel.role, atMs: this.options.now() })
+    await this.#journal.record({
+      type: 'channel.added',
+      key: channel.key,
+      name,
+      role: channel.role,
+      atMs: this.options.now(),
+    })
   }
 
   /** Folds the journal and starts every channel and every fetch where it was. */
@@ -209,7 +217,8 @@ export class Session {
       }
     }
     for (const { key, name, role } of added.values()) {
-      const log = role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
+      const log =
+        role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
       const channel = new Channel(name, role, log, this.files)
       await this.#restore(channel, readyBlocks.get(key) ?? 0)
       this.#start(channel, states.get(key) ?? initialState(followChannel, { key }))
@@ -244,7 +253,7 @@ export class Session {
         ),
       },
     })
-    const actor = resume(machine, { key: channel.key }, state as never) as Actor<typeof followChannel>
+    const actor = resume(machine, { key: channel.key }, state)
     this.#followed.set(channel.key, { channel, actor })
     actor.subscribe({ error: onDefect })
     actor.start()

@@ -49,5 +49,11 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
     }
   })
-  return { channels, peers: session.network?.peerCount ?? 0, gateway, pool: session.pool.status(), fetching: session.fetches.count }
+  return {
+    channels,
+    peers: session.network?.peerCount ?? 0,
+    gateway,
+    pool: session.pool.status(),
+    fetching: session.fetches.count,
+  }
 }

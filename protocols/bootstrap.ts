@@ -22,25 +22,34 @@ export async function startBootstrap({ host, port }: { host: string; port: numbe
   }
   const loopback = isLoopback(host)
   if (port === 0 && !loopback) throw new FreshetError('USAGE', 'a bootstrap node needs a fixed port')
-  const boundPort = port === 0 ? await freePort(host) : port
+  const bindHost = loopback ? host : '0.0.0.0'
+  const boundPort = await freePort(bindHost, port)
   // The first node of a network has nobody to tell it its own address, without which it keeps no announcements: hence
   // `bootstrapper`. On loopback, bind to it: packets that leave by another interface carry an address nobody answers to.
-  const dht = HyperDHT.bootstrapper(boundPort, host, { host: loopback ? host : '0.0.0.0' })
+  const dht = HyperDHT.bootstrapper(boundPort, host, { host: bindHost })
   try {
     await dht.fullyBootstrapped()
   } catch (error) {
     await dht.destroy().catch(() => undefined) // the first error is the one that counts
-    throw new FreshetError('NO_PEERS', `UDP port ${boundPort} of ${host} cannot be used`, { host, port: boundPort }, error)
+    throw unusable(bindHost, boundPort, error)
   }
   return { host, port: boundPort, destroy: () => dht.destroy() }
 }
 
-/** Free a moment ago; when somebody else was quicker, binding says so. */
-async function freePort(host: string): Promise<number> {
-  const socket = createSocket('udp4').bind(0, host)
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
+/** Asked of a plain socket, because a DHT node that could not bind never lets go of the process. 0 takes any port. */
+async function freePort(host: string, port: number): Promise<number> {
+  const socket = createSocket('udp4')
+  try {
+    socket.bind(port, host)
+    await once(socket, 'listening') // rejects on 'error'
+    return socket.address().port
+  } catch (error) {
+    throw unusable(host, port, error)
+  } finally {
+    socket.close()
+  }
+}
+
+function unusable(host: string, port: number, cause: unknown): FreshetError {
+  return new FreshetError('NO_PEERS', `UDP port ${port} of ${host} cannot be used`, { host, port }, cause)
 }

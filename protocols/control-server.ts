@@ -24,9 +24,9 @@ export interface ControlIo {
   /** Aborted when the command cancels or is gone. */
   readonly signal: AbortSignal
   /** How far it is. Dropped while the command does not read: the next one says more anyway. */
-  progress(update: unknown): void
+  readonly progress: (update: unknown) => void
   /** Something the command must not miss. Await it: it resolves when the command can take more. */
-  event(value: unknown): Promise<void>
+  readonly event: (value: unknown) => Promise<void>
 }
 
 /** `args` come as the command sent them: the operation checks them. The result must be JSON; undefined becomes null. */

@@ -65,7 +65,7 @@ function splitWhen(segment: string, target: string): { channel: string; when: st
 }
 
 /** Directory of a suite's release files, without a closing slash: `dists/bookworm`, or `''` for a flat repository `./`. */
-export function suiteDirectory(suite: string): string {
+function suiteDirectory(suite: string): string {
   if (suite !== '' && suite !== '.' && !suite.endsWith('/')) return `dists/${suite}`
   return suite
     .split('/')

@@ -268,19 +268,19 @@ export class GuardedMux extends Protomux {
     if (this._remote.length === remoteId - 1) this._remote.push(null)
     if (this._remote[remoteId - 1] !== null) throw new FreshetError('MESSAGE_MALFORMED', `channel ${remoteId} is open`)
     const state = { buffer: null, start: 2, end: 2 } as WireState
-    c.uint.preencode(state as never, remoteId)
+    c.uint.preencode(state, remoteId)
     state.buffer = this._alloc(state.end)
     state.buffer.set([CONTROL_CHANNEL, REJECT_TYPE])
-    c.uint.encode(state as never, remoteId)
+    c.uint.encode(state, remoteId)
     this._write0(state.buffer)
     return null
   }
 
   #writeAlone(localId: number, message: Uint8Array): void {
     const state = { buffer: null, start: 0, end: message.byteLength } as WireState
-    c.uint.preencode(state as never, localId)
+    c.uint.preencode(state, localId)
     state.buffer = this._alloc(state.end)
-    c.uint.encode(state as never, localId)
+    c.uint.encode(state, localId)
     state.buffer.set(message, state.start)
     this.drained = this.stream.write(state.buffer)
   }

@@ -11,7 +11,7 @@ declare module '@hyperswarm/secret-stream' {
     /** UDX: bytes sent, repeated ones included. */
     readonly bytesTransmitted?: number
     /** streamx: what waits in its queue. */
-    readonly _writableState?: { readonly buffered?: number } | null
+    readonly _writableState?: { readonly buffered?: unknown } | null
   }
 
   export default class NoiseSecretStream {
@@ -22,7 +22,7 @@ declare module '@hyperswarm/secret-stream' {
     readonly remotePublicKey: Buffer | null
     readonly handshakeHash: Buffer | null
     readonly opened: Promise<boolean>
-    readonly rawStream: RawStream
+    readonly rawStream: RawStream | null
     readonly rawBytesWritten: number
     readonly rawBytesRead: number
     readonly destroyed: boolean

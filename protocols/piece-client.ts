@@ -170,7 +170,8 @@ export class PieceClient {
   }
 
   #take(requestId: number, ask: Outstanding, bytes: Buffer): void {
-    if (ask.byteLength + bytes.byteLength > ask.buffer.byteLength) throw malformed(requestId, 'more bytes than asked for')
+    if (ask.byteLength + bytes.byteLength > ask.buffer.byteLength)
+      throw malformed(requestId, 'more bytes than asked for')
     bytes.copy(ask.buffer, ask.byteLength)
     ask.byteLength += bytes.byteLength
     this.#windowBytes += bytes.byteLength

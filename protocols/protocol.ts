@@ -118,7 +118,10 @@ function encodingOf(name: string, frame: AnyFrame): Encoding {
       const record = (state.buffer as Uint8Array).subarray(state.start, state.end)
       state.start = state.end
       if (record.byteLength > frame.byteLengthMax) {
-        throw new FreshetError('MESSAGE_MALFORMED', `${name} ${frame.name}: ${record.byteLength} bytes exceed the bound`)
+        throw new FreshetError(
+          'MESSAGE_MALFORMED',
+          `${name} ${frame.name}: ${record.byteLength} bytes exceed the bound`,
+        )
       }
       try {
         return decodeRecord(frame.body, record) as unknown

@@ -92,7 +92,7 @@ export class ReplicationGuard {
   #resume(): void {
     for (const channel of this.#mux.channels) {
       const replica = replicaOf(channel)
-      if (replica !== null && replica.receiverQueue.length > 0) channel._track(channel.ondrain(channel))
+      if (replica !== null && replica.receiverQueue.length > 0) void channel._track(channel.ondrain(channel))
     }
   }
 

@@ -191,11 +191,14 @@ export class Swarm {
     if (this.#closing !== null) return
     if (delayMs === LOOKUP_DELAY_MS_MIN) entry.delayMs = LOOKUP_DELAY_MS_MIN
     if (entry.timer !== null) clearTimeout(entry.timer)
-    entry.timer = setTimeout(() => {
-      entry.timer = null
-      if (this.#connections.size < PEERS_WANTED) void this.#lookUp(key, entry) // never rejects
-      else this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MAX)
-    }, delayMs + Math.random() * LOOKUP_DELAY_MS_MIN)
+    entry.timer = setTimeout(
+      () => {
+        entry.timer = null
+        if (this.#connections.size < PEERS_WANTED) void this.#lookUp(key, entry) // never rejects
+        else this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MAX)
+      },
+      delayMs + Math.random() * LOOKUP_DELAY_MS_MIN,
+    )
     entry.timer.unref()
   }
 

@@ -282,7 +282,9 @@ class Transfer {
     else this.#aloneSinceMs ??= this.#now()
     if (this.#aloneSinceMs === null || this.#now() - this.#aloneSinceMs < this.#peersMs()) return
     const { digest } = this.#sink.artifact
-    this.#end(new FreshetError('ARTIFACT_UNAVAILABLE', `no reachable peer has ${digest}`, { digest, peers: this.#peers.size }))
+    this.#end(
+      new FreshetError('ARTIFACT_UNAVAILABLE', `no reachable peer has ${digest}`, { digest, peers: this.#peers.size }),
+    )
   }
 
   #peersMs(): number {

@@ -5,12 +5,20 @@
  * the lowest place each transport offers, because one large frame over a slow line counts as nothing higher up.
  */
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import type { RawStream } from '@hyperswarm/secret-stream'
 
 /** Bytes accepted by `stream` that its transport has not taken. */
 export function queuedBytes(stream: NoiseSecretStream): number {
-  const socket = stream.rawStream
-  const below = socket?._handle?.writeQueueSize ?? socket?._writableState?.buffered ?? 0
-  return (stream._writableState?.buffered ?? 0) + below
+  const { rawStream, _writableState } = stream
+  return (_writableState?.buffered ?? 0) + (rawStream === null ? 0 : transportBytes(rawStream))
+}
+
+/** A TCP socket knows them to the byte; a UDX stream and a bridge in memory (streamx) count whole writes. */
+function transportBytes(socket: RawStream): number {
+  const inKernelQueue = socket._handle?.writeQueueSize
+  if (typeof inKernelQueue === 'number') return inKernelQueue
+  const buffered = socket._writableState?.buffered
+  return typeof buffered === 'number' ? buffered : 0 // a closed TCP socket has an array there
 }
 
 /** Differs from an earlier value of the same stream when bytes have left since. */

@@ -31,17 +31,17 @@ export type Infer<C> = C extends Codec<infer T> ? T : never
 
 /** Unsigned integer up to 2^53-1, compact-encoding's variable length. */
 export const uint: Codec<number> = {
-  preencode: (state, value) => c.uint.preencode(state as never, value),
-  encode: (state, value) => c.uint.encode(state as never, value),
+  preencode: (state, value) => c.uint.preencode(state, value),
+  encode: (state, value) => c.uint.encode(state, value),
   decode: (state) => {
-    const value = c.uint.decode(state as never)
+    const value = c.uint.decode(state)
     if (!Number.isSafeInteger(value)) throw invalid('an integer exceeds 2^53-1')
     return value
   },
 }
 
 /** Exactly `byteLength` bytes, without a length prefix. The decoded Buffer is a copy: it never pins a large block. */
-export function fixed(byteLength: number): Codec<Buffer> {
+function fixed(byteLength: number): Codec<Buffer> {
   return {
     preencode(state, value) {
       if (value.byteLength !== byteLength) throw invalid(`expected ${byteLength} bytes, got ${value.byteLength}`)

@@ -8,7 +8,19 @@
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
  * understood by every reader (an unknown one is VERSION_UNSUPPORTED); types from there on may be skipped by old readers.
  */
-import { bytes, decodeRecord, encodeRecord, fixed32, invalid, list, nullable, oneOf, struct, text, uint } from './codec.ts'
+import {
+  bytes,
+  decodeRecord,
+  encodeRecord,
+  fixed32,
+  invalid,
+  list,
+  nullable,
+  oneOf,
+  struct,
+  text,
+  uint,
+} from './codec.ts'
 import type { Codec, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import * as limits from './limits.ts'
@@ -72,7 +84,7 @@ export const indexFile = struct({
   script: list(editOp, limits.EDIT_OPS_MAX),
 })
 
-export const artifactRoot = struct({ digest: fixed32, piecesRoot: fixed32 })
+const artifactRoot = struct({ digest: fixed32, piecesRoot: fixed32 })
 
 /** Moves the channel from one snapshot to the next. */
 export const release = struct({
@@ -117,7 +129,7 @@ export type ChannelEvent =
   | ({ readonly type: 'heartbeat' } & Heartbeat)
 
 /** Event types from here on may be skipped by a reader that does not know them. */
-export const SKIPPABLE_FROM = 64
+const SKIPPABLE_FROM = 64
 
 /** Append only. Numbers 5 to 12 are spoken for: clusters, withdraw, halt, rotate, checkpoint, tag, maintainers, metadata. */
 const TYPES = {
@@ -133,7 +145,8 @@ type TypeName = keyof typeof TYPES
 export function encodeEvent(event: ChannelEvent): Buffer {
   const { number, version, body } = TYPES[event.type]
   const record = encodeRecord(body as Codec<unknown>, event)
-  if (record.byteLength + 2 > limits.EVENT_BYTES_MAX) throw invalid(`a ${event.type} event of ${record.byteLength} bytes`)
+  if (record.byteLength + 2 > limits.EVENT_BYTES_MAX)
+    throw invalid(`a ${event.type} event of ${record.byteLength} bytes`)
   return Buffer.concat([Buffer.of(number, version), record])
 }
 
@@ -142,7 +155,8 @@ export function encodeEvent(event: ChannelEvent): Buffer {
  * @throws FreshetError EVENT_INVALID, or VERSION_UNSUPPORTED for an event of a newer Freshet.
  */
 export function decodeEvent(block: Uint8Array): ChannelEvent | null {
-  if (block.byteLength < 2 || block.byteLength > limits.EVENT_BYTES_MAX) throw invalid(`a block of ${block.byteLength} bytes`)
+  if (block.byteLength < 2 || block.byteLength > limits.EVENT_BYTES_MAX)
+    throw invalid(`a block of ${block.byteLength} bytes`)
   const [number = 0, version = 0] = block
   const name = (Object.keys(TYPES) as TypeName[]).find((type) => TYPES[type].number === number)
   if (name === undefined) {

@@ -92,6 +92,7 @@ export const GATEWAY_WHEN_BYTES_MAX = 128
 export const GATEWAY_WRITE_BYTES_MAX = 256 * KIB
 /** Clients remembered beyond their connection, and for how long after their last request. */
 export const GATEWAY_PINS_MAX = 1024
+/** A pin is forgotten this long after the last request of its client, in milliseconds. */
 export const GATEWAY_PIN_IDLE_MS = 60 * 60 * 1000
 /** Releases of one channel in which a file missing from a client's own release is looked for. */
 export const GATEWAY_RECENT_RELEASES_MAX = 8
@@ -105,6 +106,7 @@ export const CONTROL_LINE_BYTES_MAX = 1 * MIB
 export const CONTROL_REPLY_BYTES_MAX = 64 * MIB
 /** Connections, and operations at once on one of them. */
 export const CONTROL_CONNECTIONS_MAX = 64
+/** Operations at once on one control connection. */
 export const CONTROL_OPERATIONS_MAX = 64
 /** Bytes waiting in a socket above which events and replies wait for the client to read. */
 export const CONTROL_BUFFER_BYTES_MAX = 1 * MIB
@@ -132,6 +134,7 @@ export const CHANNELS_PER_PEER_MAX = 64
 export const OPEN_BYTES_MAX = 4 * KIB
 /** Opens at once, and per second after that. A peer that follows 64 channels sends 64; a flood sends 250,000 a second. */
 export const OPENS_BURST_MAX = 256
+/** Channel opens per second that are tolerated for long. */
 export const OPENS_PER_SECOND_MAX = 16
 /** Messages held for channels that are still opening. The stream is paused at 32 KiB already; one frame may overshoot. */
 export const PENDING_BYTES_MAX = 4 * MIB
@@ -143,6 +146,7 @@ export const REQUESTS_PENDING_MAX = 4_096
 export const ANSWERS_IN_FLIGHT_MAX = 4
 /** Unsent bytes above which no more is read from this peer, and above which it is dropped at once. */
 export const WRITE_QUEUE_BYTES_MAX = 8 * MIB
+/** Unsent bytes at which a peer is dropped at once. */
 export const WRITE_QUEUE_BYTES_HARD_MAX = 32 * MIB
 /** A peer that takes nothing of what waits for it in this time does not read. */
 export const PEER_NOT_READING_MS = 30_000
@@ -158,16 +162,19 @@ export const LAYER_HASHES_MAX = 1024
 export const ASKS_PER_PEER_MAX = 64
 /** Asks we have with one peer at a time (4 MiB of pieces), and those that wait for their turn here. */
 export const ASKS_IN_FLIGHT_MAX = 16
+/** Asks to one peer that wait for their turn on our side. */
 export const ASKS_QUEUED_MAX = 1024
 /** Piece bytes that wait in one connection's write queue; a control message queues behind no more than this. */
 export const PIECE_QUEUE_BYTES_MAX = 256 * KIB
 /** A peer that was asked must deliver this much per window, or all that it was asked for. */
 export const PIECE_WINDOW_MS = 5_000
+/** What an asked peer must deliver in a window, in bytes: 8 KiB/s. */
 export const PIECE_WINDOW_BYTES_MIN = 40 * KIB
 /** One ask, whatever else the peer delivers meanwhile. */
 export const ASK_DEADLINE_MS = 60_000
 /** Pieces asked for and not yet written: per peer, and per transfer (memory: one piece each). */
 export const PIECES_IN_FLIGHT_PER_PEER = 8
+/** Pieces asked for and not yet written, per transfer (memory: one piece each). */
 export const PIECES_IN_FLIGHT_MAX = 32
 /** An ask older than this is repeated to a second peer that has nothing else to do. */
 export const PIECE_HEDGE_MS = 1_000
@@ -185,10 +192,13 @@ export const CONNECTIONS_MAX = 64
 export const CONNECTIONS_PER_ADDRESS_MAX = 8
 /** Below this many connections a topic is looked up again: first after, then doubling up to. */
 export const PEERS_WANTED = 8
+/** First pause before a topic is looked up again, in milliseconds. */
 export const LOOKUP_DELAY_MS_MIN = 1_000
+/** Longest pause between look-ups of a topic, in milliseconds. */
 export const LOOKUP_DELAY_MS_MAX = 60_000
 /** A dropped peer is not connected to for this long, doubling with every further drop. */
 export const DROP_BACKOFF_MS_MIN = 5_000
+/** Longest time that a peer stays dropped, in milliseconds: an hour. */
 export const DROP_BACKOFF_MS_MAX = 3_600_000
 /** Dropped peers that are remembered; the oldest is forgotten first. */
 export const DROPPED_PEERS_MAX = 1024
@@ -198,9 +208,11 @@ export const SWARM_CLOSE_MS = 3_000
 // Watchdog (protocols/watchdog.ts)
 /** An unanswered upgrade request is repeated to another peer after this, and to one more after every further step. */
 export const UPGRADE_HEDGE_MS = 250
+/** Pause before an upgrade is asked of one more peer, in milliseconds. */
 export const UPGRADE_HEDGE_STEP_MS = 100
 /** A peer that announced a longer log and did not deliver it is dropped; the time doubles for a peer dropped before. */
 export const UPGRADE_STALL_MS = 1_500
+/** Longest patience with a slow peer that was dropped before, in milliseconds. */
 export const UPGRADE_STALL_MS_MAX = 30_000
 
 // Pool
@@ -230,6 +242,7 @@ export const HASH_IDLE_MS = 5_000
 export const OPEN_SNAPSHOTS_MAX = 8
 /** Pause before something that may pass by itself is tried again, in milliseconds: doubled each time. */
 export const RETRY_PAUSE_MS_MIN = 250
+/** Longest pause between two tries, in milliseconds. */
 export const RETRY_PAUSE_MS_MAX = 30_000
 
 // Import
@@ -271,9 +284,10 @@ export const XZ_INDEX_BYTES_MAX = 16 * MIB
 export const PACKAGE_CHANGES_MAX = 5_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
 export const FETCHES_ACTIVE_MAX = 32
+/** Artifacts wanted at once, including those that wait for their turn. */
 export const FETCHES_WAITING_MAX = 100_000
 /** From the wish for an artifact to giving it up when no peer can give it, in milliseconds without any progress. */
-export const FETCH_GIVE_UP_MS = 60_000
+export const FETCH_GIVE_UP_MS = 10_000
 /** A publisher waits this long for peers to hand over the part of its log that it has lost, in milliseconds. */
 export const CATCH_UP_MS = 5_000
 /** Notifications kept for those who ask late. */

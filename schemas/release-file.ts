@@ -11,7 +11,6 @@ import { repositoryPathFault } from './repository-path.ts'
 import { parseFields } from './stanza.ts'
 import { type DigestHex, parseDigest } from './units.ts'
 
-export { clearText } from './clear-text.ts'
 
 export interface ListedFile {
   readonly byteLength: number

@@ -45,7 +45,10 @@ function merged(intervals: Interval[]): Interval[] {
   return result
 }
 
-function subtract(from: ReadonlyMap<number, readonly Interval[]>, what: ReadonlyMap<number, readonly Interval[]>): Run[] {
+function subtract(
+  from: ReadonlyMap<number, readonly Interval[]>,
+  what: ReadonlyMap<number, readonly Interval[]>,
+): Run[] {
   const left: Run[] = []
   for (const [block, intervals] of from) {
     const holes = what.get(block) ?? []

@@ -89,7 +89,9 @@ class HashTable {
 
   constructor(hashes: readonly number[]) {
     this.count = hashes.length
-    this.#ordinals = Uint32Array.from(hashes.keys()).sort((a, b) => (hashes[a] as number) - (hashes[b] as number) || a - b)
+    this.#ordinals = Uint32Array.from(hashes.keys()).sort(
+      (a, b) => (hashes[a] as number) - (hashes[b] as number) || a - b,
+    )
     this.#hashes = Uint32Array.from(this.#ordinals, (ordinal) => hashes[ordinal] as number)
   }
 

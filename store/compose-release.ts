@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliCompress, constants } from 'node:zlib'
 import { encodeEvent } from '../schemas/events.ts'
-import type { IndexFile, Release } from '../schemas/events.ts'
+import type { IndexFile } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import {
   INDEX_BYTES_MAX,
@@ -28,6 +28,8 @@ import type { ReleaseBlocks } from './release-log.ts'
 const compress = promisify(brotliCompress)
 /** 22 % of the plain size in a second per 50 MB; 11 would take a minute for another 3 %. */
 const BROTLI_QUALITY = 6
+/** Encoders at work at once: each holds some megabytes, and there are only so many cores. */
+const PACKERS = 4
 
 /** The release before: its plan, and the bytes of its index files by path. */
 export interface ReleaseBefore {
@@ -40,7 +42,6 @@ export interface ComposeInput {
   readonly base: number
   readonly before: ReleaseBefore | null
   readonly draft: ReleaseDraft
-  readonly roots: Release['roots']
   readonly publishedAtMs: number
 }
 
@@ -72,7 +73,12 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     return { path, bytes, ids }
   })
   const packed = await packStanzas(table, base)
-  const changes = changesOf(table, stanzas, [...old.values()], fresh.map(({ ids }) => ids))
+  const changes = changesOf(
+    table,
+    stanzas,
+    [...old.values()],
+    fresh.map(({ ids }) => ids),
+  )
   if (draft.refuseVersionReuse) refuseReuse(changes)
   const signedIndex = await packSignedIndex(draft.inRelease)
   const blocks = [...packed, signedIndex]
@@ -83,7 +89,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     script: table.script(old.get(path) ?? NO_STANZAS, ids),
   }))
   const previous = before?.plan.release ?? null
-  const release: Omit<Release, 'index'> = {
+  const release: ReleaseBlocks['release'] = {
     number: (previous?.number ?? 0) + 1,
     publishedAtMs: Math.max(input.publishedAtMs, (previous?.publishedAtMs ?? 0) + 1), // a clock set back must not reorder
     releasedAtMs: draft.releasedAtMs,
@@ -92,18 +98,21 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     suite: draft.suite,
     signedIndexBlock: base + blocks.length - 1,
     indexes,
-    roots: input.roots,
   }
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
   return { base, blocks, release, changes, added: changes.added.length, removed: changes.removed.length, byteLength }
 }
 
-/** Whether the draft says anything that the release before does not. */
-export function isUnchanged(composed: ComposedRelease, before: ReleaseBefore | null, inReleaseBefore: Buffer | null, draft: ReleaseDraft): boolean {
+/** Whether the draft says nothing that the release before did not; new piece roots are for the caller to look at. */
+export function isUnchanged(
+  composed: ComposedRelease,
+  before: ReleaseBefore | null,
+  inReleaseBefore: Buffer | null,
+  draft: ReleaseDraft,
+): boolean {
   if (before === null || inReleaseBefore === null) return false
   const { release } = composed
   return (
-    release.roots.length === 0 &&
     release.suite === before.plan.release.suite &&
     inReleaseBefore.equals(draft.inRelease) &&
     release.indexes.length === before.plan.indexes.length &&
@@ -131,7 +140,13 @@ async function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> 
     byteLength += text.byteLength
   }
   if (group.length > 0) groups.push(group)
-  return Promise.all(groups.map(packGroup))
+  const packed: Buffer[] = []
+  const rest = groups.entries()
+  const pack = async (): Promise<void> => {
+    for (const [i, texts] of rest) packed[i] = await packGroup(texts)
+  }
+  await Promise.all(Array.from({ length: PACKERS }, pack))
+  return packed
 }
 
 async function packGroup(texts: readonly Buffer[]): Promise<Buffer> {
@@ -147,8 +162,19 @@ async function packSignedIndex(inRelease: Buffer): Promise<Buffer> {
 
 function brotli(plain: Buffer): Promise<Buffer> {
   return compress(plain, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY, [constants.BROTLI_PARAM_SIZE_HINT]: plain.byteLength },
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+      [constants.BROTLI_PARAM_SIZE_HINT]: plain.byteLength,
+      [constants.BROTLI_PARAM_LGWIN]: windowBits(plain.byteLength), // a larger window only costs memory
+    },
   })
+}
+
+function windowBits(byteLength: number): number {
+  return Math.min(
+    Math.max(Math.ceil(Math.log2(byteLength + 16)), constants.BROTLI_MIN_WINDOW_BITS),
+    constants.BROTLI_MAX_WINDOW_BITS,
+  )
 }
 
 function changesOf(
@@ -174,7 +200,12 @@ function changesOf(
     if (kept.has(id)) continue
     const text = table.textOf(id)
     if (!text.some((byte) => byte !== 0x0a)) continue // blank lines of an otherwise empty file
-    const { name, version, architecture, digest } = readPackageStanza(text, 0, text.byteLength, 'a stanza of the release before')
+    const { name, version, architecture, digest } = readPackageStanza(
+      text,
+      0,
+      text.byteLength,
+      'a stanza of the release before',
+    )
     removed.push({ name, version, architecture, digest })
   }
   return { added: [...added.values()], removed }
@@ -186,11 +217,15 @@ function refuseReuse({ added, removed }: IndexChanges): void {
   for (const { name, version, architecture, digest } of added) {
     const gone = before.get(`${name} ${version} ${architecture}`)
     if (gone === undefined || gone.digest === digest) continue
-    throw new FreshetError('VERSION_REUSE', `${name} ${version} (${architecture}) was published with other bytes before`, {
-      name,
-      version,
-      architecture,
-    })
+    throw new FreshetError(
+      'VERSION_REUSE',
+      `${name} ${version} (${architecture}) was published with other bytes before`,
+      {
+        name,
+        version,
+        architecture,
+      },
+    )
   }
 }
 

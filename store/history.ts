@@ -112,7 +112,9 @@ export class History {
     if (found !== undefined) return found
     const what =
       when.kind === 'number' ? `#${when.number}` : when.kind === 'time' ? new Date(when.atMs).toISOString() : when.tag
-    throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, { newest: newest.number })
+    throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, {
+      newest: newest.number,
+    })
   }
 
   async plan(number: number): Promise<SnapshotPlan> {
@@ -164,7 +166,10 @@ export class History {
     const { number, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock } = release
     if (signedIndexBlock >= block) throw linkError(block, 'the signed index stands after the release')
     const hash = createHash('sha256').update(bytes).digest()
-    return { release, summary: { number, block, hash, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock } }
+    return {
+      release,
+      summary: { number, block, hash, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock },
+    }
   }
 }
 
@@ -172,7 +177,8 @@ function foldRelease(before: SnapshotPlan | null, { summary, release }: ReadRele
   const runsOf = new Map(before?.indexes.map(({ path, runs }) => [path, runs]))
   const indexes = release.indexes.map(({ path, byteLength, digest, script }) => {
     for (const op of script) {
-      if (op.op === 'insert' && op.block >= summary.block) throw linkError(summary.block, 'a script inserts from the future')
+      if (op.op === 'insert' && op.block >= summary.block)
+        throw linkError(summary.block, 'a script inserts from the future')
     }
     return { path, byteLength, digest: digestHex(digest), runs: applyScript(runsOf.get(path) ?? [], script) }
   })

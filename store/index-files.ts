@@ -48,7 +48,11 @@ export class IndexFiles {
    * @returns the path of the rebuilt file.
    * @throws FreshetError SNAPSHOT_MISMATCH when the log does not give the file it promised; NO_PEERS; DISK_FULL.
    */
-  async ensure(log: ReleaseLog, index: PlannedIndex, onProgress: (done: number, total: number) => void = () => {}): Promise<string> {
+  async ensure(
+    log: ReleaseLog,
+    index: PlannedIndex,
+    onProgress: (done: number, total: number) => void = () => {},
+  ): Promise<string> {
     const held = this.held(index.digest)
     if (held !== null) return held
     const running = this.#building.get(index.digest)
@@ -58,7 +62,11 @@ export class IndexFiles {
     return building
   }
 
-  async #rebuild(log: ReleaseLog, index: PlannedIndex, onProgress: (done: number, total: number) => void): Promise<string> {
+  async #rebuild(
+    log: ReleaseLog,
+    index: PlannedIndex,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<string> {
     const blocks = [...new Set(index.runs.map(({ block }) => block))]
     await log.download(blocks, (done) => onProgress(done, blocks.length))
     const bytes = await assemble(log, index)

@@ -62,7 +62,11 @@ export class PackageIndex {
   }
 
   /** One batch for one release. `block` is where the release block will stand. */
-  async update(release: Omit<Release, 'index'>, block: number, changes: IndexChanges): Promise<void> {
+  async update(
+    release: Pick<Release, 'number' | 'publishedAtMs'>,
+    block: number,
+    changes: IndexChanges,
+  ): Promise<void> {
     await this.#bee.ready()
     const batch = this.#bee.batch()
     const read = async (key: Buffer): Promise<Buffer | null> => (await batch.get(key))?.value ?? null
@@ -70,12 +74,16 @@ export class PackageIndex {
     for (const gone of changes.removed) {
       const key = nameKey(gone)
       const entry = await read(key)
-      if (entry !== null) await batch.put(key, encodeRecord(version, closeRange(decodeRecord(version, entry), release.number)))
+      if (entry !== null)
+        await batch.put(key, encodeRecord(version, closeRange(decodeRecord(version, entry), release.number)))
     }
     for (const added of inKeyOrder(changes.added)) {
       const key = nameKey(added)
       const entry = fresh ? null : await read(key)
-      await batch.put(key, encodeRecord(version, openRange(entry && decodeRecord(version, entry), added, release.number)))
+      await batch.put(
+        key,
+        encodeRecord(version, openRange(entry && decodeRecord(version, entry), added, release.number)),
+      )
     }
     for (const [prefix, artifacts] of byBucket(changes.added)) {
       const key = bucketKey(prefix)

@@ -32,9 +32,12 @@ export interface ReadOptions {
 export interface ReleaseBlocks {
   readonly base: number
   readonly blocks: readonly Buffer[]
-  readonly release: Omit<Release, 'index'>
+  readonly release: Omit<Release, 'index' | 'roots'>
   readonly changes: IndexChanges
 }
+
+/** Piece roots of the artifacts that come with a release. Hashing them goes on while the index is written. */
+export type Roots = Promise<Release['roots']>
 
 const INDEX_CORE = (name: string): string => `channel/${name}/index`
 const LOG_CORE = (name: string): string => `channel/${name}/log`
@@ -167,9 +170,9 @@ export class ReleaseLog {
   /**
    * Appends one release: index and log move together, are durable, and only then are announced.
    *
-   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED.
+   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks): Promise<Head> {
+  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Roots): Promise<Head> {
     const index = this.#index
     if (index === null || !this.core.writable) {
       throw new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
@@ -184,7 +187,10 @@ export class ReleaseLog {
       const logSession = await sessionOf(this.core)
       await PackageIndex.over(indexSession).update(release, base + blocks.length, changes)
       const indexHead = { length: indexSession.length, treeHash: await indexSession.treeHash() }
-      await logSession.append([...blocks, encodeEvent({ type: 'release', ...release, index: indexHead })])
+      await logSession.append([
+        ...blocks,
+        encodeEvent({ type: 'release', ...release, roots: await roots, index: indexHead }),
+      ])
     })
     return this.head()
   }

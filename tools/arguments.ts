@@ -20,7 +20,7 @@ export function optionalTextOf(args: Arguments, name: string): string | null {
 
 export function textsOf(args: Arguments, name: string): string[] {
   const value = args[name] ?? []
-  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value as string[]
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
   throw new FreshetError('USAGE', `${name} must be a list of texts`, { argument: name })
 }
 

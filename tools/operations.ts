@@ -8,6 +8,7 @@ import type { Node } from '../actors/node.ts'
 import type { Notification } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
+import { PIECE_BYTES } from '../schemas/limits.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
@@ -66,17 +67,24 @@ async function channelKey(node: Node, args: Arguments): Promise<unknown> {
 }
 
 async function importRelease(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
-  const { pool, channel: channelOf } = bound(node)
-  const channel = channelOf(textOf(args, 'channel'))
+  const { session } = node
+  const { pool } = session
+  const channel = session.channel(textOf(args, 'channel'))
   if (!channel.log.writable) {
-    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, { channel: channel.name })
+    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
+      channel: channel.name,
+    })
   }
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
     privateKey: () => node.signingKey(channel.name),
     staging: node.home.staging,
-    alreadyHave: (digest) => pool.held(digest) !== null,
+    alreadyHave: (digest) => {
+      const held = pool.held(digest)
+      // A file that another channel brought still needs its piece root published in this one.
+      return held !== null && (held.byteLength <= PIECE_BYTES || channel.history.root(digest) !== null)
+    },
     signal: io.signal,
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),
   })
@@ -89,14 +97,14 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   }
 }
 
-function bound(node: Node) {
-  const { session } = node
-  return { pool: session.pool, channel: (name: string) => session.channel(name) }
-}
-
 async function follow(node: Node, args: Arguments): Promise<unknown> {
   const channel = await node.follow(textOf(args, 'id'), optionalTextOf(args, 'name'))
-  return { name: channel.name, id: channel.log.id, release: channel.current?.release.number ?? 0, behind: channel.behind }
+  return {
+    name: channel.name,
+    id: channel.log.id,
+    release: channel.current?.release.number ?? 0,
+    behind: channel.behind,
+  }
 }
 
 /** Streams notifications of one channel, or of all, until cancelled. What is ready already comes first when asked for. */

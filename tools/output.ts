@@ -15,8 +15,6 @@ export interface Output {
 const PHASES: Readonly<Record<string, string>> = {
   download: 'downloading packages',
   files: 'taking in files',
-  compose: 'composing the release',
-  append: 'appending to the log',
   fetch: 'fetching packages',
 }
 
@@ -68,7 +66,9 @@ export function notificationLine(notification: Notification): string {
           .filter(([, count]) => count > 0)
           .map(([kind, count]) => `${formatCount(count)} ${kind}`)
           .join(', ') || 'nothing changed'
-  const listed = (changes ?? []).slice(0, LISTED_CHANGES).map(({ name, to }) => (to === null ? `-${name}` : `${name} ${to}`))
+  const listed = (changes ?? [])
+    .slice(0, LISTED_CHANGES)
+    .map(({ name, to }) => (to === null ? `-${name}` : `${name} ${to}`))
   const more = (changes?.length ?? 0) - listed.length
   const names = listed.length === 0 ? '' : `: ${listed.join(', ')}${more > 0 ? ` and ${formatCount(more)} more` : ''}`
   const size = bytes > 0 ? `, ${formatBytes(bytes)} of packages` : ''
@@ -85,7 +85,11 @@ class ProgressLine {
     if (phase !== this.#phase || this.#bar === null) {
       this.stop()
       this.#phase = phase
-      this.#bar = new cliProgress.SingleBar({ format: `${phase} [{bar}] {value}/{total}`, hideCursor: true, clearOnComplete: true })
+      this.#bar = new cliProgress.SingleBar({
+        format: `${phase} [{bar}] {value}/{total}`,
+        hideCursor: true,
+        clearOnComplete: true,
+      })
       this.#bar.start(total, done)
       return
     }

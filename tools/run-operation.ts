@@ -23,7 +23,11 @@ export interface RunContext {
 export type Call = (operation: OperationName, args: object) => Promise<unknown>
 
 /** @throws FreshetError of the operation, STORE_LOCKED, DAEMON_UNREACHABLE. */
-export async function withNode<T>(context: RunContext, needed: OperationName, use: (call: Call) => Promise<T>): Promise<T> {
+export async function withNode<T>(
+  context: RunContext,
+  needed: OperationName,
+  use: (call: Call) => Promise<T>,
+): Promise<T> {
   const client = await connectControl(controlPath(context.home))
   if (client !== null) {
     const { onProgress, onEvent, signal } = context

@@ -43,7 +43,8 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
 function choose(found: readonly FoundStanza[], { name, version, architecture }: PackageWish): FoundStanza {
   const fitting = found.filter(
     (stanza) =>
-      (version === null || stanza.version === version) && (architecture === null || stanza.architecture === architecture),
+      (version === null || stanza.version === version) &&
+      (architecture === null || stanza.architecture === architecture),
   )
   const newest = fitting.reduce<FoundStanza | null>(
     (best, stanza) => (best === null || compareVersions(stanza.version, best.version) > 0 ? stanza : best),
@@ -52,7 +53,10 @@ function choose(found: readonly FoundStanza[], { name, version, architecture }: 
   if (newest === null) {
     const known = found.map((stanza) => `${stanza.version} (${stanza.architecture})`).join(', ')
     const what = `${name}${version === null ? '' : `=${version}`}${architecture === null ? '' : `:${architecture}`}`
-    throw new FreshetError('PACKAGE_UNKNOWN', `no ${what} in this snapshot${known === '' ? '' : `, which has ${known}`}`)
+    throw new FreshetError(
+      'PACKAGE_UNKNOWN',
+      `no ${what} in this snapshot${known === '' ? '' : `, which has ${known}`}`,
+    )
   }
   const architectures = new Set(fitting.filter((s) => s.version === newest.version).map((s) => s.architecture))
   if (architectures.size > 1) {

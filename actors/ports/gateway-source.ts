@@ -103,7 +103,7 @@ function indexFile({ byteLength, digest, filePath }: SnapshotIndex, modifiedAtMs
     async *read(start, end, signal) {
       const file = await open(filePath, 'r')
       try {
-        for (let at = start; at < end; ) {
+        for (let at = start; at < end;) {
           signal.throwIfAborted()
           const chunk = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
           const { bytesRead } = await file.read(chunk, 0, chunk.byteLength, at)
@@ -151,10 +151,10 @@ async function* arriving(
   signal: AbortSignal,
 ): AsyncIterable<Buffer> {
   const partial = await pool.begin(artifact)
-  const failed = new Promise<never>((_, reject) => fetched.catch(reject))
+  const failed = new Promise<never>((_, reject) => void fetched.catch(reject))
   failed.catch(() => {}) // seen through the race below, or of no interest when every byte came
   try {
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const piece = Math.floor(at / PIECE_BYTES)
       await Promise.race([partial.waitFor(piece, signal), failed])
       const until = Math.min(end, (piece + 1) * PIECE_BYTES)

@@ -40,7 +40,13 @@ export class Network {
   readonly #peers = new PeerSet()
   readonly #watchdogs: { stop(): void }[] = []
 
-  private constructor(options: NetworkOptions, keyPair: { publicKey: Buffer; secretKey: Buffer }, store: Store, pool: Pool, log: Log) {
+  private constructor(
+    options: NetworkOptions,
+    keyPair: { publicKey: Buffer; secretKey: Buffer },
+    store: Store,
+    pool: Pool,
+    log: Log,
+  ) {
     this.#store = store
     this.#pool = pool
     this.#log = log
@@ -86,7 +92,10 @@ export class Network {
       signal,
       peersMs: FETCH_GIVE_UP_MS,
       onShun: (peer: KeyHex, error: FreshetError) =>
-        this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${sink.artifact.digest.slice(0, 8)} again: ${error.code}`),
+        this.#log(
+          'warn',
+          `peer ${peer.slice(0, 8)} is not asked for ${sink.artifact.digest.slice(0, 8)} again: ${error.code}`,
+        ),
     })
   }
 
@@ -96,7 +105,8 @@ export class Network {
    */
   async catchUp({ log: { core } }: Channel): Promise<void> {
     const signal = AbortSignal.timeout(CATCH_UP_MS)
-    const behind = (): boolean => core.peers.some(({ remoteLength, remoteFork }) => remoteFork === core.fork && remoteLength > core.length)
+    const behind = (): boolean =>
+      core.peers.some(({ remoteLength, remoteFork }) => remoteFork === core.fork && remoteLength > core.length)
     while (behind() && !signal.aborted) {
       await Promise.race([
         once(core, 'append', { signal }).catch(() => {}), // timed out: the loop condition sees it

@@ -29,7 +29,10 @@ export interface PrepareSnapshotDeps {
   readonly onTrouble: (channel: Channel, error: FreshetError) => void
 }
 
-export async function prepareSnapshot({ channel, record, now, onTrouble }: PrepareSnapshotDeps, signal: AbortSignal): Promise<void> {
+export async function prepareSnapshot(
+  { channel, record, now, onTrouble }: PrepareSnapshotDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const { key } = channel
   for (let pauseMs = RETRY_PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(2 * pauseMs, RETRY_PAUSE_MS_MAX)) {
     const { length } = channel.log

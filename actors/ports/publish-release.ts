@@ -27,7 +27,7 @@ export interface PublishDeps {
 }
 
 export interface PublishProgress {
-  readonly phase: 'files' | 'compose' | 'append'
+  readonly phase: 'files'
   readonly done: number
   readonly total: number
 }
@@ -52,34 +52,39 @@ export async function publishRelease(
   await requireCaughtUp(deps, channel)
   await channel.history.advance()
   const before = await readBefore(channel)
-  const { kept, passedOver } = await takeIn(deps.pool, draft.artifacts, onProgress)
-  onProgress({ phase: 'compose', done: 0, total: 1 })
-  const composed = await composeRelease({
-    base: channel.log.length,
-    before,
-    draft,
-    roots: newRoots(channel, kept),
-    publishedAtMs: deps.now(),
-  })
-  const counts = { artifacts: kept.length, passedOver }
-  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft)) {
-    return { release: composed.release.number - 1, added: 0, removed: 0, bytes: 0, ...counts }
+  const taking = takeIn(deps.pool, draft.artifacts, onProgress) // hashes in worker threads while this one composes
+  const roots = taking.then(({ kept }) => newRoots(channel, kept))
+  roots.catch(() => {}) // reported where they are awaited
+  const composed = await composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
+  const { release, added, removed, byteLength } = composed
+  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft) && (await roots).length === 0) {
+    return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...countsOf(await taking) }
   }
-  onProgress({ phase: 'append', done: 0, total: 1 })
   for (const [i, { bytes }] of draft.indexes.entries()) {
-    const digest = digestHex((composed.release.indexes[i] as Release['indexes'][number]).digest)
+    const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
     if (deps.files.held(digest) === null) await deps.files.store(digest, bytes)
   }
-  const head = await channel.log.append(composed)
+  const head = await channel.log.append(composed, roots)
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
-  const { release, added, removed, byteLength } = composed
-  return { release: release.number, added, removed, bytes: byteLength, ...counts }
+  return { release: release.number, added, removed, bytes: byteLength, ...countsOf(await taking) }
+}
+
+interface TakenIn {
+  readonly kept: readonly Hashed[]
+  /** Files that differ from what the index says and need not have been right. */
+  readonly passedOver: number
+}
+
+function countsOf({ kept, passedOver }: TakenIn): Pick<PublishResult, 'artifacts' | 'passedOver'> {
+  return { artifacts: kept.length, passedOver }
 }
 
 /** A publisher that appends to an older state than the world has seen contradicts itself for ever. */
 async function requireCaughtUp({ heads, catchUp }: PublishDeps, channel: Channel): Promise<void> {
   if (!channel.log.writable) {
-    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, { channel: channel.name })
+    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
+      channel: channel.name,
+    })
   }
   await catchUp(channel)
   const record = heads.newest(channel.key)
@@ -87,7 +92,9 @@ async function requireCaughtUp({ heads, catchUp }: PublishDeps, channel: Channel
   if (record === null) return
   const behind = length < record.length
   if (!behind && core.fork === record.fork && (await core.treeHash(record.length)).equals(record.treeHash)) return
-  const what = behind ? `has ${length} blocks, its durable record says ${record.length}` : 'differs from its durable record'
+  const what = behind
+    ? `has ${length} blocks, its durable record says ${record.length}`
+    : 'differs from its durable record'
   throw new FreshetError('PUBLISH_BEHIND', `the log of ${channel.name} ${what}`, { length, recorded: record.length })
 }
 
@@ -106,7 +113,7 @@ async function takeIn(
   pool: Pool,
   artifacts: readonly LocalArtifact[],
   onProgress: (progress: PublishProgress) => void,
-): Promise<{ kept: Hashed[]; passedOver: number }> {
+): Promise<TakenIn> {
   const kept: Hashed[] = []
   const report = (done: number): void => onProgress({ phase: 'files', done, total: artifacts.length })
   const inPlace = artifacts.filter(({ copy }) => !copy)

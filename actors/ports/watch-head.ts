@@ -19,7 +19,11 @@ export interface WatchHeadDeps {
   readonly now: () => number
 }
 
-export async function watchHead({ channel, heads, record, now }: WatchHeadDeps, input: FollowContext, signal: AbortSignal): Promise<void> {
+export async function watchHead(
+  { channel, heads, record, now }: WatchHeadDeps,
+  input: FollowContext,
+  signal: AbortSignal,
+): Promise<void> {
   const { core } = channel.log
   const { key } = channel
   let stopped = false
@@ -30,7 +34,8 @@ export async function watchHead({ channel, heads, record, now }: WatchHeadDeps, 
   const onConflict = (): void => stop(new FreshetError('HISTORY_REWRITE', 'two signed heads contradict each other'))
   core.on('conflict', onConflict)
   signal.addEventListener('abort', () => core.off('conflict', onConflict), { once: true })
-  if (!(await agreesWithRecord(channel, heads))) return stop(new FreshetError('HISTORY_REWRITE', 'the stored log changed'))
+  if (!(await agreesWithRecord(channel, heads)))
+    return stop(new FreshetError('HISTORY_REWRITE', 'the stored log changed'))
   let known = input.headLength
   while (!stopped && !signal.aborted) {
     if (core.length > known) {

@@ -48,7 +48,9 @@ test('choose piece: any state → never a piece that is held, and none only when
   })
   fc.assert(
     fc.property(state, ({ held, asked, first }) => {
-      const asks = new Map(asked.filter((piece) => piece < held.length).map((piece) => [piece, [{ peer: A, askedAtMs: 0 }]]))
+      const asks = new Map(
+        asked.filter((piece) => piece < held.length).map((piece) => [piece, [{ peer: A, askedAtMs: 0 }]]),
+      )
       const piece = choosePiece(choice(held, { asked: asks, first }), B)
       const free = [...held].filter((mark, index) => mark === '.' && !asks.has(index)).length
       return piece === null ? free === 0 : held[piece] === '.' && !asks.has(piece)

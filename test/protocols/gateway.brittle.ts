@@ -319,7 +319,7 @@ test('gateway: the source throws anything at all → 500 and it lives on', async
   const thrown: unknown[] = [new TypeError('secret /root/path'), 'a string', null]
   const source: GatewaySource = {
     resolve: async () => {
-      throw thrown.shift() ?? null
+      throw thrown.shift()
     },
   }
   const gateway = await serve(t, source, { onError: (error) => errors.push(error) })

@@ -1,5 +1,6 @@
 /** The guard against a hostile peer that speaks raw frames over a real socket. A rule that fails here kills the process. */
 import NoiseSecretStream from '@hyperswarm/secret-stream'
+import type { Assert } from 'brittle'
 import test from 'brittle'
 import c from 'compact-encoding'
 import Protomux from 'protomux'
@@ -16,9 +17,10 @@ interface Victim {
   readonly refusals: FreshetError[]
 }
 
-async function victim(options: { notReadingMs?: number; pair?: typeof tcpPair } = {}): Promise<Victim> {
+async function victim(t: Assert, options: { notReadingMs?: number; pair?: typeof tcpPair } = {}): Promise<Victim> {
   const [hostile, stream] = await (options.pair ?? tcpPair)()
   hostile.resume()
+  t.teardown(() => (hostile.destroy(), stream.destroy()))
   const refusals: FreshetError[] = []
   const onRefused = (error: FreshetError): number => refusals.push(error)
   const { notReadingMs } = options
@@ -55,14 +57,14 @@ function openMessage(id: number, protocol: string, handshake = Buffer.alloc(0)):
 }
 
 test('guard: a nested batch → FRAME_REFUSED, the process lives', async (t) => {
-  const { hostile, mux, refusals } = await victim()
+  const { hostile, mux, refusals } = await victim(t)
   hostile.write(nestedBatch(5000))
   await closed(mux.stream)
   t.is(refusals[0]?.code, 'FRAME_REFUSED')
 })
 
 test('guard: a frame above the bound → FRAME_REFUSED', async (t) => {
-  const { hostile, mux, refusals } = await victim()
+  const { hostile, mux, refusals } = await victim(t)
   hostile.write(Buffer.alloc(FRAME_BYTES_MAX + 1, 1))
   await closed(mux.stream)
   t.is(refusals[0]?.code, 'FRAME_REFUSED')
@@ -130,7 +132,7 @@ function guarded(mux: GuardedMux, place: (typeof PLACES)[number], make: () => Er
 }
 
 test('guard: a flood of opens → CHANNEL_QUOTA, memory stays bounded', async (t) => {
-  const { hostile, mux, refusals } = await victim()
+  const { hostile, mux, refusals } = await victim(t)
   mux.pair({ protocol: 'slow' }, () => new Promise(() => undefined))
   const before = process.memoryUsage().rss
   for (let id = 1; id <= 100_000 && !hostile.destroyed; id++) {
@@ -144,7 +146,7 @@ test('guard: a flood of opens → CHANNEL_QUOTA, memory stays bounded', async (t
 })
 
 test('guard: 40 opens at once from an honest peer → all pending, none refused', async (t) => {
-  const { hostile, mux, refusals } = await victim()
+  const { hostile, mux, refusals } = await victim(t)
   let asked = 0
   for (let id = 1; id <= 40; id++) mux.pair({ protocol: `p${id}` }, () => void asked++)
   for (let id = 1; id <= 40; id++) hostile.write(openMessage(id, `p${id}`))
@@ -172,7 +174,7 @@ test('guard: a batch above the frame bound → is sent as several frames and arr
 })
 
 test('guard: a peer that asks and does not read → PEER_NOT_READING, memory stays bounded', async (t) => {
-  const { hostile, mux, refusals } = await victim({ notReadingMs: 500 })
+  const { hostile, mux, refusals } = await victim(t, { notReadingMs: 500 })
   hostile.pause()
   hostile.rawStream.pause()
   const answer = Buffer.alloc(512 * 1024)

@@ -146,7 +146,11 @@ for (const byteLength of [0, 1, 59_000, PIECE_BYTES, 3_000_001]) {
     t.is(await run.outcome, 'none')
     t.absent(await run.wrong())
     t.is(run.shunned.size, 0)
-    if (byteLength > 8 * PIECE_BYTES) t.ok(sources.every(({ reads }) => reads > 0), 'both were asked')
+    if (byteLength > 8 * PIECE_BYTES)
+      t.ok(
+        sources.every(({ reads }) => reads > 0),
+        'both were asked',
+      )
   })
 }
 
@@ -195,7 +199,10 @@ test('transfer: no hashes are known and one of two peers lies → the liar is na
 test('transfer: a peer says nothing, another drips → PEER_SLOW for both, an honest one completes', async (t) => {
   const file = fixture(1_000_001, 5)
   const pool = await poolWith(t, file)
-  const silent = await link(t, hostile(() => undefined))
+  const silent = await link(
+    t,
+    hostile(() => undefined),
+  )
   const dripping = await link(
     t,
     hostile(({ requestId }, session) => void session.send.data({ requestId, byteOffset: 0, bytes: Buffer.alloc(1) })),
@@ -219,7 +226,8 @@ const BABBLE: Record<string, (ask: Ask, session: HostileSession) => void> = {
   },
   'bytes out of order': ({ requestId }, { send }) => send.data({ requestId, byteOffset: 7, bytes: Buffer.alloc(1) }),
   'no bytes': ({ requestId }, { send }) => send.data({ requestId, byteOffset: 0, bytes: Buffer.alloc(0) }),
-  'another request': ({ requestId }, { send }) => send.data({ requestId: requestId + 9, byteOffset: 0, bytes: Buffer.alloc(1) }),
+  'another request': ({ requestId }, { send }) =>
+    send.data({ requestId: requestId + 9, byteOffset: 0, bytes: Buffer.alloc(1) }),
   'a layer for a piece': ({ requestId }, { send }) => send.layer({ requestId, bytes: Buffer.alloc(32) }),
   'a refusal of nothing': ({ requestId }, { send }) => send.refuse({ requestId: requestId + 9, reason: 'absent' }),
 }

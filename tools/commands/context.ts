@@ -17,7 +17,9 @@ export interface CommonOptions {
 /** Adds what all commands share. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .addOption(new Option('--home <dir>', 'where this node keeps everything').default(defaultHome(), 'the XDG data folder'))
+    .addOption(
+      new Option('--home <dir>', 'where this node keeps everything').default(defaultHome(), 'the XDG data folder'),
+    )
     .option('--json', 'print the result as JSON', false)
 }
 

@@ -21,7 +21,9 @@ export function addFetchCommand(program: Command): void {
       const args = { ...splitChannelWhen(text), packages, to: options.to === undefined ? null : resolve(options.to) }
       const fetched = (await withNode(context, 'fetch', (call) => call('fetch', args))) as FetchResult
       context.output.result(fetched, () =>
-        fetched.files.map(({ name, version, size, path }) => `${name} ${version}  ${formatBytes(size)}  ${path}`).join('\n'),
+        fetched.files
+          .map(({ name, version, size, path }) => `${name} ${version}  ${formatBytes(size)}  ${path}`)
+          .join('\n'),
       )
     })
 }

@@ -31,7 +31,8 @@ export function addFollowCommand(program: Command): void {
       await withNode(context, needed, async (call) => {
         const followed = (await call('follow', { id, name: options.name })) as Followed
         context.output.result(followed, () => followedLine(followed))
-        if (!options.detach) await untilInterrupted(call('notifications', { channel: followed.id, recent: true }), context.signal)
+        if (!options.detach)
+          await untilInterrupted(call('notifications', { channel: followed.id, recent: true }), context.signal)
       })
     })
 }

@@ -50,7 +50,9 @@ export function addImportCommand(program: Command): void {
     .option('--origin <name>', 'with --apt-lists: which host, when several have the suite')
     .option('--metadata-only', 'with --apt-repo: publish without the bytes of packages', false)
     .addOption(
-      new Option('--bytes-max <bytes>', 'with --apt-repo URL: download at most this much').argParser((text) => Number(text)),
+      new Option('--bytes-max <bytes>', 'with --apt-repo URL: download at most this much').argParser((text) =>
+        Number(text),
+      ),
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
     .action(async (channel: string, options: ImportOptions) => {
@@ -88,7 +90,17 @@ function sourceOf(options: ImportOptions): object {
   }
 }
 
-function describe({ channel, release, added, removed, bytes, artifacts, passedOver, suite, components }: ImportResult): string {
+function describe({
+  channel,
+  release,
+  added,
+  removed,
+  bytes,
+  artifacts,
+  passedOver,
+  suite,
+  components,
+}: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,

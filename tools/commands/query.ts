@@ -9,7 +9,13 @@ import type { CommonOptions } from './context.ts'
 
 interface Releases {
   readonly channel: string
-  readonly releases: readonly { number: number; publishedAt: string; releasedAt: string; suite: string; ready: boolean }[]
+  readonly releases: readonly {
+    number: number
+    publishedAt: string
+    releasedAt: string
+    suite: string
+    ready: boolean
+  }[]
 }
 
 interface SnapshotResult {
@@ -62,7 +68,9 @@ function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): s
 }
 
 function releasesText({ channel, releases }: Releases): string {
-  const lines = releases.map(({ number, publishedAt, suite, ready }) => `#${number}  ${publishedAt}  ${suite}${ready ? '' : '  not ready'}`)
+  const lines = releases.map(
+    ({ number, publishedAt, suite, ready }) => `#${number}  ${publishedAt}  ${suite}${ready ? '' : '  not ready'}`,
+  )
   return lines.join('\n') || `${channel} has no release yet`
 }
 

@@ -40,7 +40,8 @@ export function addStartCommands(program: Command): void {
     .action(async (options: CommonOptions & { host: string; port: string }) => {
       const context = contextOf(options)
       const port = Number(options.port)
-      if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new FreshetError('USAGE', `${options.port} is no port`)
+      if (!Number.isInteger(port) || port < 0 || port > 65_535)
+        throw new FreshetError('USAGE', `${options.port} is no port`)
       const node = await startBootstrap({ host: options.host, port })
       const { host } = node
       context.output.result({ host, port: node.port }, () => `${host}:${node.port}`)

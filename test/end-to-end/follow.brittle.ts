@@ -1,0 +1,282 @@
+/** Publisher and followers over a private DHT: what is announced, caught up, fetched and served, and what is not obeyed. */
+import { cp, mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import { decodeEvent } from '../../schemas/events.ts'
+import { homeAt } from '../../store/home.ts'
+import { buildDeb } from '../../tools/demo/build-deb.ts'
+import { httpConnection } from '../helpers/http-connection.ts'
+import { privateNetwork, scratchFolder, type TestNode } from '../helpers/network.ts'
+import { codeOf } from '../helpers/refusal.ts'
+
+const MINUTE = { timeout: 60_000 }
+
+/** A folder of .debs: each name's newest version. */
+async function folderOf(t: Assert, packages: Readonly<Record<string, string>>): Promise<string> {
+  const directory = await scratchFolder(t)
+  for (const [name, version] of Object.entries(packages)) {
+    await buildDeb(directory, { name, version, architecture: 'amd64', files: { [`usr/share/${name}`]: `${name} ${version}` } })
+  }
+  return directory
+}
+
+async function publish(t: Assert, publisher: TestNode, packages: Readonly<Record<string, string>>): Promise<number> {
+  return (await publisher.importDebs('demo', await folderOf(t, packages))).release
+}
+
+async function packagesAt(node: TestNode, channel: string, suite = 'demo'): Promise<string> {
+  const response = await fetch(`${node.gateway}/${channel}/dists/${suite}/main/binary-amd64/Packages`)
+  return response.ok ? await response.text() : `HTTP ${response.status}`
+}
+
+const versionIn = (packages: string, name: string): string | undefined =>
+  new RegExp(`^Package: ${name}\nVersion: (.*)$`, 'm').exec(packages)?.[1]
+
+test('follow: two releases → each is pushed and announced with what it changed', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { stays: '1', goes: '1', grows: '1.9' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  const first = await follower.announced(1)
+  t.alike(
+    { channel: first.channel, previous: first.previous, packages: first.packages, behind: first.behind },
+    { channel: 'demo', previous: 0, packages: 3, behind: 0 },
+    'the first, under the name that its publisher gave it',
+  )
+  const startedAtMs = performance.now()
+  t.is(await publish(t, publisher, { stays: '1', comes: '5', grows: '1.10' }), 2)
+  const second = await follower.announced(2)
+  t.comment(`import of release 2 until its announcement: ${Math.round(performance.now() - startedAtMs)} ms`)
+  t.alike(second.counts, { added: 1, removed: 1, upgraded: 1, downgraded: 0, changed: 0 })
+  const changes = [...(second.changes ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1))
+  t.alike(
+    changes.map(({ kind, name, from, to }) => ({ kind, name, from, to })),
+    [
+      { kind: 'added', name: 'comes', from: null, to: '5' },
+      { kind: 'removed', name: 'goes', from: '1', to: null },
+      { kind: 'upgraded', name: 'grows', from: '1.9', to: '1.10' },
+    ],
+  )
+  t.alike([second.previous, second.packages, second.behind], [1, 3, 0])
+  t.alike(
+    follower.notifications.map(({ release }) => release),
+    [1, 2],
+    'each once',
+  )
+})
+
+test('follow: an offline follower → catches up after a restart, in one step', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.announced(1)
+  await follower.stop()
+  await publish(t, publisher, { aa: '2' })
+  await publish(t, publisher, { aa: '3' })
+  await follower.start()
+  t.is(follower.status('demo').release, 1, 'what was served is served before any peer is heard')
+  const late = await follower.announced(3)
+  t.alike([late.previous, late.counts.upgraded, late.changes?.[0]?.from, late.changes?.[0]?.to], [1, 1, '1', '3'])
+  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3')
+  await follower.stop()
+  await publisher.stop()
+  await follower.start()
+  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3', 'and after a restart with nobody there')
+})
+
+test('follow: after releases that replaced stanzas → only blocks that the snapshot needs are fetched', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  const releases = 8
+  for (let version = 1; version <= releases; version++) {
+    await publish(t, publisher, { changes: String(version), [`once-${version}`]: '1' })
+  }
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.serves(id, releases)
+  const [log, own] = [follower.node.session.channel(id).log, publisher.node.session.channel(id).log]
+  t.is(log.length, own.length)
+  const unneeded: string[] = []
+  const fetched = { genesis: 0, release: 0, stanzas: 0, signedIndex: 0, heartbeat: 0 }
+  for (let block = 0; block < own.length; block++) {
+    const event = decodeEvent(await own.block(block))
+    if (event === null || !(await log.core.has(block))) continue
+    fetched[event.type]++
+    const newest = block >= own.length - 3
+    if (!newest && (event.type === 'stanzas' || event.type === 'signedIndex')) unneeded.push(`${block} ${event.type}`)
+  }
+  t.alike(unneeded, [], 'no text and no signature of older releases')
+  t.alike(fetched, { genesis: 1, release: releases, stanzas: 1, signedIndex: 1, heartbeat: 0 })
+  t.is(versionIn(await packagesAt(follower, `demo@1`), 'changes'), '1', 'older text comes when somebody asks for it')
+  t.ok(await log.core.has(1))
+})
+
+test('follow: @number and @time → older releases stay served, and a pinned client keeps its own', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  const { publishedAt } = await follower.announced(1)
+  const connection = httpConnection(t)
+  const get = async (path: string): Promise<string> => {
+    return (await connection(`${follower.gateway}/demo/dists/demo/${path}`)).body.toString()
+  }
+  const inRelease = await get('InRelease')
+  await publish(t, publisher, { aa: '2' })
+  await follower.announced(2)
+  t.is(versionIn(await get('main/binary-amd64/Packages'), 'aa'), '1', 'the release of its InRelease')
+  t.not(await get('InRelease'), inRelease, 'a new InRelease')
+  t.is(versionIn(await get('main/binary-amd64/Packages'), 'aa'), '2', 'moves the pin')
+  for (const [when, version] of [
+    ['1', '1'],
+    ['%231', '1'],
+    ['2', '2'],
+    [publishedAt, '1'],
+    [new Date(Date.parse(publishedAt) - 1).toISOString(), 'HTTP 404'],
+    [new Date(Date.now() + 60_000).toISOString(), '2'],
+    ['3', 'HTTP 404'],
+    ['2001-01-01', 'HTTP 404'],
+  ] as const) {
+    const packages = await packagesAt(follower, `demo@${when}`)
+    t.is(versionIn(packages, 'aa') ?? packages, version, `@${when}`)
+  }
+})
+
+/** Puts the store, the head records and the indexes of `home` aside in place, or back: the same files and inodes. */
+async function keepAside(home: string, aside: string): Promise<void> {
+  const { store, heads } = homeAt(home)
+  await mkdir(aside, { recursive: true })
+  await cp(store, join(aside, 'store'), { recursive: true })
+  await cp(heads, join(aside, 'heads'), { recursive: true })
+}
+
+async function putBack(home: string, aside: string): Promise<void> {
+  const { store, heads } = homeAt(home)
+  for (const [name, path] of [
+    ['store', store],
+    ['heads', heads],
+  ] as const) {
+    // The database goes back to its old state; CORESTORE stays, because it knows its own inode.
+    if (name === 'store') {
+      await rm(join(store, 'db'), { recursive: true })
+      await rename(join(aside, 'store', 'db'), join(store, 'db'))
+    } else {
+      await rm(path, { recursive: true })
+      await rename(join(aside, name), path)
+    }
+  }
+}
+
+test('follow: a publisher restored to an older state → takes the rest over from its follower, and no fork', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.announced(1)
+  await publisher.stop()
+  const aside = await scratchFolder(t)
+  await keepAside(publisher.home, aside)
+  await publisher.start()
+  await publish(t, publisher, { aa: '2' })
+  await follower.announced(2)
+  await publisher.stop()
+  await putBack(publisher.home, aside)
+  await publisher.start()
+  t.is(publisher.node.session.channel('demo').history.newest?.number, 1, 'the restored state is older')
+  await publisher.until('the follower is there', () => publisher.status('demo').peers > 0)
+  const code = await codeOf(publish(t, publisher, { aa: '3' }))
+  t.comment(`the import was ${code}`)
+  t.ok(code === 'accepted' || code === 'PUBLISH_BEHIND')
+  if (code === 'accepted') {
+    t.is((await follower.announced(3)).previous, 2)
+    t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3')
+  }
+  t.is(versionIn(await packagesAt(follower, 'demo@2'), 'aa'), '2', 'release 2 is still history')
+  t.is(follower.status('demo').state, 'current')
+  t.is(follower.node.session.channel(id).log.core.fork, 0)
+})
+
+test('follow: a publisher restored with its newer head record and no peer → refuses to append', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node({ offline: true })
+  await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  await publisher.stop()
+  const aside = await scratchFolder(t)
+  await keepAside(publisher.home, aside)
+  await publisher.start()
+  await publish(t, publisher, { aa: '2' })
+  await publisher.stop()
+  await rm(join(aside, 'heads'), { recursive: true })
+  await cp(homeAt(publisher.home).heads, join(aside, 'heads'), { recursive: true })
+  await putBack(publisher.home, aside)
+  await publisher.start()
+  const { length } = publisher.node.session.channel('demo').log
+  t.is(await codeOf(publish(t, publisher, { aa: '3' })), 'PUBLISH_BEHIND')
+  t.is(publisher.node.session.channel('demo').log.length, length, 'nothing was appended')
+  t.is(publisher.status('demo').release, 1, 'what it has is served')
+})
+
+test('follow: a publisher that truncates and rewrites its log → is not obeyed, and the old release is served', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  await publish(t, publisher, { aa: '2' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.announced(2)
+  const before = follower.node.session.channel(id).log.length
+  const { core } = publisher.node.session.channel(id).log
+  await core.truncate(4, { fork: 1 })
+  await core.append(Array.from({ length: 8 }, (_, i) => Buffer.from(`rewritten ${i}`)))
+  // Proof that the follower has heard of it: the peer's fork stands in its replication state.
+  const seen = follower.node.session.channel(id).log.core
+  await follower.until('the rewrite is heard', () => {
+    return seen.peers.length === 0 || seen.peers.some(({ remoteFork, remoteLength }) => remoteFork === 1 && remoteLength >= 12)
+  })
+  t.alike([seen.fork, seen.length], [0, before])
+  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+  await follower.stop()
+  await follower.start()
+  t.is(follower.status('demo').release, 2, 'nor after a restart')
+  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+})
+
+test('follow: another log of the same key at the same length → the follower stops and serves what it has', MINUTE, async (t) => {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  await publisher.stop()
+  const aside = await scratchFolder(t)
+  await keepAside(publisher.home, aside)
+  await publisher.start()
+  await publish(t, publisher, { aa: '2' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.announced(2)
+  await follower.stop()
+  await publisher.stop()
+  await putBack(publisher.home, aside)
+  await publisher.start()
+  await publish(t, publisher, { aa: '2', other: '1' }) // nobody is there to tell it that release 2 exists
+  await publish(t, publisher, { aa: '3', other: '1' })
+  await follower.start()
+  await follower.until('the contradiction is noticed, or the peer refused', () => {
+    return follower.status('demo').state === 'stopped' || follower.warnings.length > 0
+  })
+  t.comment(`${follower.status('demo').state} ${follower.status('demo').trouble} ${follower.warnings.join('; ')}`)
+  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2', 'the release that it accepted is served')
+  t.absent((await packagesAt(follower, 'demo')).includes('other'))
+})

@@ -1,0 +1,94 @@
+/** The `freshet` executable as a process, from its source: run to its end, or watched while it runs. */
+import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Assert } from 'brittle'
+
+const ROOT = join(import.meta.dirname, '../..')
+const WAIT_MS_MAX = 60_000
+
+export interface CommandEnd {
+  /** Null: a signal ended it. */
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly elapsedMs: number
+}
+
+export class RunningCommand {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>
+  readonly ended: Promise<CommandEnd>
+  stdout = ''
+  stderr = ''
+  #onOutput: () => void = () => {}
+
+  constructor(args: readonly string[]) {
+    const startedAtMs = performance.now()
+    this.child = spawn(process.execPath, ['--import', 'tsx', 'tools/cli.ts', ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout.setEncoding('utf8').on('data', (text: string) => ((this.stdout += text), this.#onOutput()))
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    this.ended = new Promise((resolve, reject) => {
+      this.child.once('error', reject)
+      this.child.once('close', (exitCode) => {
+        resolve({ exitCode, stdout: this.stdout, stderr: this.stderr, elapsedMs: performance.now() - startedAtMs })
+        this.#onOutput()
+      })
+    })
+  }
+
+  /** The first whole line of standard output that `fits`. @throws when the process ends without one, or takes too long. */
+  async line(fits: (line: string) => boolean = () => true): Promise<string> {
+    const timeout = AbortSignal.timeout(WAIT_MS_MAX)
+    for (;;) {
+      const found = this.stdout.split('\n').slice(0, -1).find(fits)
+      if (found !== undefined) return found
+      if (this.child.exitCode !== null || this.child.signalCode !== null || timeout.aborted) {
+        throw new Error(`no such line; standard output: ${this.stdout}; standard error: ${this.stderr}`)
+      }
+      await new Promise<void>((resolve) => {
+        this.#onOutput = resolve
+        timeout.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+  }
+
+  /** The first line of standard output as JSON. */
+  async result<Result>(): Promise<Result> {
+    return JSON.parse(await this.line()) as Result
+  }
+
+  async signal(signal: NodeJS.Signals): Promise<CommandEnd & { readonly tookMs: number }> {
+    const sentAtMs = performance.now()
+    this.child.kill(signal)
+    const end = await this.ended
+    return { ...end, tookMs: performance.now() - sentAtMs }
+  }
+}
+
+/** Killed with the test when it has not ended by then. */
+export function startCommand(t: Assert, ...args: string[]): RunningCommand {
+  const command = new RunningCommand(args)
+  t.teardown(() => command.signal('SIGKILL'), { order: -1 })
+  return command
+}
+
+export async function runCommand(...args: string[]): Promise<CommandEnd> {
+  const command = new RunningCommand(args)
+  const timer = setTimeout(() => command.child.kill('SIGKILL'), WAIT_MS_MAX)
+  try {
+    return await command.ended
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The result of a command that must succeed. */
+export async function jsonOf<Result>(...args: string[]): Promise<Result> {
+  const { exitCode, stdout, stderr } = await runCommand(...args, '--json')
+  if (exitCode !== 0) throw new Error(`freshet ${args.join(' ')} ended with ${exitCode}: ${stderr}`)
+  return JSON.parse(stdout) as Result
+}
