@@ -148,7 +148,11 @@ export class Session {
     if (fact.type !== 'release.ready' || fact.number <= previous) return
     this.troubles.delete(fact.key)
     await this.#takeName(followed.channel)
-    await this.options.notifier.announce(followed.channel, previous)
+    try {
+      await this.options.notifier.announce(followed.channel, previous)
+    } catch (error) {
+      this.#onTrouble(followed.channel, asFreshetError(error)) // the release is ready all the same
+    }
   }
 
   /** Makes a channel of this node, durable, and starts it. */
@@ -257,7 +261,7 @@ export class Session {
     this.#followed.set(channel.key, { channel, actor })
     actor.subscribe({ error: onDefect })
     actor.start()
-    this.network?.join(channel)
+    if (actor.getSnapshot().status === 'active') this.network?.join(channel)
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {

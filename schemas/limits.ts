@@ -62,7 +62,7 @@ export const JOURNAL_PENDING_MAX = 10_000
 export const STORE_RESERVE_BYTES = 8 * MIB
 /** Wait for one block of a log from peers, in milliseconds, before the attempt is given up and made again later. */
 export const BLOCK_WAIT_MS = 20_000
-/** Rebuilt index files kept on disk; the least recently served go first. */
+/** Rebuilt index files kept on disk besides those being served; the oldest go first. */
 export const INDEX_FILES_MAX = 64
 
 // Gateway (HTTP on this machine)
@@ -290,6 +290,9 @@ export const FETCHES_WAITING_MAX = 100_000
 export const FETCH_GIVE_UP_MS = 10_000
 /** A publisher waits this long for peers to hand over the part of its log that it has lost, in milliseconds. */
 export const CATCH_UP_MS = 5_000
+/** It waits this long for a peer that has just connected to say what it has; and how often it looks. */
+export const CATCH_UP_SILENCE_MS = 1_000
+export const CATCH_UP_LOOK_MS = 20
 /** Notifications kept for those who ask late. */
 export const NOTIFICATIONS_MAX = 256
 /** A peer that others had to stand in for this often in a row is dropped, however quick they were. */

@@ -11,6 +11,8 @@ declare module 'hypercore' {
   }
   export interface ReplicationPeer {
     readonly remotePublicKey: Buffer
+    /** Whether it has said yet what it has. */
+    readonly remoteSynced: boolean
     readonly remoteLength: number
     readonly remoteFork: number
     readonly stream: unknown

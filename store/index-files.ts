@@ -25,6 +25,8 @@ export class IndexFiles {
   readonly #directory: string
   /** One rebuild per file, whoever asks. */
   readonly #building = new Map<DigestHex, Promise<string>>()
+  /** Files that an open snapshot serves, with the number of snapshots: never removed. */
+  readonly #retained = new Map<DigestHex, number>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -83,14 +85,26 @@ export class IndexFiles {
     await this.#prune(digest)
   }
 
+  /** An open snapshot serves this file. @returns what ends that; call it once. */
+  retain(digest: DigestHex): () => void {
+    this.#retained.set(digest, (this.#retained.get(digest) ?? 0) + 1)
+    return () => {
+      const left = (this.#retained.get(digest) ?? 1) - 1
+      if (left === 0) this.#retained.delete(digest)
+      else this.#retained.set(digest, left)
+    }
+  }
+
+  /** The oldest go first: by when they were made, because many file systems do not note when a file is read. */
   async #prune(keep: DigestHex): Promise<void> {
-    const names = (await readdir(this.#directory)).filter((name) => parseDigest(name) !== null && name !== keep)
-    if (names.length < INDEX_FILES_MAX) return
-    const used = await Promise.all(
-      names.map(async (name) => ({ name, atMs: (await stat(join(this.#directory, name))).atimeMs })),
+    const digests = (await readdir(this.#directory)).map(parseDigest).filter((digest) => digest !== null)
+    if (digests.length <= INDEX_FILES_MAX) return
+    const idle = digests.filter((digest) => digest !== keep && !this.#retained.has(digest))
+    const made = await Promise.all(
+      idle.map(async (digest) => ({ digest, atMs: (await stat(join(this.#directory, digest))).mtimeMs })),
     )
-    used.sort((a, b) => a.atMs - b.atMs)
-    for (const { name } of used.slice(0, names.length - INDEX_FILES_MAX + 1)) await rm(join(this.#directory, name))
+    made.sort((a, b) => a.atMs - b.atMs)
+    for (const { digest } of made.slice(0, digests.length - INDEX_FILES_MAX)) await rm(join(this.#directory, digest))
   }
 }
 

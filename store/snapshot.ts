@@ -36,11 +36,19 @@ export class Snapshot {
   readonly inRelease: Buffer
   readonly indexes: readonly SnapshotIndex[]
   #catalogues: Promise<Catalogue[]> | null = null
+  /** End the retention of the index files. */
+  readonly #releases: readonly (() => void)[]
 
-  private constructor(release: ReleaseSummary, inRelease: Buffer, indexes: readonly SnapshotIndex[]) {
+  private constructor(
+    release: ReleaseSummary,
+    inRelease: Buffer,
+    indexes: readonly SnapshotIndex[],
+    releases: readonly (() => void)[],
+  ) {
     this.release = release
     this.inRelease = inRelease
     this.indexes = indexes
+    this.#releases = releases
   }
 
   /** @throws FreshetError SNAPSHOT_MISMATCH, EVENT_INVALID, NO_PEERS, DISK_FULL. */
@@ -52,19 +60,24 @@ export class Snapshot {
   ): Promise<Snapshot> {
     const inRelease = await readSignedIndex(log, plan.release.signedIndexBlock)
     const signed = parseRelease(clearText(inRelease).toString()).sha256
-    const indexes: SnapshotIndex[] = []
-    for (const index of plan.indexes) {
-      const promised = signed.get(index.path)
-      if (promised?.digest !== index.digest || promised.byteLength !== index.byteLength) {
-        throw new FreshetError('SNAPSHOT_MISMATCH', `${index.path} is not the file that the signed InRelease names`, {
-          path: index.path,
-          release: plan.release.number,
-        })
-      }
-      const report = (done: number, total: number): void => onProgress({ path: index.path, done, total })
-      indexes.push({ ...index, filePath: await files.ensure(log, index, report) })
+    for (const { path, byteLength, digest } of plan.indexes) {
+      const promised = signed.get(path)
+      if (promised?.digest === digest && promised.byteLength === byteLength) continue
+      const message = `${path} is not the file that the signed InRelease names`
+      throw new FreshetError('SNAPSHOT_MISMATCH', message, { path, release: plan.release.number })
     }
-    return new Snapshot(plan.release, inRelease, indexes)
+    const releases = plan.indexes.map(({ digest }) => files.retain(digest))
+    try {
+      const indexes: SnapshotIndex[] = []
+      for (const index of plan.indexes) {
+        const report = (done: number, total: number): void => onProgress({ path: index.path, done, total })
+        indexes.push({ ...index, filePath: await files.ensure(log, index, report) })
+      }
+      return new Snapshot(plan.release, inRelease, indexes, releases)
+    } catch (error) {
+      for (const release of releases) release()
+      throw error
+    }
   }
 
   /** Stanzas called `name`, in index order; identical ones of several indexes (Architecture: all) once. */
@@ -93,7 +106,9 @@ export class Snapshot {
     return this.indexes.reduce((sum, { runs }) => sum + stanzaCount(runs), 0)
   }
 
+  /** Call once. */
   async close(): Promise<void> {
+    for (const release of this.#releases) release()
     if (this.#catalogues === null) return
     for (const catalogue of await this.#catalogues) await catalogue.close()
   }

@@ -5,9 +5,9 @@
  * carries one piece channel served from the pool. Each channel's log has a watchdog, because one silent peer would otherwise
  * hold up every update.
  */
-import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { FreshetError } from '../../schemas/errors.ts'
-import { CATCH_UP_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
+import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { PeerSet } from '../../protocols/peers.ts'
@@ -30,6 +30,7 @@ export interface NetworkOptions {
   readonly bootstrap: readonly HostPort[]
 }
 
+type PeerView = Channel['log']['core']['peers'][number]
 export type Log = (level: 'info' | 'warn', message: string) => void
 
 export class Network {
@@ -105,14 +106,11 @@ export class Network {
    */
   async catchUp({ log: { core } }: Channel): Promise<void> {
     const signal = AbortSignal.timeout(CATCH_UP_MS)
-    const behind = (): boolean =>
-      core.peers.some(({ remoteLength, remoteFork }) => remoteFork === core.fork && remoteLength > core.length)
-    while (behind() && !signal.aborted) {
-      await Promise.race([
-        once(core, 'append', { signal }).catch(() => {}), // timed out: the loop condition sees it
-        once(core, 'peer-remove', { signal }).catch(() => {}),
-      ])
-    }
+    const silence = AbortSignal.timeout(CATCH_UP_SILENCE_MS)
+    const isAhead = ({ remoteSynced, remoteLength, remoteFork }: PeerView): boolean =>
+      remoteSynced ? remoteFork === core.fork && remoteLength > core.length : !silence.aborted
+    // Hypercore has no event for what a peer announces, so this looks again.
+    while (core.peers.some(isAhead) && !signal.aborted) await pause(CATCH_UP_LOOK_MS)
   }
 
   async close(): Promise<void> {
