@@ -31,7 +31,7 @@ export class DroppedPeers {
     const [oldest] = this.#drops
     if (oldest !== undefined && this.#drops.size >= DROPPED_PEERS_MAX) this.#forget(...oldest)
     const backoffMs = Math.min((earlier?.backoffMs ?? DROP_BACKOFF_MS_MIN / 2) * 2, DROP_BACKOFF_MS_MAX)
-    const timer = setTimeout(() => this.#swarm.peers.get(peer)?.ban(false), backoffMs)
+    const timer = setTimeout(() => this.#lift(peer), backoffMs)
     timer.unref()
     this.#drops.set(peer, { untilMs: this.#now() + backoffMs, backoffMs, timer })
     this.#swarm.peers.get(peer)?.ban(true)
@@ -49,6 +49,13 @@ export class DroppedPeers {
   #forget(peer: KeyHex, { timer }: Drop): void {
     clearTimeout(timer)
     this.#drops.delete(peer)
-    this.#swarm.peers.get(peer)?.ban(false)
+    this.#lift(peer)
+  }
+
+  /** Hyperswarm forgets a peer when its connection closes, but not one that was banned then. */
+  #lift(peer: KeyHex): void {
+    const info = this.#swarm.peers.get(peer)
+    info?.ban(false)
+    if (info?.shouldGC() === true) this.#swarm.peers.delete(peer)
   }
 }

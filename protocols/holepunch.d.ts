@@ -22,7 +22,7 @@ declare module '@hyperswarm/secret-stream' {
     readonly remotePublicKey: Buffer | null
     readonly handshakeHash: Buffer | null
     readonly opened: Promise<boolean>
-    readonly rawStream: RawStream | null
+    readonly rawStream: RawStream
     readonly rawBytesWritten: number
     readonly rawBytesRead: number
     readonly destroyed: boolean
@@ -175,8 +175,8 @@ declare module 'hyperswarm' {
 
   export interface PeerInfo {
     readonly publicKey: Buffer
-    readonly banned: boolean
     ban(banned: boolean): void
+    shouldGC(): boolean
   }
 
   export interface DiscoverySession {
@@ -198,7 +198,7 @@ declare module 'hyperswarm' {
     readonly dht: HyperDHT
     readonly keyPair: KeyPair
     readonly connections: ReadonlySet<NoiseSecretStream>
-    readonly peers: ReadonlyMap<string, PeerInfo>
+    readonly peers: Map<string, PeerInfo>
     readonly destroyed: boolean
     on(event: 'connection', listener: (stream: NoiseSecretStream, peer: PeerInfo) => void): this
     on(event: 'update', listener: () => void): this

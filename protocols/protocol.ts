@@ -21,7 +21,7 @@ export function frame<const Name extends string, Body>(declaration: Frame<Name, 
 }
 
 // The type parameter of a codec is used both ways, so only `any` accepts every declaration here.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// oxlint-disable-next-line typescript/no-explicit-any
 type AnyFrame = Frame<string, any>
 type BodyOf<Frames extends readonly AnyFrame[], Name> =
   Extract<Frames[number], { name: Name }> extends Frame<string, infer Body> ? Body : never

@@ -105,6 +105,11 @@ export class Swarm {
     await this.#lookUp(key, entry)
   }
 
+  /** Resolves when whoever the look-ups under way find is connected, or cannot be. Bound it: a network that is down takes long. */
+  async settle(): Promise<void> {
+    await this.#swarm.flush()
+  }
+
   async leave(topic: Buffer): Promise<void> {
     const key = topic.toString('hex')
     const entry = this.#topics.get(key)
@@ -158,7 +163,12 @@ export class Swarm {
     this.#connections.set(stream, connection)
     stream.on('close', () => {
       this.#connections.delete(stream)
-      for (const [key, entry] of this.#topics) this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MIN)
+      // Once per back-off, or a peer that comes and goes would put the next look-up off for ever.
+      for (const [key, entry] of this.#topics) {
+        if (entry.delayMs === LOOKUP_DELAY_MS_MIN) continue
+        entry.delayMs = LOOKUP_DELAY_MS_MIN
+        this.#lookUpLater(key, entry, LOOKUP_DELAY_MS_MIN)
+      }
     })
     this.#options.onConnection(connection)
   }
@@ -189,7 +199,6 @@ export class Swarm {
 
   #lookUpLater(key: string, entry: Topic, delayMs: number): void {
     if (this.#closing !== null) return
-    if (delayMs === LOOKUP_DELAY_MS_MIN) entry.delayMs = LOOKUP_DELAY_MS_MIN
     if (entry.timer !== null) clearTimeout(entry.timer)
     entry.timer = setTimeout(
       () => {

@@ -3,8 +3,8 @@
  *
  * Hypercore has one upgrade request in flight and no timeout on it, so a peer that announces a longer log and says nothing
  * holds everybody up for as long as it stays. Owns: repeating such a request to the next peer that announced more, a few
- * times a second, and dropping peers that let it lie. A request that another peer answered is cancelled at once: Hypercore
- * takes a second answer, which no longer fits, for an attempt to forge.
+ * times a second, and dropping peers that let it lie. What another peer answered is cancelled at once, so that a late answer
+ * costs no verification and the slow peer can be asked for something else.
  * Source: hypercore 11.37 lib/replicator.js (_shouldUpgrade, _requestUpgrade, _cancelRequest).
  */
 import type NoiseSecretStream from '@hyperswarm/secret-stream'

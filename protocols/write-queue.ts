@@ -9,8 +9,7 @@ import type { RawStream } from '@hyperswarm/secret-stream'
 
 /** Bytes accepted by `stream` that its transport has not taken. */
 export function queuedBytes(stream: NoiseSecretStream): number {
-  const { rawStream, _writableState } = stream
-  return (_writableState?.buffered ?? 0) + (rawStream === null ? 0 : transportBytes(rawStream))
+  return (stream._writableState?.buffered ?? 0) + transportBytes(stream.rawStream)
 }
 
 /** A TCP socket knows them to the byte; a UDX stream and a bridge in memory (streamx) count whole writes. */
@@ -23,6 +22,6 @@ function transportBytes(socket: RawStream): number {
 
 /** Differs from an earlier value of the same stream when bytes have left since. */
 export function progressMark(stream: NoiseSecretStream): string {
-  const socket = stream.rawStream
-  return `${stream.rawBytesWritten} ${socket?._handle?.writeQueueSize ?? 0} ${socket?.bytesTransmitted ?? 0}`
+  const { rawBytesWritten, rawStream } = stream
+  return `${rawBytesWritten} ${rawStream._handle?.writeQueueSize ?? 0} ${rawStream.bytesTransmitted ?? 0}`
 }

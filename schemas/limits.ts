@@ -232,6 +232,8 @@ export const PIECE_WAITERS_MAX = 1024
 export const ADOPT_BATCH_FILES = 2048
 /** Threads that hash files. More than four are faster than any disk. */
 export const HASH_WORKERS_MAX = 4
+/** Files given to a hash thread ahead of time: it goes on while the main thread is busy for a second. */
+export const HASH_JOBS_PER_THREAD = 8
 /** Files that wait for a hash thread. Adoption hands in a few at a time; this is for artifacts that complete at once. */
 export const HASH_QUEUE_MAX = 8192
 /** One read of a hash thread: a whole number of pieces, so that leaves are hashed where they lie. */

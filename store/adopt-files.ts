@@ -45,12 +45,13 @@ export interface AdoptHost {
   onProgress(progress: AdoptProgress): void
 }
 
-/** @throws FreshetError DISK_FULL, IO_ERROR when the list of adopted files cannot be written. */
+/** @throws FreshetError of a strict file that was refused; DISK_FULL, IO_ERROR when the list cannot be written. */
 export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost): Promise<AdoptResult> {
   const result: AdoptResult = { adopted: [], refused: [] }
   const bytesTotal = entries.reduce((sum, { byteLength }) => sum + byteLength, 0)
   let filesDone = 0
   let bytesDone = 0
+  let fault = null as FreshetError | null
   for (let start = 0; start < entries.length; start += ADOPT_BATCH_FILES) {
     const queue = entries.slice(start, start + ADOPT_BATCH_FILES).values()
     const files: AdoptedFile[] = []
@@ -62,7 +63,9 @@ export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost
           hashed.push(outcome.hashed)
           if (outcome.file !== null) files.push(outcome.file)
         } catch (error) {
-          result.refused.push({ sourcePath: entry.sourcePath, error: asFreshetError(error) })
+          const refusal = { sourcePath: entry.sourcePath, error: asFreshetError(error) }
+          if (entry.strict === true) fault ??= refusal.error
+          result.refused.push(refusal)
         }
         filesDone += 1
         bytesDone += entry.byteLength
@@ -70,6 +73,7 @@ export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost
       }
     }
     await Promise.all(Array.from({ length: host.concurrency }, work))
+    if (fault !== null) throw fault
     await host.record(files)
     result.adopted.push(...hashed)
   }

@@ -28,8 +28,8 @@ import type { ReleaseBlocks } from './release-log.ts'
 const compress = promisify(brotliCompress)
 /** 22 % of the plain size in a second per 50 MB; 11 would take a minute for another 3 %. */
 const BROTLI_QUALITY = 6
-/** Encoders at work at once: each holds some megabytes, and there are only so many cores. */
-const PACKERS = 4
+/** Encoders at work at once: each holds some megabytes, and must leave threads of the pool to file operations. */
+const PACKERS = 2
 
 /** The release before: its plan, and the bytes of its index files by path. */
 export interface ReleaseBefore {

@@ -8,7 +8,13 @@ import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { FreshetError } from '../schemas/errors.ts'
-import { ARTIFACT_BYTES_MAX, HASH_IDLE_MS, HASH_QUEUE_MAX, HASH_WORKERS_MAX } from '../schemas/limits.ts'
+import {
+  ARTIFACT_BYTES_MAX,
+  HASH_IDLE_MS,
+  HASH_JOBS_PER_THREAD,
+  HASH_QUEUE_MAX,
+  HASH_WORKERS_MAX,
+} from '../schemas/limits.ts'
 import { parseDigest } from '../schemas/units.ts'
 import { asIoError } from './durable.ts'
 import type { HashAnswer, HashRequest } from './hash-worker.ts'
@@ -22,7 +28,8 @@ interface Job {
 
 interface Thread {
   readonly worker: Worker
-  job: Job | null
+  /** Given to it and not answered yet, oldest first: answers come in this order. */
+  readonly jobs: Job[]
   idleTimer: NodeJS.Timeout | null
 }
 
@@ -65,23 +72,29 @@ export class Hasher {
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const idle = [...this.#threads].find((thread) => thread.job === null)
-      if (idle === undefined && this.#threads.size >= this.threadsMax) return
-      const thread = idle ?? this.#start()
-      const job = this.#waiting.shift()
-      if (job === undefined) return
+      const thread = this.#nextThread()
+      const job = thread === null ? undefined : this.#waiting.shift()
+      if (thread === null || job === undefined) return
       if (thread.idleTimer !== null) clearTimeout(thread.idleTimer)
       thread.idleTimer = null
-      thread.job = job
+      thread.jobs.push(job)
       thread.worker.ref()
       thread.worker.postMessage(job.request)
     }
   }
 
+  /** An idle thread, a new one, or the one with least to do; null when all have enough. */
+  #nextThread(): Thread | null {
+    const [least] = [...this.#threads].sort((a, b) => a.jobs.length - b.jobs.length)
+    if (least?.jobs.length === 0) return least
+    if (this.#threads.size < this.threadsMax) return this.#start()
+    return least !== undefined && least.jobs.length < HASH_JOBS_PER_THREAD ? least : null
+  }
+
   #start(): Thread {
     const thread: Thread = {
       worker: new Worker(WORKER_URL, { execArgv: loaderArguments() }),
-      job: null,
+      jobs: [],
       idleTimer: null,
     }
     thread.worker.on('message', (answer: HashAnswer) => this.#answered(thread, answer))
@@ -92,19 +105,19 @@ export class Hasher {
   }
 
   #answered(thread: Thread, answer: HashAnswer): void {
-    const job = thread.job
-    thread.job = null
-    thread.worker.unref()
-    thread.idleTimer = setTimeout(() => void this.#end(thread, interrupted), HASH_IDLE_MS).unref()
-    if (job !== null) settle(job, answer)
+    const job = thread.jobs.shift()
+    if (thread.jobs.length === 0) {
+      thread.worker.unref()
+      thread.idleTimer = setTimeout(() => void this.#end(thread, interrupted), HASH_IDLE_MS).unref()
+    }
+    if (job !== undefined) settle(job, answer)
     this.#dispatch()
   }
 
   async #end(thread: Thread, reason: (path: string) => FreshetError): Promise<void> {
     if (!this.#threads.delete(thread)) return
     if (thread.idleTimer !== null) clearTimeout(thread.idleTimer)
-    thread.job?.reject(reason(thread.job.request.path))
-    thread.job = null
+    for (const { request, reject } of thread.jobs.splice(0)) reject(reason(request.path))
     await thread.worker.terminate()
     if (!this.#closed) this.#dispatch()
   }

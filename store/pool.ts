@@ -12,7 +12,7 @@ import { chmod, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pieceByteLength, pieceCount, type Artifact } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { ARTIFACT_BYTES_MAX, PARTIALS_MAX } from '../schemas/limits.ts'
+import { ARTIFACT_BYTES_MAX, HASH_JOBS_PER_THREAD, PARTIALS_MAX } from '../schemas/limits.ts'
 import { piecesRoot } from '../schemas/piece-tree.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { adoptFiles, type AdoptEntry, type AdoptProgress, type AdoptResult } from './adopt-files.ts'
@@ -135,7 +135,7 @@ export class Pool {
   /** Counts files of this machine as held without copying them. What is held already, and unchanged, is not hashed again. */
   async adopt(entries: readonly AdoptEntry[], onProgress?: (progress: AdoptProgress) => void): Promise<AdoptResult> {
     return adoptFiles(entries, {
-      concurrency: 2 * this.#hasher.threadsMax,
+      concurrency: 2 * HASH_JOBS_PER_THREAD * this.#hasher.threadsMax,
       known: async (digest) => {
         const located = this.#locate(digest)
         return located === null ? null : this.#hashedOf(located)

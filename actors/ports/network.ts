@@ -40,6 +40,8 @@ export class Network {
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
   readonly #watchdogs: { stop(): void }[] = []
+  /** The first look-ups and their connections, once somebody needed to wait for them. */
+  #settled: Promise<void> | null = null
 
   private constructor(
     options: NetworkOptions,
@@ -101,11 +103,14 @@ export class Network {
   }
 
   /**
-   * A publisher whose log is shorter than what a peer announces takes over the missing part before it appends. A peer that
-   * announces and does not deliver is dropped by the watchdog, so a liar costs seconds, not the release.
+   * A publisher whose log is shorter than what a peer announces takes over the missing part before it appends. A network
+   * that was just opened is given the time to find its peers. A peer that announces and does not deliver is dropped by the
+   * watchdog, so a liar costs seconds, not the release.
    */
   async catchUp({ log: { core } }: Channel): Promise<void> {
     const signal = AbortSignal.timeout(CATCH_UP_MS)
+    this.#settled ??= this.#swarm.settle()
+    await Promise.race([this.#settled, pause(CATCH_UP_MS, undefined, { ref: false })])
     const silence = AbortSignal.timeout(CATCH_UP_SILENCE_MS)
     const isAhead = ({ remoteSynced, remoteLength, remoteFork }: PeerView): boolean =>
       remoteSynced ? remoteFork === core.fork && remoteLength > core.length : !silence.aborted

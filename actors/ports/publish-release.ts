@@ -11,7 +11,7 @@ import type { Release } from '../../schemas/events.ts'
 import type { LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { digestHex } from '../../schemas/units.ts'
 import { composeRelease, isUnchanged } from '../../store/compose-release.ts'
-import type { ReleaseBefore } from '../../store/compose-release.ts'
+import type { ComposedRelease, ReleaseBefore } from '../../store/compose-release.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { IndexFiles } from '../../store/index-files.ts'
 import type { Hashed, Pool } from '../../store/pool.ts'
@@ -52,21 +52,31 @@ export async function publishRelease(
   await requireCaughtUp(deps, channel)
   await channel.history.advance()
   const before = await readBefore(channel)
-  const taking = takeIn(deps.pool, draft.artifacts, onProgress) // hashes in worker threads while this one composes
+  const composing = composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
+  // Hashes in worker threads while the release is composed; copies nothing before it is known to hold.
+  const taking = takeIn(deps.pool, draft.artifacts, composing, onProgress)
   const roots = taking.then(({ kept }) => newRoots(channel, kept))
   roots.catch(() => {}) // reported where they are awaited
-  const composed = await composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
+  const composed = await composing
   const { release, added, removed, byteLength } = composed
   if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft) && (await roots).length === 0) {
     return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...countsOf(await taking) }
   }
-  for (const [i, { bytes }] of draft.indexes.entries()) {
-    const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
-    if (deps.files.held(digest) === null) await deps.files.store(digest, bytes)
-  }
-  const head = await channel.log.append(composed, roots)
+  const served = roots.then(async (known) => {
+    await storeIndexes(deps.files, draft, composed)
+    return known
+  })
+  served.catch(() => {}) // reported by the append
+  const head = await channel.log.append(composed, served)
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
   return { release: release.number, added, removed, bytes: byteLength, ...countsOf(await taking) }
+}
+
+async function storeIndexes(files: IndexFiles, draft: ReleaseDraft, { release }: ComposedRelease): Promise<void> {
+  for (const [i, { bytes }] of draft.indexes.entries()) {
+    const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
+    if (files.held(digest) === null) await files.store(digest, bytes)
+  }
 }
 
 interface TakenIn {
@@ -112,16 +122,15 @@ async function readBefore(channel: Channel): Promise<ReleaseBefore | null> {
 async function takeIn(
   pool: Pool,
   artifacts: readonly LocalArtifact[],
+  composing: Promise<ComposedRelease>,
   onProgress: (progress: PublishProgress) => void,
 ): Promise<TakenIn> {
   const kept: Hashed[] = []
   const report = (done: number): void => onProgress({ phase: 'files', done, total: artifacts.length })
   const inPlace = artifacts.filter(({ copy }) => !copy)
   const { adopted, refused } = await pool.adopt(inPlace, ({ filesDone }) => report(filesDone))
-  const strict = new Set(inPlace.filter((artifact) => artifact.strict).map(({ sourcePath }) => sourcePath))
-  const fault = refused.find(({ sourcePath }) => strict.has(sourcePath))
-  if (fault !== undefined) throw fault.error
   kept.push(...adopted)
+  await composing
   for (const artifact of artifacts) {
     if (!artifact.copy) continue
     kept.push(await pool.ingest(artifact.sourcePath, artifact))

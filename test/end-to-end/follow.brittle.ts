@@ -1,8 +1,10 @@
 /** Publisher and followers over a private DHT: what is announced, caught up, fetched and served, and what is not obeyed. */
-import { cp, mkdir, rename, rm } from 'node:fs/promises'
+import { cp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
+import { FreshetError } from '../../schemas/errors.ts'
 import { decodeEvent } from '../../schemas/events.ts'
+import { HeadRecords } from '../../store/head-records.ts'
 import { homeAt } from '../../store/home.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import { httpConnection } from '../helpers/http-connection.ts'
@@ -15,7 +17,12 @@ const MINUTE = { timeout: 60_000 }
 async function folderOf(t: Assert, packages: Readonly<Record<string, string>>): Promise<string> {
   const directory = await scratchFolder(t)
   for (const [name, version] of Object.entries(packages)) {
-    await buildDeb(directory, { name, version, architecture: 'amd64', files: { [`usr/share/${name}`]: `${name} ${version}` } })
+    await buildDeb(directory, {
+      name,
+      version,
+      architecture: 'amd64',
+      files: { [`usr/share/${name}`]: `${name} ${version}` },
+    })
   }
   return directory
 }
@@ -89,33 +96,37 @@ test('follow: an offline follower → catches up after a restart, in one step', 
   t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3', 'and after a restart with nobody there')
 })
 
-test('follow: after releases that replaced stanzas → only blocks that the snapshot needs are fetched', MINUTE, async (t) => {
-  const network = await privateNetwork(t)
-  const publisher = await network.node()
-  const id = await publisher.createChannel('demo')
-  const releases = 8
-  for (let version = 1; version <= releases; version++) {
-    await publish(t, publisher, { changes: String(version), [`once-${version}`]: '1' })
-  }
-  const follower = await network.node()
-  await follower.call('follow', { id })
-  await follower.serves(id, releases)
-  const [log, own] = [follower.node.session.channel(id).log, publisher.node.session.channel(id).log]
-  t.is(log.length, own.length)
-  const unneeded: string[] = []
-  const fetched = { genesis: 0, release: 0, stanzas: 0, signedIndex: 0, heartbeat: 0 }
-  for (let block = 0; block < own.length; block++) {
-    const event = decodeEvent(await own.block(block))
-    if (event === null || !(await log.core.has(block))) continue
-    fetched[event.type]++
-    const newest = block >= own.length - 3
-    if (!newest && (event.type === 'stanzas' || event.type === 'signedIndex')) unneeded.push(`${block} ${event.type}`)
-  }
-  t.alike(unneeded, [], 'no text and no signature of older releases')
-  t.alike(fetched, { genesis: 1, release: releases, stanzas: 1, signedIndex: 1, heartbeat: 0 })
-  t.is(versionIn(await packagesAt(follower, `demo@1`), 'changes'), '1', 'older text comes when somebody asks for it')
-  t.ok(await log.core.has(1))
-})
+test(
+  'follow: after releases that replaced stanzas → only blocks that the snapshot needs are fetched',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    const releases = 8
+    for (let version = 1; version <= releases; version++) {
+      await publish(t, publisher, { changes: String(version), [`once-${version}`]: '1' })
+    }
+    const follower = await network.node()
+    await follower.call('follow', { id })
+    await follower.serves(id, releases)
+    const [log, own] = [follower.node.session.channel(id).log, publisher.node.session.channel(id).log]
+    t.is(log.length, own.length)
+    const unneeded: string[] = []
+    const fetched = { genesis: 0, release: 0, stanzas: 0, signedIndex: 0, heartbeat: 0 }
+    for (let block = 0; block < own.length; block++) {
+      const event = decodeEvent(await own.block(block))
+      if (event === null || !(await log.core.has(block))) continue
+      fetched[event.type]++
+      const newest = block >= own.length - 3
+      if (!newest && (event.type === 'stanzas' || event.type === 'signedIndex')) unneeded.push(`${block} ${event.type}`)
+    }
+    t.alike(unneeded, [], 'no text and no signature of older releases')
+    t.alike(fetched, { genesis: 1, release: releases, stanzas: 1, signedIndex: 1, heartbeat: 0 })
+    t.is(versionIn(await packagesAt(follower, `demo@1`), 'changes'), '1', 'older text comes when somebody asks for it')
+    t.ok(await log.core.has(1))
+  },
+)
 
 test('follow: @number and @time → older releases stay served, and a pinned client keeps its own', MINUTE, async (t) => {
   const network = await privateNetwork(t)
@@ -150,61 +161,57 @@ test('follow: @number and @time → older releases stay served, and a pinned cli
   }
 })
 
-/** Puts the store, the head records and the indexes of `home` aside in place, or back: the same files and inodes. */
-async function keepAside(home: string, aside: string): Promise<void> {
+/** A backup of what a restore would bring back: the database of the store, and the head records. */
+async function backUp(home: string, aside: string): Promise<void> {
   const { store, heads } = homeAt(home)
-  await mkdir(aside, { recursive: true })
-  await cp(store, join(aside, 'store'), { recursive: true })
+  await cp(join(store, 'db'), join(aside, 'db'), { recursive: true })
   await cp(heads, join(aside, 'heads'), { recursive: true })
 }
 
-async function putBack(home: string, aside: string): Promise<void> {
+/** In place: the file by which a store knows that it was copied stays. */
+async function restore(home: string, aside: string, parts: readonly ('db' | 'heads')[]): Promise<void> {
   const { store, heads } = homeAt(home)
-  for (const [name, path] of [
-    ['store', store],
-    ['heads', heads],
-  ] as const) {
-    // The database goes back to its old state; CORESTORE stays, because it knows its own inode.
-    if (name === 'store') {
-      await rm(join(store, 'db'), { recursive: true })
-      await rename(join(aside, 'store', 'db'), join(store, 'db'))
-    } else {
-      await rm(path, { recursive: true })
-      await rename(join(aside, name), path)
-    }
+  const places = { db: join(store, 'db'), heads }
+  for (const part of parts) {
+    await rm(places[part], { recursive: true })
+    await rename(join(aside, part), places[part])
   }
 }
 
-test('follow: a publisher restored to an older state → takes the rest over from its follower, and no fork', MINUTE, async (t) => {
-  const network = await privateNetwork(t)
-  const publisher = await network.node()
-  const id = await publisher.createChannel('demo')
-  await publish(t, publisher, { aa: '1' })
-  const follower = await network.node()
-  await follower.call('follow', { id })
-  await follower.announced(1)
-  await publisher.stop()
-  const aside = await scratchFolder(t)
-  await keepAside(publisher.home, aside)
-  await publisher.start()
-  await publish(t, publisher, { aa: '2' })
-  await follower.announced(2)
-  await publisher.stop()
-  await putBack(publisher.home, aside)
-  await publisher.start()
-  t.is(publisher.node.session.channel('demo').history.newest?.number, 1, 'the restored state is older')
-  await publisher.until('the follower is there', () => publisher.status('demo').peers > 0)
-  const code = await codeOf(publish(t, publisher, { aa: '3' }))
-  t.comment(`the import was ${code}`)
-  t.ok(code === 'accepted' || code === 'PUBLISH_BEHIND')
-  if (code === 'accepted') {
-    t.is((await follower.announced(3)).previous, 2)
-    t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3')
-  }
-  t.is(versionIn(await packagesAt(follower, 'demo@2'), 'aa'), '2', 'release 2 is still history')
-  t.is(follower.status('demo').state, 'current')
-  t.is(follower.node.session.channel(id).log.core.fork, 0)
-})
+test(
+  'follow: a publisher restored to an older state → takes the rest over from its follower, and no fork',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    await publish(t, publisher, { aa: '1' })
+    const follower = await network.node()
+    await follower.call('follow', { id })
+    await follower.announced(1)
+    await publisher.stop()
+    const aside = await scratchFolder(t)
+    await backUp(publisher.home, aside)
+    await publisher.start()
+    await publish(t, publisher, { aa: '2' })
+    await follower.announced(2)
+    await publisher.stop()
+    const third = await folderOf(t, { aa: '3' })
+    await restore(publisher.home, aside, ['db', 'heads'])
+    await publisher.start()
+    t.is(publisher.node.session.channel('demo').history.newest?.number, 1, 'the restored state is older')
+    const code = await codeOf(publish(t, publisher, { aa: '3' }))
+    t.comment(`the import was ${code}`)
+    t.ok(code === 'accepted' || code === 'PUBLISH_BEHIND')
+    if (code === 'accepted') {
+      t.is((await follower.announced(3)).previous, 2)
+      t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3')
+    }
+    t.is(versionIn(await packagesAt(follower, 'demo@2'), 'aa'), '2', 'release 2 is still history')
+    t.is(follower.status('demo').state, 'current')
+    t.is(follower.node.session.channel(id).log.core.fork, 0)
+  },
+)
 
 test('follow: a publisher restored with its newer head record and no peer → refuses to append', MINUTE, async (t) => {
   const network = await privateNetwork(t)
@@ -213,13 +220,11 @@ test('follow: a publisher restored with its newer head record and no peer → re
   await publish(t, publisher, { aa: '1' })
   await publisher.stop()
   const aside = await scratchFolder(t)
-  await keepAside(publisher.home, aside)
+  await backUp(publisher.home, aside)
   await publisher.start()
   await publish(t, publisher, { aa: '2' })
   await publisher.stop()
-  await rm(join(aside, 'heads'), { recursive: true })
-  await cp(homeAt(publisher.home).heads, join(aside, 'heads'), { recursive: true })
-  await putBack(publisher.home, aside)
+  await restore(publisher.home, aside, ['db'])
   await publisher.start()
   const { length } = publisher.node.session.channel('demo').log
   t.is(await codeOf(publish(t, publisher, { aa: '3' })), 'PUBLISH_BEHIND')
@@ -227,56 +232,130 @@ test('follow: a publisher restored with its newer head record and no peer → re
   t.is(publisher.status('demo').release, 1, 'what it has is served')
 })
 
-test('follow: a publisher that truncates and rewrites its log → is not obeyed, and the old release is served', MINUTE, async (t) => {
+test(
+  'follow: a publisher that truncates and rewrites its log → is not obeyed, and the old release is served',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    await publish(t, publisher, { aa: '1' })
+    await publish(t, publisher, { aa: '2' })
+    const follower = await network.node()
+    await follower.call('follow', { id })
+    await follower.announced(2)
+    const before = follower.node.session.channel(id).log.length
+    const { core } = publisher.node.session.channel(id).log
+    await core.truncate(4)
+    await core.append(Array.from({ length: 8 }, (_, i) => Buffer.from(`rewritten ${i}`)))
+    const seen = follower.node.session.channel(id).log.core
+    await follower.until('the rewrite is heard', () => {
+      return seen.peers.some(({ remoteFork, remoteLength }) => remoteFork === 1 && remoteLength === 12)
+    })
+    t.alike([seen.fork, seen.length], [0, before])
+    t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+    await follower.stop()
+    await follower.start()
+    t.is(follower.status('demo').release, 2, 'nor after a restart')
+    t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+  },
+)
+
+test(
+  'follow: another log of the same key at the same length → the follower stops and serves what it has',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    await publish(t, publisher, { aa: '1' })
+    await publisher.stop()
+    const aside = await scratchFolder(t)
+    await backUp(publisher.home, aside)
+    await publisher.start()
+    await publish(t, publisher, { aa: '2' })
+    const follower = await network.node()
+    await follower.call('follow', { id })
+    await follower.announced(2)
+    await follower.stop()
+    await publisher.stop()
+    await restore(publisher.home, aside, ['db', 'heads'])
+    await publisher.start()
+    await publish(t, publisher, { aa: '2', other: '1' }) // nobody is there to tell it that release 2 exists
+    await publish(t, publisher, { aa: '3', other: '1' })
+    await follower.start()
+    await follower.until('the contradiction is noticed', () => follower.status('demo').state === 'stopped')
+    t.is(follower.status('demo').trouble, 'HISTORY_REWRITE')
+    t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2', 'the release that it accepted is served')
+    t.absent((await packagesAt(follower, 'demo')).includes('other'))
+  },
+)
+
+test('follow: a follower restored to an older state → catches up to its newer head record', MINUTE, async (t) => {
   const network = await privateNetwork(t)
   const publisher = await network.node()
   const id = await publisher.createChannel('demo')
   await publish(t, publisher, { aa: '1' })
-  await publish(t, publisher, { aa: '2' })
   const follower = await network.node()
   await follower.call('follow', { id })
-  await follower.announced(2)
-  const before = follower.node.session.channel(id).log.length
-  const { core } = publisher.node.session.channel(id).log
-  await core.truncate(4, { fork: 1 })
-  await core.append(Array.from({ length: 8 }, (_, i) => Buffer.from(`rewritten ${i}`)))
-  // Proof that the follower has heard of it: the peer's fork stands in its replication state.
-  const seen = follower.node.session.channel(id).log.core
-  await follower.until('the rewrite is heard', () => {
-    return seen.peers.length === 0 || seen.peers.some(({ remoteFork, remoteLength }) => remoteFork === 1 && remoteLength >= 12)
-  })
-  t.alike([seen.fork, seen.length], [0, before])
-  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+  await follower.announced(1)
   await follower.stop()
+  const aside = await scratchFolder(t)
+  await backUp(follower.home, aside)
   await follower.start()
-  t.is(follower.status('demo').release, 2, 'nor after a restart')
+  await publish(t, publisher, { aa: '2' })
+  await follower.announced(2)
+  await follower.stop()
+  await restore(follower.home, aside, ['db'])
+  await publisher.stop()
+  await follower.start()
+  t.is(follower.status('demo').release, 1, 'what its store has is served')
+  t.is(follower.status('demo').state, 'current')
+  await publisher.start()
+  await follower.serves('demo', 2)
   t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2')
+  await publish(t, publisher, { aa: '3' })
+  await follower.serves('demo', 3)
 })
 
-test('follow: another log of the same key at the same length → the follower stops and serves what it has', MINUTE, async (t) => {
+test(
+  'follow: a head record of another history → publisher and follower refuse, and serve what they have',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    await publish(t, publisher, { aa: '1' })
+    const follower = await network.node()
+    await follower.call('follow', { id })
+    await follower.announced(1)
+    const { key, log } = publisher.node.session.channel('demo')
+    const { length, fork } = await log.head()
+    for (const node of [publisher, follower]) {
+      await node.stop()
+      const { heads } = homeAt(node.home)
+      await rm(heads, { recursive: true })
+      await (await HeadRecords.open(heads)).advance(key, { length, fork, treeHash: Buffer.alloc(32, 7), atMs: 1 })
+      await node.start()
+      t.is(versionIn(await packagesAt(node, 'demo'), 'aa'), '1', 'served')
+      await node.until('the difference is noticed', () => node.status('demo').state === 'stopped')
+      t.is(node.status('demo').trouble, 'HISTORY_REWRITE')
+    }
+    t.is(await codeOf(publish(t, publisher, { aa: '2' })), 'PUBLISH_BEHIND')
+    t.is(publisher.node.session.channel('demo').log.length, length)
+  },
+)
+
+test('follow: a damaged head record → the node does not start, with one error that names it', MINUTE, async (t) => {
   const network = await privateNetwork(t)
-  const publisher = await network.node()
-  const id = await publisher.createChannel('demo')
+  const publisher = await network.node({ offline: true })
+  await publisher.createChannel('demo')
   await publish(t, publisher, { aa: '1' })
   await publisher.stop()
-  const aside = await scratchFolder(t)
-  await keepAside(publisher.home, aside)
-  await publisher.start()
-  await publish(t, publisher, { aa: '2' })
-  const follower = await network.node()
-  await follower.call('follow', { id })
-  await follower.announced(2)
-  await follower.stop()
-  await publisher.stop()
-  await putBack(publisher.home, aside)
-  await publisher.start()
-  await publish(t, publisher, { aa: '2', other: '1' }) // nobody is there to tell it that release 2 exists
-  await publish(t, publisher, { aa: '3', other: '1' })
-  await follower.start()
-  await follower.until('the contradiction is noticed, or the peer refused', () => {
-    return follower.status('demo').state === 'stopped' || follower.warnings.length > 0
-  })
-  t.comment(`${follower.status('demo').state} ${follower.status('demo').trouble} ${follower.warnings.join('; ')}`)
-  t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '2', 'the release that it accepted is served')
-  t.absent((await packagesAt(follower, 'demo')).includes('other'))
+  const { heads } = homeAt(publisher.home)
+  const [name = ''] = await readdir(heads)
+  await writeFile(join(heads, name), 'not a record')
+  const error = await publisher.start().catch((reason: unknown) => reason)
+  t.is(error instanceof FreshetError && error.code, 'STORE_FAILED')
+  t.ok(String(error).includes(name))
 })

@@ -10,7 +10,10 @@ export interface HttpAnswer {
   readonly body: Buffer
 }
 
-export type HttpGet = (url: string, options?: { method?: string; headers?: Record<string, string> }) => Promise<HttpAnswer>
+export type HttpGet = (
+  url: string,
+  options?: { method?: string; headers?: Record<string, string> },
+) => Promise<HttpAnswer>
 
 /** All requests of the returned function share a connection, as those of one apt to one host do. */
 export function httpConnection(t: Assert): HttpGet {

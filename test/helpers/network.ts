@@ -117,7 +117,9 @@ export class TestNode {
     const deadlineAtMs = performance.now() + WAIT_MS_MAX
     while (!(await holds())) {
       if (performance.now() > deadlineAtMs) {
-        throw new Error(`waited in vain until ${what}: ${JSON.stringify(this.node.status())} ${this.warnings.join('; ')}`)
+        throw new Error(
+          `waited in vain until ${what}: ${JSON.stringify(this.node.status())} ${this.warnings.join('; ')}`,
+        )
       }
       await pause(LOOK_AGAIN_MS)
     }

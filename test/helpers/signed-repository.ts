@@ -19,7 +19,7 @@ export interface RepositoryDescription {
   readonly validUntil?: number | null
   readonly key?: SigningKey
   /** Changes bytes of a Packages before it is signed. */
-  readonly edit?: (packages: string) => string
+  readonly edit?: (packages: string) => string | Buffer
 }
 
 export interface SignedRepository {
@@ -56,7 +56,7 @@ export async function writeRepository(root: string, description: RepositoryDescr
         cpSync(sources.get(digest) ?? '', join(root, filename))
         filenames.push(filename)
       })
-      const bytes = edit === undefined ? index.bytes : Buffer.from(edit(index.bytes.toString()))
+      const bytes = edit === undefined ? index.bytes : Buffer.from(edit(index.bytes.toString()) as string)
       indexes.set(index.path, bytes)
       for (const form of ['', '.gz'] as const) {
         const file = form === '' ? bytes : gzipSync(bytes)

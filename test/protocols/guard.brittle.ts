@@ -5,7 +5,12 @@ import test from 'brittle'
 import c from 'compact-encoding'
 import Protomux from 'protomux'
 import type { FreshetError } from '../../schemas/errors.ts'
-import { FRAME_BYTES_MAX, WRITE_QUEUE_BYTES_HARD_MAX } from '../../schemas/limits.ts'
+import {
+  CHANNELS_PER_PEER_MAX,
+  FRAME_BYTES_MAX,
+  OPENS_BURST_MAX,
+  WRITE_QUEUE_BYTES_HARD_MAX,
+} from '../../schemas/limits.ts'
 import { guardConnection, type GuardedMux } from '../../protocols/guard.ts'
 import { closed, memoryPair, tcpPair, until } from '../helpers/connections.ts'
 
@@ -145,6 +150,17 @@ test('guard: a flood of opens → CHANNEL_QUOTA, memory stays bounded', async (t
   t.ok(grown < 64 * MIB, `${Math.round(grown / MIB)} MiB`)
 })
 
+test('guard: the same channel is opened and rejected over and over → CHANNEL_QUOTA', async (t) => {
+  const { hostile, mux, refusals } = await victim(t)
+  for (let i = 0; i < 2 * OPENS_BURST_MAX && !mux.stream.destroyed; i++) {
+    const { rawBytesRead } = hostile
+    hostile.write(openMessage(1, 'unknown'))
+    await until(() => hostile.rawBytesRead > rawBytesRead || mux.stream.destroyed)
+  }
+  t.ok(mux.stream.destroyed)
+  t.is(refusals[0]?.code, 'CHANNEL_QUOTA')
+})
+
 test('guard: 40 opens at once from an honest peer → all pending, none refused', async (t) => {
   const { hostile, mux, refusals } = await victim(t)
   let asked = 0
@@ -153,6 +169,29 @@ test('guard: 40 opens at once from an honest peer → all pending, none refused'
   await until(() => asked === 40)
   t.alike(refusals, [])
   t.absent(mux.stream.destroyed)
+})
+
+test('guard: more channels than allowed → those beyond are rejected, the connection stays', async (t) => {
+  const { hostile, mux, refusals } = await victim(t)
+  const opened = new Set<string>()
+  const far = Protomux.from(hostile)
+  const channels = Array.from({ length: CHANNELS_PER_PEER_MAX + 6 }, (_, i) => `p${i}`).map((protocol) => {
+    const answer = (): void => {
+      mux.createChannel({ protocol, onopen: () => opened.add(protocol) })?.open()
+    }
+    mux.pair({ protocol }, answer)
+    return far.createChannel({ protocol })
+  })
+  for (const channel of channels) channel?.open()
+  const outcomes = await Promise.all(channels.flatMap((channel) => (channel === null ? [] : [channel.fullyOpened()])))
+  t.is(outcomes.filter((open) => open).length, CHANNELS_PER_PEER_MAX)
+  t.is(opened.size, CHANNELS_PER_PEER_MAX)
+  t.alike(refusals, [])
+  channels[0]?.close()
+  await until(() => [...mux].length === CHANNELS_PER_PEER_MAX - 1)
+  const late = far.createChannel({ protocol: 'p69' })
+  late?.open()
+  t.ok(await late?.fullyOpened(), 'and a place that became free can be taken')
 })
 
 test('guard: a batch above the frame bound → is sent as several frames and arrives whole', async (t) => {

@@ -36,7 +36,7 @@ async function attack(t: Assert): Promise<{
   const attacker = await replica(t, server.core.key)
   const [hostile, near] = await tcpPair()
   const refusals: FreshetError[] = []
-  const mux = guardConnection(near, { onRefused: (error) => refusals.push(error), notReadingMs: 1000 })
+  const mux = guardConnection(near, { onRefused: (error) => refusals.push(error) })
   server.store.replicate(near)
   attacker.store.replicate(hostile)
   await until(() => attacker.core.length === 64)

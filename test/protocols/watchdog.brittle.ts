@@ -4,7 +4,7 @@ import test from 'brittle'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux from 'protomux'
 import { guardConnection } from '../../protocols/guard.ts'
-import { watchUpgrades, type WatchedCore } from '../../protocols/watchdog.ts'
+import { watchUpgrades } from '../../protocols/watchdog.ts'
 import { memoryPair, until } from '../helpers/connections.ts'
 import { replica, replicationChannel, type Replica } from '../helpers/replicas.ts'
 
@@ -59,7 +59,7 @@ async function scene(t: Assert, count: number, options: { known: boolean }): Pro
     dropped.push(stream)
     stream.destroy()
   }
-  const watchdog = watchUpgrades(follower.core as unknown as WatchedCore, { drop })
+  const watchdog = watchUpgrades(follower.core, { drop })
   t.teardown(() => watchdog.stop(), { order: -1 })
   const silent: SilentPeer[] = []
   for (let i = 0; i < count; i++) silent.push(await connectSilent(publisher, follower))
@@ -100,7 +100,7 @@ test('watchdog: honest peers and many updates → nobody is dropped', async (t) 
   const publisher = await replica(t, null)
   const follower = await replica(t, publisher.core.key)
   let drops = 0
-  const watchdog = watchUpgrades(follower.core as unknown as WatchedCore, { drop: () => void drops++ })
+  const watchdog = watchUpgrades(follower.core, { drop: () => void drops++ })
   t.teardown(() => watchdog.stop(), { order: -1 })
   for (let i = 0; i < 3; i++) await connect(publisher, follower)
   for (let i = 1; i <= 30; i++) {
@@ -121,4 +121,15 @@ test('watchdog: a slow peer answers after another did → its answer is not take
   await until(() => follower.core.length === publisher.core.length)
   t.alike([slow?.paused, slow?.stats.invalidData], [false, 0])
   t.is(dropped.length, 0)
+})
+
+test('watchdog: others must stand in for a peer again and again → it is dropped', async (t) => {
+  const { publisher, follower, silent, dropped } = await scene(t, 1, { known: true })
+  await connect(publisher, follower)
+  while (dropped.length === 0) {
+    await until(() => follower.core.length === publisher.core.length)
+    await publisher.core.append([Buffer.from('more')])
+  }
+  await until(() => silent[0]?.stream.destroyed === true)
+  t.is(dropped.length, 1)
 })
