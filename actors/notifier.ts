@@ -2,6 +2,7 @@
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import { readPackageChanges } from '../store/package-changes.ts'
 import type { ChangeKind, PackageChange } from '../store/package-changes.ts'
+import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
 
 export interface Notification {
@@ -23,8 +24,14 @@ export interface Notification {
   readonly behind: number
 }
 
+/** How far the rebuild of a channel's newest release is: blocks of one index file. */
+export interface RebuildProgress extends SnapshotProgress {
+  readonly id: string
+}
+
 export class Notifier {
   readonly #listeners = new Set<(notification: Notification) => void>()
+  readonly #watchers = new Set<(progress: RebuildProgress) => void>()
   #recent: Notification[] = []
 
   get recent(): readonly Notification[] {
@@ -35,6 +42,16 @@ export class Notifier {
   listen(listener: (notification: Notification) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** @returns what ends the watching. */
+  watch(watcher: (progress: RebuildProgress) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  progressed(channel: Channel, progress: SnapshotProgress): void {
+    for (const watcher of this.#watchers) watcher({ id: channel.log.id, ...progress })
   }
 
   /** `previous`: number of the release that was ready before. */

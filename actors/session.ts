@@ -245,6 +245,7 @@ export class Session {
     const record = (fact: Fact): Promise<void> => this.record(fact)
     const onTrouble = (of: Channel, error: FreshetError): void => this.#onTrouble(of, error)
     const onDefect = (error: unknown): void => this.#onDefect(error)
+    channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const machine = followChannel.provide({
       actors: {
         watchHead: livePort(

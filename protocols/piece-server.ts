@@ -108,13 +108,14 @@ export class PieceServer {
     const held = this.#source.held(digest)
     if (held === null || piece >= pieceCount(held.byteLength)) return 'absent'
     const byteLength = pieceByteLength(held.byteLength, piece)
+    // Read at once: a source checks whole pieces, so each part read by itself would cost the whole piece again.
+    const bytes = await this.#source.read(digest, piece * PIECE_BYTES, byteLength)
+    if (bytes.byteLength !== byteLength) return 'failed'
     for (let byteOffset = 0; byteOffset < byteLength; byteOffset += PIECE_PART_BYTES_MAX) {
-      const partByteLength = Math.min(PIECE_PART_BYTES_MAX, byteLength - byteOffset)
-      const bytes = await this.#source.read(digest, piece * PIECE_BYTES + byteOffset, partByteLength)
-      if (bytes.byteLength !== partByteLength) return 'failed'
-      if (!(await this.#sender.room(PIECE_QUEUE_BYTES_MAX - partByteLength))) return null
+      const part = bytes.subarray(byteOffset, byteOffset + PIECE_PART_BYTES_MAX)
+      if (!(await this.#sender.room(PIECE_QUEUE_BYTES_MAX - part.byteLength))) return null
       if (this.#jobs.get(requestId) !== job) return null // cancelled meanwhile
-      this.#sender.data({ requestId, byteOffset, bytes })
+      this.#sender.data({ requestId, byteOffset, bytes: part })
     }
     return null
   }

@@ -292,8 +292,9 @@ export const FETCHES_WAITING_MAX = 100_000
 export const FETCH_GIVE_UP_MS = 10_000
 /** A publisher waits this long for peers to hand over the part of its log that it has lost, in milliseconds. */
 export const CATCH_UP_MS = 5_000
-/** It waits this long for a peer that has just connected to say what it has; and how often it looks. */
+/** It waits this long for a peer that has just connected to say what it has, in milliseconds. */
 export const CATCH_UP_SILENCE_MS = 1_000
+/** How often it looks whether they have, in milliseconds: no event says so. */
 export const CATCH_UP_LOOK_MS = 20
 /** Notifications kept for those who ask late. */
 export const NOTIFICATIONS_MAX = 256

@@ -11,7 +11,6 @@ import { repositoryPathFault } from './repository-path.ts'
 import { parseFields } from './stanza.ts'
 import { type DigestHex, parseDigest } from './units.ts'
 
-
 export interface ListedFile {
   readonly byteLength: number
   readonly digest: DigestHex

@@ -18,6 +18,8 @@ export interface AdoptEntry {
   readonly sourcePath: string
   readonly digest: DigestHex
   readonly byteLength: number
+  /** When this one is not the file that it should be, nothing of the batch is adopted, and its error is thrown. */
+  readonly strict?: boolean
 }
 
 export interface AdoptProgress {
@@ -58,6 +60,7 @@ export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost
     const hashed: Hashed[] = []
     const work = async (): Promise<void> => {
       for (const entry of queue) {
+        if (fault !== null) return
         try {
           const outcome = await adoptOne(entry, host)
           hashed.push(outcome.hashed)

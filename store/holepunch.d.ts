@@ -70,6 +70,8 @@ declare module 'corestore' {
     readonly name?: string
     readonly key?: Buffer
     readonly allowFork?: boolean
+    /** False: the core is not replicated. */
+    readonly active?: boolean
   }
   export default class Corestore {
     constructor(directory: string, options?: { readOnly?: boolean })

@@ -1,19 +1,23 @@
 /**
  * Rebuilt index files on disk, by SHA-256: `indexes/<digest>`. Derived from the log; safe to delete.
  *
- * Rebuilding fetches the stanza blocks that the snapshot needs, unpacks them on the thread pool a few blocks ahead, and
- * checks size and SHA-256 before the file gets its name. A file that is there is the right one.
+ * Rebuilding copies what the file of the release before has, fetches the stanza blocks for the rest, unpacks them on the
+ * thread pool a few blocks ahead, and checks size and SHA-256 before the file gets its name. A file that is there is the
+ * right one.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FreshetError } from '../schemas/errors.ts'
+import type { Run } from '../schemas/edit-script.ts'
 import { INDEX_BYTES_MAX, INDEX_FILES_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { parseDigest } from '../schemas/units.ts'
 import { writeDurably } from './durable.ts'
 import type { PlannedIndex } from './history.ts'
+import { PlacedStanzas } from './placed-stanzas.ts'
+import type { FoundRun } from './placed-stanzas.ts'
 import type { ReleaseLog } from './release-log.ts'
 import { readStanzas } from './stanza-block.ts'
 import type { StanzaBlock } from './stanza-block.ts'
@@ -27,6 +31,8 @@ export class IndexFiles {
   readonly #building = new Map<DigestHex, Promise<string>>()
   /** Files that an open snapshot serves, with the number of snapshots: never removed. */
   readonly #retained = new Map<DigestHex, number>()
+  /** The newest file made of each index of each log: most of the next one stands in it. */
+  readonly #newest = new Map<string, PlannedIndex>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -56,7 +62,7 @@ export class IndexFiles {
     onProgress: (done: number, total: number) => void = () => {},
   ): Promise<string> {
     const held = this.held(index.digest)
-    if (held !== null) return held
+    if (held !== null) return this.#made(log, index)
     const running = this.#building.get(index.digest)
     if (running !== undefined) return running
     const building = this.#rebuild(log, index, onProgress).finally(() => this.#building.delete(index.digest))
@@ -69,14 +75,30 @@ export class IndexFiles {
     index: PlannedIndex,
     onProgress: (done: number, total: number) => void,
   ): Promise<string> {
-    const blocks = [...new Set(index.runs.map(({ block }) => block))]
-    await log.download(blocks, (done) => onProgress(done, blocks.length))
-    const bytes = await assemble(log, index)
-    const digest = createHash('sha256').update(bytes).digest('hex')
-    if (digest !== index.digest) throw mismatch(index, `has SHA-256 ${digest}`)
-    const path = join(this.#directory, index.digest)
-    await this.store(index.digest, bytes)
-    return path
+    const before = await this.#before(log, index)
+    try {
+      if (before !== null) await this.store(index.digest, await assemble(log, index, before, onProgress))
+    } catch (error) {
+      // The file before may be damaged, or cut elsewhere than the log says: the log itself decides.
+      if (!(error instanceof FreshetError) || error.code !== 'SNAPSHOT_MISMATCH') throw error
+    }
+    if (this.held(index.digest) === null) {
+      await this.store(index.digest, await assemble(log, index, null, onProgress))
+    }
+    return this.#made(log, index)
+  }
+
+  #made({ key }: ReleaseLog, index: PlannedIndex): string {
+    this.#newest.set(`${key} ${index.path}`, index)
+    return join(this.#directory, index.digest)
+  }
+
+  async #before({ key }: ReleaseLog, { path }: PlannedIndex): Promise<PlacedStanzas | null> {
+    const newest = this.#newest.get(`${key} ${path}`)
+    const held = newest === undefined ? null : this.held(newest.digest)
+    if (newest === undefined || held === null) return null
+    const bytes = await readFile(held).catch(() => null) // unreadable or gone: the log has it all
+    return bytes === null ? null : PlacedStanzas.of(bytes, newest.runs)
   }
 
   /** Keeps bytes that are known to have this digest (the publisher has just read them). */
@@ -108,28 +130,53 @@ export class IndexFiles {
   }
 }
 
-async function assemble(log: ReleaseLog, index: PlannedIndex): Promise<Buffer> {
+/** @throws FreshetError SNAPSHOT_MISMATCH unless the bytes are those of `index`; NO_PEERS, EVENT_INVALID. */
+async function assemble(
+  log: ReleaseLog,
+  index: PlannedIndex,
+  before: PlacedStanzas | null,
+  onProgress: (done: number, total: number) => void,
+): Promise<Buffer> {
   if (index.byteLength > INDEX_BYTES_MAX) throw mismatch(index, `exceeds ${INDEX_BYTES_MAX} bytes`)
+  const parts = index.runs.flatMap((run) => (before === null ? [absent(run)] : [...before.find(run)]))
+  const missing = parts.filter(({ text }) => text === null)
+  const blocks = [...new Set(missing.map(({ block }) => block))]
+  await log.download(blocks, (done) => onProgress(done, blocks.length))
   const bytes = Buffer.allocUnsafe(index.byteLength)
-  const ahead = new Map<number, Promise<StanzaBlock>>()
+  const unpacked = readInOrder(log, index, missing)
   let at = 0
-  for (const [position, run] of index.runs.entries()) {
-    for (const next of index.runs.slice(position, position + BLOCKS_AHEAD)) {
+  for (const { text } of parts) {
+    const source = text ?? ((await unpacked.next()).value as Buffer)
+    if (at + source.byteLength > bytes.byteLength) throw mismatch(index, 'is longer than promised')
+    at += source.copy(bytes, at)
+  }
+  if (at !== bytes.byteLength) throw mismatch(index, `has ${at} bytes instead of ${bytes.byteLength}`)
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  if (digest !== index.digest) throw mismatch(index, `has SHA-256 ${digest}`)
+  return bytes
+}
+
+function absent(run: Run): FoundRun {
+  return { ...run, text: null }
+}
+
+/** The text of each run, unpacked a few blocks ahead. */
+async function* readInOrder(log: ReleaseLog, index: PlannedIndex, runs: readonly Run[]): AsyncGenerator<Buffer> {
+  const ahead = new Map<number, Promise<StanzaBlock>>()
+  for (const [position, run] of runs.entries()) {
+    for (const next of runs.slice(position, position + BLOCKS_AHEAD)) {
       if (!ahead.has(next.block)) ahead.set(next.block, quiet(readStanzas(log, next.block)))
     }
     const { text, offsets } = await (ahead.get(run.block) as Promise<StanzaBlock>)
     const start = offsets[run.first]
     const end = offsets[run.first + run.count]
     if (start === undefined || end === undefined) throw mismatch(index, `needs stanzas that block ${run.block} lacks`)
-    if (at + end - start > bytes.byteLength) throw mismatch(index, 'is longer than promised')
-    at += text.copy(bytes, at, start, end)
+    yield text.subarray(start, end)
     for (const block of ahead.keys()) {
       if (ahead.size <= 2 * BLOCKS_AHEAD) break
       if (block !== run.block) ahead.delete(block)
     }
   }
-  if (at !== bytes.byteLength) throw mismatch(index, `has ${at} bytes instead of ${bytes.byteLength}`)
-  return bytes
 }
 
 /** A read-ahead that fails is reported where it is awaited, not as an unhandled rejection. */

@@ -30,7 +30,7 @@ export class Journal {
   }
 
   static async open(store: Store): Promise<Journal> {
-    const core = store.cores.get({ name: 'journal' })
+    const core = store.cores.get({ name: 'journal', active: false }) // not even its name is told to peers
     await core.ready()
     return new Journal(store, core)
   }

@@ -115,6 +115,9 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
     if (key === null || notification.id === key) void io.event(notification).catch(() => {}) // the reader left: it ends below
   }
   const stop = node.onNotification(sendTo)
+  const stopWatching = node.notifier.watch(({ id, path, done, total }) => {
+    if (key === null || id === key) io.progress({ phase: 'rebuild', path, done, total })
+  })
   try {
     if (flagOf(args, 'recent')) node.notifier.recent.forEach(sendTo)
     await new Promise<void>((resolve) => {
@@ -123,6 +126,7 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
     })
   } finally {
     stop()
+    stopWatching()
   }
   return {}
 }

@@ -16,6 +16,7 @@ const PHASES: Readonly<Record<string, string>> = {
   download: 'downloading packages',
   files: 'taking in files',
   fetch: 'fetching packages',
+  rebuild: 'rebuilding the index',
 }
 
 export function createOutput(json: boolean): Output {

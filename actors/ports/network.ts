@@ -6,7 +6,7 @@
  * hold up every update.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FreshetError } from '../../schemas/errors.ts'
+import { FreshetError } from '../../schemas/errors.ts'
 import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
@@ -30,7 +30,6 @@ export interface NetworkOptions {
   readonly bootstrap: readonly HostPort[]
 }
 
-type PeerView = Channel['log']['core']['peers'][number]
 export type Log = (level: 'info' | 'warn', message: string) => void
 
 export class Network {
@@ -40,8 +39,11 @@ export class Network {
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
   readonly #watchdogs: { stop(): void }[] = []
-  /** The first look-ups and their connections, once somebody needed to wait for them. */
+  /** First look-ups: they end whether or not anybody was found. */
+  readonly #lookUps: Promise<void>[] = []
+  /** All of them and the connections that they led to, once somebody needed to wait for that. */
   #settled: Promise<void> | null = null
+  #connectedAtMs = Number.NEGATIVE_INFINITY
 
   private constructor(
     options: NetworkOptions,
@@ -84,9 +86,10 @@ export class Network {
         },
       }),
     )
-    this.#swarm
+    const lookUp = this.#swarm
       .join(core.discoveryKey)
       .catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
+    this.#lookUps.push(lookUp)
   }
 
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */
@@ -94,28 +97,38 @@ export class Network {
     await transfer(sink, this.#peers, {
       signal,
       peersMs: FETCH_GIVE_UP_MS,
-      onShun: (peer: KeyHex, error: FreshetError) =>
-        this.#log(
-          'warn',
-          `peer ${peer.slice(0, 8)} is not asked for ${sink.artifact.digest.slice(0, 8)} again: ${error.code}`,
-        ),
+      onShun: (peer: KeyHex, { code }: FreshetError) => {
+        if (code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
+        const digest = sink.artifact.digest.slice(0, 8)
+        this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${code}`)
+      },
     })
   }
 
   /**
    * A publisher whose log is shorter than what a peer announces takes over the missing part before it appends. A network
    * that was just opened is given the time to find its peers. A peer that announces and does not deliver is dropped by the
-   * watchdog, so a liar costs seconds, not the release.
+   * watchdog, so a liar costs seconds, not the release; one that comes back under ever new keys can hold a release up, which is
+   * better than a log that contradicts itself for ever.
+   * @throws FreshetError PUBLISH_BEHIND
    */
-  async catchUp({ log: { core } }: Channel): Promise<void> {
+  async catchUp({ name, log: { core } }: Channel): Promise<void> {
     const signal = AbortSignal.timeout(CATCH_UP_MS)
-    this.#settled ??= this.#swarm.settle()
+    this.#settled ??= Promise.all(this.#lookUps).then(() => this.#swarm.settle())
     await Promise.race([this.#settled, pause(CATCH_UP_MS, undefined, { ref: false })])
-    const silence = AbortSignal.timeout(CATCH_UP_SILENCE_MS)
-    const isAhead = ({ remoteSynced, remoteLength, remoteFork }: PeerView): boolean =>
-      remoteSynced ? remoteFork === core.fork && remoteLength > core.length : !silence.aborted
     // Hypercore has no event for what a peer announces, so this looks again.
-    while (core.peers.some(isAhead) && !signal.aborted) await pause(CATCH_UP_LOOK_MS)
+    while ((this.#isUnheard(core) || core.peers.some(isAhead(core))) && !signal.aborted) await pause(CATCH_UP_LOOK_MS)
+    const ahead = core.peers.filter(isAhead(core)).map(({ remoteLength }) => remoteLength)
+    if (ahead.length === 0) return
+    const longest = Math.max(...ahead)
+    const message = `${name} has ${core.length} blocks here, and a peer announces ${longest} that did not arrive yet`
+    throw new FreshetError('PUBLISH_BEHIND', message, { length: core.length, announced: longest })
+  }
+
+  /** Whether somebody who has just connected has not said yet what they have of this log, if they know it at all. */
+  #isUnheard({ peers }: Channel['log']['core']): boolean {
+    if (performance.now() - this.#connectedAtMs > CATCH_UP_SILENCE_MS) return false
+    return peers.length < this.peerCount || peers.some(({ remoteSynced }) => !remoteSynced)
   }
 
   async close(): Promise<void> {
@@ -124,6 +137,7 @@ export class Network {
   }
 
   #connected({ stream, mux, remoteKey }: Connection): void {
+    this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     const pieces = openPieces(mux, remoteKey, this.#pool, {
       onclose: () => {
@@ -132,4 +146,8 @@ export class Network {
     })
     if (pieces !== null) this.#peers.add(pieces)
   }
+}
+
+function isAhead({ fork, length }: Channel['log']['core']): (peer: Channel['log']['core']['peers'][number]) => boolean {
+  return ({ remoteFork, remoteLength }) => remoteFork === fork && remoteLength > length
 }

@@ -103,12 +103,11 @@ async function downloadAll(t: Assert, node: TestNode, keyring: string, debs: rea
   t.pass('dpkg-deb unpacks each')
 }
 
-test('deb dir: this machine can show it', { skip: missing === null }, (t) => t.comment(missing))
-
 test(
   'deb dir: the publisher is killed → apt verifies and downloads from followers, the second fed by the first',
-  { skip: missing !== null, timeout: 240_000 },
+  { timeout: 240_000 },
   async (t) => {
+    if (missing !== null) return t.comment(missing)
     const { directory, debs } = await collectDebs(t)
     t.ok(debs.length >= PACKAGES && debs.some(({ byteLength }) => byteLength > LARGE_BYTES_MIN), 'one is above 50 MB')
     const network = await privateNetwork(t)

@@ -60,12 +60,10 @@ async function stateOf({ home, node }: TestNode): Promise<object> {
     }
   }
   const channel = node.session.channel('demo')
-  const index = channel.log.index()
   return {
     files,
     releases: channel.history.releases.map(({ hash }) => hash.toString('hex')),
     log: [channel.log.length, channel.log.core.fork, (await channel.log.head()).treeHash.toString('hex')],
-    index: index === null,
     status: node.status(),
   }
 }
@@ -123,29 +121,26 @@ test('refusals: signatures of an InRelease', MINUTE, async (t) => {
   )
 })
 
-test(
-  'refusals: an InRelease signed by an expired or a revoked key',
-  { ...MINUTE, skip: skipGpg !== null },
-  async (t) => {
-    const target = await publisher(t)
-    const gpg = gpgHome(t)
-    const longAgo = ['--faked-system-time', '20200101T000000!']
-    const soonAfter = ['--faked-system-time', '20200102T000000!']
-    const expired = gpg.makeKey('expired', { expire: '20200201T000000', options: longAgo })
-    const revoked = gpg.makeKey('revoked')
-    for (const [key, code, options] of [
-      [expired, 'SIGNATURE_EXPIRED', soonAfter],
-      [revoked, 'SIGNATURE_REFUSED', []],
-    ] as const) {
-      const made = await repository(t)
-      const signed = await readFile(inReleaseOf(made), 'utf8')
-      const text = /Origin: [^]*?(?=\n?-----BEGIN PGP SIG)/.exec(signed)?.[0] ?? ''
-      await writeFile(inReleaseOf(made), gpg.sign(text, [key], [...options]))
-      if (key === revoked) gpg.revoke(key)
-      await refused(t, target, code, code, () => target.read({ ...made, keyring: gpg.export(key) }))
-    }
-  },
-)
+test('refusals: an InRelease signed by an expired or a revoked key', MINUTE, async (t) => {
+  if (skipGpg !== null) return t.comment(skipGpg)
+  const target = await publisher(t)
+  const gpg = gpgHome(t)
+  const longAgo = ['--faked-system-time', '20200101T000000!']
+  const soonAfter = ['--faked-system-time', '20200102T000000!']
+  const expired = gpg.makeKey('expired', { expire: '20200201T000000', options: longAgo })
+  const revoked = gpg.makeKey('revoked')
+  for (const [key, code, options] of [
+    [expired, 'SIGNATURE_EXPIRED', soonAfter],
+    [revoked, 'SIGNATURE_REFUSED', []],
+  ] as const) {
+    const made = await repository(t)
+    const signed = await readFile(inReleaseOf(made), 'utf8')
+    const text = /Origin: [^]*?(?=\n?-----BEGIN PGP SIG)/.exec(signed)?.[0] ?? ''
+    await writeFile(inReleaseOf(made), gpg.sign(text, [key], [...options]))
+    if (key === revoked) gpg.revoke(key)
+    await refused(t, target, code, code, () => target.read({ ...made, keyring: gpg.export(key) }))
+  }
+})
 
 test('refusals: a Packages file that differs from its hash', MINUTE, async (t) => {
   const target = await publisher(t)

@@ -25,6 +25,7 @@ export function addFollowCommand(program: Command): void {
     .action(async (id: string, options: FollowOptions) => {
       const context = contextOf(options, (event) => {
         const notification = event as Notification
+        context.output.settle()
         process.stdout.write(`${options.json ? JSON.stringify(notification) : notificationLine(notification)}\n`)
       })
       const needed = options.detach ? 'channel.list' : 'follow'

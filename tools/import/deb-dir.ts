@@ -8,13 +8,11 @@
  * Filename follows Debian's pool (letter, source package, version without epoch). It is a name, not a place: the .debs stay
  * where they are and the pool is asked by digest.
  */
-import { execFile } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { compareVersions } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
-import { DEB_FILES_MAX, INDEXES_MAX, TOOL_MS_MAX } from '../../schemas/limits.ts'
+import { DEB_FILES_MAX, INDEXES_MAX } from '../../schemas/limits.ts'
 import type { DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { type ListedFile, writeRelease } from '../../schemas/release-file.ts'
 import { repositoryPathFault } from '../../schemas/repository-path.ts'
@@ -24,6 +22,7 @@ import { malformed } from './ar-members.ts'
 import { type DebFile, readDeb } from './deb-file.ts'
 import { hash } from './file-hash.ts'
 import { openFileTree } from './file-tree.ts'
+import { machineArchitecture } from './machine-architecture.ts'
 
 export interface DebDirOptions {
   readonly directory: string
@@ -50,23 +49,10 @@ interface PackagedDeb {
   readonly text: Buffer
 }
 
-const run = promisify(execFile)
 const ALL = 'all'
 /** Fields that this importer adds: a .deb whose control has one would say it twice. */
 const ADDED = ['filename', 'size', 'sha256', 'sha1', 'md5sum']
 const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/
-/** Node's name of a processor → Debian's. */
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x64: 'amd64',
-  ia32: 'i386',
-  arm: 'armhf',
-  arm64: 'arm64',
-  loong64: 'loong64',
-  mips64el: 'mips64el',
-  ppc64: 'ppc64el',
-  riscv64: 'riscv64',
-  s390x: 's390x',
-}
 
 /** @throws FreshetError INDEX_MISSING (no .deb), DEB_MALFORMED, ARCHIVE_LIMIT, VERSION_REUSE, SOURCE_UNAVAILABLE, USAGE */
 export async function importDebDir(options: DebDirOptions): Promise<ReleaseDraft> {
@@ -187,15 +173,6 @@ async function writeIndexes(
     scanPackages(bytes, path) // whatever one control said, the whole is an index that a follower will take
     return { architecture, path, bytes }
   })
-}
-
-async function machineArchitecture(): Promise<string> {
-  try {
-    const { stdout } = await run('dpkg', ['--print-architecture'], { timeout: TOOL_MS_MAX })
-    return stdout.trim()
-  } catch {
-    return ARCHITECTURES[process.arch] ?? process.arch // not a Debian machine
-  }
 }
 
 function order(a: PackageStanza, b: PackageStanza): number {
