@@ -28,6 +28,8 @@ export class Channel {
   #current: Snapshot | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
   readonly #past = new Map<number, Promise<Snapshot>>()
+  /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
+  #prepared: Promise<unknown> = Promise.resolve()
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -64,7 +66,13 @@ export class Channel {
   }
 
   /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
-  async prepare(): Promise<ReleaseSummary | null> {
+  prepare(): Promise<ReleaseSummary | null> {
+    const preparing = this.#prepared.then(() => this.#prepare())
+    this.#prepared = preparing.catch(() => {}) // whoever asked for it has the error; the next one only waits
+    return preparing
+  }
+
+  async #prepare(): Promise<ReleaseSummary | null> {
     this.#genesis = await this.log.genesis() // also lints the manifest, which comes with the first proof
     await this.history.advance()
     const newest = this.history.newest
@@ -84,10 +92,12 @@ export class Channel {
     return this.#pastSnapshot(number)
   }
 
+  /** The log first: what still waits for blocks of it ends then. */
   async close(): Promise<void> {
+    await this.log.close()
+    await this.#prepared
     const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
     for (const snapshot of opened) await snapshot?.close()
-    await this.log.close()
   }
 
   async #serve({ number }: ReleaseSummary): Promise<void> {

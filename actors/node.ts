@@ -9,6 +9,7 @@ import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import type { KeyHex } from '../schemas/units.ts'
 import { startGateway } from '../protocols/gateway.ts'
 import type { Gateway } from '../protocols/gateway.ts'
 import { homeAt } from '../store/home.ts'
@@ -62,7 +63,7 @@ export class Node {
   #gateway: Gateway | null = null
   readonly #stopped = new AbortController()
   /** One import at a time and channel. */
-  readonly #publishing = new Map<string, Promise<unknown>>()
+  readonly #publishing = new Map<KeyHex, Promise<unknown>>()
 
   constructor(options: NodeOptions) {
     this.home = homeAt(options.home)
@@ -95,11 +96,9 @@ export class Node {
   /** Key pair first, then the genesis that names it: a crash in between leaves a key without channel, which the next try replaces. */
   async createChannel(name: string, keys: ChannelKeys): Promise<Channel> {
     requireChannelName(name)
-    if (this.session.channels.some((channel) => channel.name === name)) {
-      throw new FreshetError('CHANNEL_EXISTS', `a channel called ${name} exists already`, { name })
-    }
-    await keepSigningKey(this.home.keys, name, keys.privateKey)
-    return this.session.createChannel(name, keys.publicKey)
+    return this.session.createChannel(name, keys.publicKey, () =>
+      keepSigningKey(this.home.keys, name, keys.privateKey),
+    )
   }
 
   /** The armoured private key that signs Release files of an own channel. */
@@ -117,10 +116,11 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    const earlier = this.#publishing.get(name) ?? Promise.resolve()
+    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+    const earlier = this.#publishing.get(key) ?? Promise.resolve()
     const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
     this.#publishing.set(
-      name,
+      key,
       publishing.catch(() => {}),
     ) // the caller sees the error; the next import only waits
     return publishing
@@ -156,7 +156,7 @@ export class Node {
     const { pool, heads, files, network } = session
     const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
     const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
-    await session.settled(channel, result.release, this.#stopped.signal)
+    await session.settled(channel, result.release)
     return result
   }
 

@@ -20,7 +20,10 @@ export function applyFact<Machine extends AnyStateMachine>(
   return transition(machine as AnyStateMachine, state as AnyMachineSnapshot, fact)[0] as SnapshotFrom<Machine>
 }
 
-/** `machine` must have its live ports. Going through the persisted form is what gives restarted ports their input again. */
+/**
+ * `machine` must have its live ports. Going through the persisted form is what gives restarted ports an input again: that of
+ * when their state was entered, not of now.
+ */
 export function resume<Machine extends AnyStateMachine>(
   machine: Machine,
   input: InputFrom<Machine>,

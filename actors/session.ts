@@ -6,8 +6,8 @@
  */
 import type { Actor, SnapshotFrom } from 'xstate'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
-import type { Fact, FactOf } from '../schemas/journal.ts'
-import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { Fact } from '../schemas/journal.ts'
+import type { KeyHex } from '../schemas/units.ts'
 import { HeadRecords } from '../store/head-records.ts'
 import { prepareHome } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
@@ -28,7 +28,8 @@ import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { prepareSnapshot } from './ports/prepare-snapshot.ts'
 import { watchHead } from './ports/watch-head.ts'
-import { applyFact, initialState, resume } from './recover.ts'
+import { JournalFold } from './journal-fold.ts'
+import { initialState, resume } from './recover.ts'
 
 export interface SessionOptions {
   readonly home: Home
@@ -59,6 +60,8 @@ export class Session {
   /** The newest trouble of each channel, for people: the machine only knows codes. */
   readonly troubles = new Map<KeyHex, FreshetError>()
   #closing: Promise<void> | null = null
+  /** Channels are added one after the other: two of one name or key would both find it free. */
+  #adding: Promise<unknown> = Promise.resolve()
 
   private constructor(options: SessionOptions, opened: Opened) {
     this.options = options
@@ -83,6 +86,7 @@ export class Session {
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
   static async open(options: SessionOptions): Promise<Session> {
     const store = await Store.open(options.home.store, options.onFailure)
+    let session: Session | null = null
     try {
       await prepareHome(options.home)
       const pool = await Pool.open(options.home.pool)
@@ -94,11 +98,11 @@ export class Session {
         journal: await Journal.open(store),
         network: options.network === null ? null : await Network.open(options.network, store, pool, options.log),
       }
-      const session = new Session(options, opened)
+      session = new Session(options, opened)
       await session.#recover()
       return session
     } catch (error) {
-      await store.close()
+      await (session ?? store).close()
       throw error
     }
   }
@@ -118,22 +122,27 @@ export class Session {
     return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
   }
 
-  /** Resolves when `channel` has made everything up to `number` ready, or refused it. */
-  async settled(channel: Channel, number: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when `channel` has made everything up to `number` ready, or refused the log that has it.
+   * @throws FreshetError INTERRUPTED when the session ends first: its actors do.
+   */
+  async settled(channel: Channel, number: number): Promise<void> {
     const { actor } = this.#followed.get(channel.key) as Followed
-    const isSettled = (): boolean => {
-      const { context, status } = actor.getSnapshot()
-      return context.readyNumber >= number || context.refusedLength > 0 || status !== 'active'
-    }
-    if (isSettled()) return
+    const { length } = channel.log
+    const isSettled = ({ context, status }: SnapshotFrom<typeof followChannel>): boolean =>
+      context.readyNumber >= number || context.refusedLength >= length || status === 'done'
+    if (isSettled(actor.getSnapshot())) return
     await new Promise<void>((resolve, reject) => {
-      const subscription = actor.subscribe(() => {
-        if (!isSettled()) return
-        subscription.unsubscribe()
-        resolve()
-      })
-      signal.addEventListener('abort', () => (subscription.unsubscribe(), reject(signal.reason as Error)), {
-        once: true,
+      const isOver = (): void => reject(new FreshetError('INTERRUPTED', `${channel.name} was closed meanwhile`))
+      if (this.#closing !== null) return isOver()
+      const subscription = actor.subscribe({
+        next(snapshot) {
+          if (!isSettled(snapshot)) return
+          subscription.unsubscribe()
+          resolve()
+        },
+        error: reject,
+        complete: isOver,
       })
     })
   }
@@ -155,24 +164,37 @@ export class Session {
     }
   }
 
-  /** Makes a channel of this node, durable, and starts it. */
-  async createChannel(name: string, signingKey: Buffer): Promise<Channel> {
-    this.#requireFreeName(name)
-    const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now())
-    return this.#add(name, 'publisher', log)
+  /**
+   * Makes a channel of this node, durable, and starts it.
+   * @param keepKey writes down the private part of `signingKey`; not called when a crash left the channel's genesis behind.
+   */
+  async createChannel(name: string, signingKey: Buffer, keepKey: () => Promise<void>): Promise<Channel> {
+    return this.#oneByOne(async () => {
+      this.#requireFreeName(name)
+      const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now(), keepKey)
+      return this.#add(name, 'publisher', log)
+    })
   }
 
   /** Follows somebody else's channel; a channel that is known already is returned as it is. */
   async follow(key: KeyHex, name: string): Promise<Channel> {
-    const known = this.#followed.get(key)
-    if (known !== undefined) return known.channel
-    this.#requireFreeName(name)
-    return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
+    return this.#oneByOne(async () => {
+      const known = this.#followed.get(key)
+      if (known !== undefined) return known.channel
+      this.#requireFreeName(name)
+      return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
+    })
   }
 
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  #oneByOne(add: () => Promise<Channel>): Promise<Channel> {
+    const adding = this.#adding.then(add)
+    this.#adding = adding.catch(() => {}) // whoever asked for it has the error; the next one only waits
+    return adding
   }
 
   #requireFreeName(name: string): void {
@@ -206,28 +228,20 @@ export class Session {
 
   /** Folds the journal and starts every channel and every fetch where it was. */
   async #recover(): Promise<void> {
-    const added = new Map<KeyHex, FactOf<'channel.added'>>()
-    const states = new Map<KeyHex, SnapshotFrom<typeof followChannel>>()
-    const readyBlocks = new Map<KeyHex, number>()
-    const wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
-    for await (const fact of this.#journal.facts()) {
-      if (fact.type === 'channel.added') added.set(fact.key, fact)
-      else if (fact.type === 'artifact.wanted') wanted.set(fact.digest, fact)
-      else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') wanted.delete(fact.digest)
-      else {
-        const state = states.get(fact.key) ?? initialState(followChannel, { key: fact.key })
-        states.set(fact.key, applyFact(followChannel, state, fact))
-        if (fact.type === 'release.ready') readyBlocks.set(fact.key, fact.block)
-      }
-    }
-    for (const { key, name, role } of added.values()) {
+    const fold = new JournalFold()
+    for await (const fact of this.#journal.facts()) fold.add(fact)
+    const compacted = fold.compacted()
+    if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
+    for (const { added, state, readyBlock } of fold.channels) {
+      const { key, name, role } = added
       const log =
         role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
       const channel = new Channel(name, role, log, this.files)
-      await this.#restore(channel, readyBlocks.get(key) ?? 0)
-      this.#start(channel, states.get(key) ?? initialState(followChannel, { key }))
+      await this.#restore(channel, readyBlock)
+      this.#start(channel, state)
     }
-    for (const fact of wanted.values()) this.fetches.resume(fact)
+    if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
+    for (const fact of fold.wanted) this.fetches.resume(fact)
   }
 
   /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */
@@ -249,7 +263,9 @@ export class Session {
     const machine = followChannel.provide({
       actors: {
         watchHead: livePort(
-          (input: FollowContext, signal) => watchHead({ channel, heads: this.heads, record, now }, input, signal),
+          // Not its input: a resumed port is given the context of when its state was entered, which was before any head.
+          (_: FollowContext, signal) =>
+            watchHead({ channel, heads: this.heads, record, now }, state.context.headLength, signal),
           onDefect,
         ),
         prepareSnapshot: livePort(

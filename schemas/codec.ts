@@ -7,6 +7,7 @@
  */
 import c from 'compact-encoding'
 import { FreshetError } from './errors.ts'
+import { TIME_MS_MAX } from './limits.ts'
 
 export interface CodecState {
   start: number
@@ -36,6 +37,20 @@ export const uint: Codec<number> = {
   decode: (state) => {
     const value = c.uint.decode(state)
     if (!Number.isSafeInteger(value)) throw invalid('an integer exceeds 2^53-1')
+    return value
+  },
+}
+
+/** A moment in Unix milliseconds that every reader can print: a later one would throw where it is shown. */
+export const timeMs: Codec<number> = {
+  preencode(state, value) {
+    atMost(value, TIME_MS_MAX, 'milliseconds')
+    uint.preencode(state, value)
+  },
+  encode: (state, value) => uint.encode(state, value),
+  decode(state) {
+    const value = uint.decode(state)
+    atMost(value, TIME_MS_MAX, 'milliseconds')
     return value
   },
 }

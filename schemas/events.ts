@@ -1,7 +1,7 @@
 /**
  * The blocks of a channel's release log.
  *
- * Written by: actors/ports/publish.ts through store/release-log.ts. Read by: every follower, auditor and archive.
+ * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. Positions are Hypercore block numbers.
  *
@@ -19,6 +19,7 @@ import {
   oneOf,
   struct,
   text,
+  timeMs,
   uint,
 } from './codec.ts'
 import type { Codec, Infer } from './codec.ts'
@@ -29,7 +30,7 @@ import * as limits from './limits.ts'
 export const genesis = struct({
   name: text(limits.CHANNEL_NAME_BYTES_MAX),
   kind: oneOf(['deb']),
-  createdAtMs: uint,
+  createdAtMs: timeMs,
   /** Key of the Hyperbee core that indexes this log; same signer, derived, checked through `release.index`. */
   indexKey: fixed32,
   /** ASCII-armoured OpenPGP public key that signs Release files of this channel where there is no upstream signature. */
@@ -90,9 +91,9 @@ const artifactRoot = struct({ digest: fixed32, piecesRoot: fixed32 })
 export const release = struct({
   number: uint,
   /** When the publisher appended it, and the Date of the signed Release: Unix milliseconds. */
-  publishedAtMs: uint,
-  releasedAtMs: uint,
-  validUntilMs: nullable(uint),
+  publishedAtMs: timeMs,
+  releasedAtMs: timeMs,
+  validUntilMs: nullable(timeMs),
   /** The release before: position and SHA-256 of its block. Null for release 1. */
   previous: nullable(struct({ block: uint, hash: fixed32 })),
   /** Path below dists/ ('bookworm', 'stable/updates'). */
@@ -108,8 +109,8 @@ export const release = struct({
 
 /** Still current: lets a follower tell a quiet channel from a frozen view. */
 export const heartbeat = struct({
-  atMs: uint,
-  validUntilMs: uint,
+  atMs: timeMs,
+  validUntilMs: timeMs,
   /** Position of the newest release, 0 when there is none yet. */
   releaseBlock: uint,
 })

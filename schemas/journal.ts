@@ -1,7 +1,7 @@
 /**
  * Facts that a node records about itself. Its machines are folds of these; nothing here is ever sent to a peer.
  *
- * Written and read by: actors/runtime.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
+ * Written and read by: actors/session.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
  * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
  */
 import { decodeRecord, encodeRecord, fixed32, nullable, oneOf, struct, text, uint } from './codec.ts'
@@ -36,6 +36,8 @@ const artifactWanted = struct({ key, digest, byteLength: uint, piecesRoot: nulla
 const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
 /** No peer could give it in the time there was. */
 const artifactUnavailable = struct({ digest, code, atMs: uint })
+/** Everything before this is void: the facts that follow say the same in fewer words. */
+const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
 export type Fact =
   | ({ readonly type: 'channel.added' } & Infer<typeof channelAdded>)
@@ -46,6 +48,7 @@ export type Fact =
   | ({ readonly type: 'artifact.wanted' } & Infer<typeof artifactWanted>)
   | ({ readonly type: 'artifact.kept' } & Infer<typeof artifactKept>)
   | ({ readonly type: 'artifact.unavailable' } & Infer<typeof artifactUnavailable>)
+  | ({ readonly type: 'journal.compacted' } & Infer<typeof journalCompacted>)
 
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
 
@@ -58,6 +61,7 @@ const FACTS = {
   'artifact.wanted': { number: 6, version: 1, body: artifactWanted },
   'artifact.kept': { number: 7, version: 1, body: artifactKept },
   'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
+  'journal.compacted': { number: 9, version: 1, body: journalCompacted },
 } as const
 
 export function encodeFact(fact: Fact): Buffer {

@@ -23,6 +23,10 @@ export const INDEXES_MAX = 1024
 export const IN_RELEASE_BYTES_MAX = 2 * MIB
 /** Stanzas in one index file. */
 export const STANZAS_MAX = 2_000_000
+/** Stanzas over all index files of one snapshot: bounds the memory of a folded history. Debian with ten architectures: 0.7 million. */
+export const SNAPSHOT_STANZAS_MAX = 4_000_000
+/** A moment in Unix milliseconds: 48 bits, the year 10889. JavaScript cannot print a later one, and the index has 48-bit keys. */
+export const TIME_MS_MAX = 2 ** 48 - 1
 /** Artifacts whose piece roots one release may carry. */
 export const ARTIFACT_ROOTS_MAX = 200_000
 
@@ -56,9 +60,11 @@ export const PIECE_BYTES = 256 * KIB
 export const ARTIFACT_BYTES_MAX = 16 * 1024 * MIB
 
 // Store
+/** Facts in the journal at start beyond which it is compacted: a fold of so many takes about half a second. */
+export const JOURNAL_FACTS_MAX = 20_000
 /** Facts waiting for one write of the journal. Writes take about a millisecond; more means the disk is stuck. */
 export const JOURNAL_PENDING_MAX = 10_000
-/** Free space below which a store write is refused: a write that fails half-way costs the store instance. */
+/** Free space that only the store may use, and releases may not: a store write that fails half-way costs the store instance. */
 export const STORE_RESERVE_BYTES = 8 * MIB
 /** Wait for one block of a log from peers, in milliseconds, before the attempt is given up and made again later. */
 export const BLOCK_WAIT_MS = 20_000

@@ -74,6 +74,11 @@ export function splitStanzas(bytes: Buffer): Uint32Array {
   return offsets.finish()
 }
 
+/** Whether a slice holds no stanza: the only slice of a file of blank lines. */
+export function isBlankSlice(slice: Buffer): boolean {
+  return skipBlankLines(slice, 0) === slice.length
+}
+
 /**
  * Cuts like `splitStanzas`, and checks every stanza, in one pass.
  * @param path names the file in errors.

@@ -19,10 +19,15 @@ export function parseWhen(text: string | null): When {
   const iso = COMPACT_TIME.test(text) ? text.replace(COMPACT_TIME, '$1-$2-$3T$4:$5:$6Z') : text // snapshot.debian.org's form
   if (ISO_TIME.test(iso)) {
     const atMs = Date.parse(/T[^Z+-]*$/.test(iso) ? `${iso}Z` : iso)
-    if (!Number.isNaN(atMs)) return { kind: 'time', atMs }
+    if (!Number.isNaN(atMs) && isDay(iso.slice(0, 10))) return { kind: 'time', atMs }
   }
   if (TAG.test(text)) return { kind: 'tag', tag: text }
   throw new FreshetError('USAGE', `${JSON.stringify(text)} is neither a release number, an ISO 8601 time nor a tag`)
+}
+
+/** JavaScript takes the 30th of February for the 1st of March. */
+function isDay(date: string): boolean {
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date)
 }
 
 /** CHANNEL[@WHEN] as people type it. */

@@ -19,10 +19,10 @@ import {
 } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
-import { readPackageStanza, scanPackages, splitStanzas } from '../schemas/stanza.ts'
+import { isBlankSlice, readPackageStanza, scanPackages, splitStanzas } from '../schemas/stanza.ts'
 import type { PackageStanza } from '../schemas/stanza.ts'
 import type { SnapshotPlan } from './history.ts'
-import type { AddedPackage, IndexChanges, RemovedPackage } from './package-index.ts'
+import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from './package-index.ts'
 import type { ReleaseBlocks } from './release-log.ts'
 
 const compress = promisify(brotliCompress)
@@ -100,7 +100,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     indexes,
   }
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
-  return { base, blocks, release, changes, added: changes.added.length, removed: changes.removed.length, byteLength }
+  return { base, blocks, release, changes, added: packageCount(changes.added), removed: packageCount(changes.removed), byteLength }
 }
 
 /** Whether the draft says nothing that the release before did not; new piece roots are for the caller to look at. */
@@ -187,45 +187,47 @@ function changesOf(
   for (const ids of before) for (const id of ids) held.add(id)
   const kept = new Set<number>()
   for (const ids of after) for (const id of ids) kept.add(id)
-  const added = new Map<string, AddedPackage>()
+  const added: AddedPackage[] = []
+  /** By stanzas that did not change. One package may have several: an Architecture: all package whose indexes differ in words. */
+  const stayed = new Set<string>()
   for (const id of kept) {
     const stanza = stanzas.get(id)
-    if (held.has(id) || stanza === undefined) continue
+    if (stanza === undefined) continue
     const { name, version, architecture, digest } = stanza
     const { block, first } = table.placeOf(id)
-    added.set(`${name} ${version} ${architecture}`, { name, version, architecture, digest, block, ordinal: first })
+    if (held.has(id)) stayed.add(identityOf(stanza))
+    else added.push({ name, version, architecture, digest, block, ordinal: first })
   }
   const removed: RemovedPackage[] = []
   for (const id of held) {
     if (kept.has(id)) continue
     const text = table.textOf(id)
-    if (!text.some((byte) => byte !== 0x0a)) continue // blank lines of an otherwise empty file
-    const { name, version, architecture, digest } = readPackageStanza(
-      text,
-      0,
-      text.byteLength,
-      'a stanza of the release before',
-    )
-    removed.push({ name, version, architecture, digest })
+    if (isBlankSlice(text)) continue
+    const stanza = readPackageStanza(text, 0, text.byteLength, 'a stanza of the release before')
+    const { name, version, architecture, digest } = stanza
+    if (!stayed.has(identityOf(stanza))) removed.push({ name, version, architecture, digest })
   }
-  return { added: [...added.values()], removed }
+  return { added, removed }
+}
+
+function packageCount(packages: readonly IndexedPackage[]): number {
+  return new Set(packages.map(identityOf)).size
+}
+
+/** What makes two stanzas the same package, whatever else they say. */
+function identityOf({ name, version, architecture }: IndexedPackage): string {
+  return `${name} ${version} ${architecture}`
 }
 
 /** @throws FreshetError VERSION_REUSE: peers and caches would hold two files for one name. */
 function refuseReuse({ added, removed }: IndexChanges): void {
-  const before = new Map(removed.map((gone) => [`${gone.name} ${gone.version} ${gone.architecture}`, gone]))
-  for (const { name, version, architecture, digest } of added) {
-    const gone = before.get(`${name} ${version} ${architecture}`)
-    if (gone === undefined || gone.digest === digest) continue
-    throw new FreshetError(
-      'VERSION_REUSE',
-      `${name} ${version} (${architecture}) was published with other bytes before`,
-      {
-        name,
-        version,
-        architecture,
-      },
-    )
+  const before = new Map(removed.map((gone) => [identityOf(gone), gone]))
+  for (const fresh of added) {
+    const gone = before.get(identityOf(fresh))
+    if (gone === undefined || gone.digest === fresh.digest) continue
+    const { name, version, architecture } = fresh
+    const message = `${name} ${version} (${architecture}) was published with other bytes before`
+    throw new FreshetError('VERSION_REUSE', message, { name, version, architecture })
   }
 }
 

@@ -26,6 +26,8 @@ export interface HeadRecord {
 export class HeadRecords {
   readonly #directory: string
   readonly #records: Map<KeyHex, HeadRecord>
+  /** One write after the other: the last to finish must be the newest. */
+  #written: Promise<void> = Promise.resolve()
 
   private constructor(directory: string, records: Map<KeyHex, HeadRecord>) {
     this.#directory = directory
@@ -37,8 +39,10 @@ export class HeadRecords {
     const records = new Map<KeyHex, HeadRecord>()
     for (const name of await readdir(directory)) {
       if (!name.endsWith('.head')) continue
-      const record = decode(await readFile(join(directory, name)), join(directory, name))
-      records.set(keyHex(record.key), record)
+      const path = join(directory, name)
+      const { key, fork, length, treeHash, atMs } = decode(await readFile(path), path)
+      if (name !== `${keyHex(key)}.head`) throw damaged(path)
+      records.set(keyHex(key), { fork, length, treeHash, atMs })
     }
     return new HeadRecords(directory, records)
   }
@@ -47,10 +51,18 @@ export class HeadRecords {
     return this.#records.get(key) ?? null
   }
 
-  /** On disk when it resolves. A record never goes back: a shorter head of the same fork is ignored. */
-  async advance(key: KeyHex, head: HeadRecord): Promise<void> {
+  /** On disk when it resolves. A record never goes back: a head of an older fork, or a shorter one of the same, is ignored. */
+  advance(key: KeyHex, head: HeadRecord): Promise<void> {
+    const writing = this.#written.then(() => this.#advance(key, head))
+    this.#written = writing.catch(() => {}) // whoever asked for it has the error; the next one only waits
+    return writing
+  }
+
+  async #advance(key: KeyHex, head: HeadRecord): Promise<void> {
     const known = this.#records.get(key)
-    if (known !== undefined && known.fork === head.fork && known.length >= head.length) return
+    if (known !== undefined && (head.fork < known.fork || (head.fork === known.fork && head.length <= known.length))) {
+      return
+    }
     const record = { version: VERSION, key: Buffer.from(key, 'hex'), ...head }
     const path = join(this.#directory, `${key}.head`)
     try {
@@ -67,7 +79,11 @@ function decode(bytes: Buffer, path: string): Infer<typeof headRecord> {
     const record = decodeRecord(headRecord, bytes)
     if (record.version === VERSION) return record
   } catch (error) {
-    throw new FreshetError('STORE_FAILED', `the head record ${path} is damaged`, { path }, error)
+    throw damaged(path, error)
   }
   throw new FreshetError('VERSION_UNSUPPORTED', `the head record ${path} is of a newer version`, { path })
+}
+
+function damaged(path: string, cause?: unknown): FreshetError {
+  return new FreshetError('STORE_FAILED', `the head record ${path} is damaged`, { path }, cause)
 }

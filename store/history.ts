@@ -5,12 +5,12 @@
  * before, a script that does not fit) throws and leaves the history as it was, so the last good release stays current.
  */
 import { createHash } from 'node:crypto'
-import { applyScript } from '../schemas/edit-script.ts'
+import { applyScript, stanzaCount } from '../schemas/edit-script.ts'
 import type { Run } from '../schemas/edit-script.ts'
 import { decodeEvent, expectEvent } from '../schemas/events.ts'
 import type { Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
+import { SNAPSHOT_PLANS_MAX, SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
@@ -88,14 +88,17 @@ export class History {
     if (target === null || target <= (this.newest?.block ?? 0)) return []
     const fresh = await this.#walkBack(target, options)
     let plan = this.#newest
-    for (const read of fresh) plan = foldRelease(plan, read)
-    this.#newest = plan
-    for (const { release } of fresh) {
-      for (const { digest, piecesRoot } of release.roots) this.#roots.set(digestHex(digest), piecesRoot)
+    const roots = new Map<DigestHex, Buffer>()
+    // Read again, oldest first: scripts of a whole chain at once would be a memory bound that the publisher sets.
+    for (const { block } of fresh) {
+      const read = await this.#read(block, options)
+      plan = foldRelease(plan, read)
+      for (const { digest, piecesRoot } of read.release.roots) roots.set(digestHex(digest), piecesRoot)
     }
-    const summaries = fresh.map(({ summary }) => summary)
-    this.#releases = [...this.#releases, ...summaries]
-    return summaries
+    this.#newest = plan
+    for (const [digest, piecesRoot] of roots) this.#roots.set(digest, piecesRoot)
+    this.#releases = [...this.#releases, ...fresh]
+    return fresh
   }
 
   /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN. */
@@ -117,7 +120,11 @@ export class History {
     })
   }
 
+  /** @throws FreshetError RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
   async plan(number: number): Promise<SnapshotPlan> {
+    if (this.#releases[number - 1] === undefined) {
+      throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release #${number}`)
+    }
     if (this.#newest?.release.number === number) return this.#newest
     const known = this.#plans.get(number)
     if (known !== undefined) {
@@ -130,25 +137,25 @@ export class History {
     for (const summary of this.#releases.slice(base, number)) {
       plan = foldRelease(plan, await this.#read(summary.block))
     }
-    if (plan === null) throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release #${number}`)
-    this.#plans.set(number, plan)
+    this.#plans.set(number, plan as SnapshotPlan)
     for (const oldest of this.#plans.keys()) {
       if (this.#plans.size <= SNAPSHOT_PLANS_MAX) break
       this.#plans.delete(oldest)
     }
-    return plan
+    return plan as SnapshotPlan
   }
 
-  async #walkBack(newestBlock: number, options: ReadOptions): Promise<ReadRelease[]> {
-    const chain: ReadRelease[] = []
+  /** The chain from the known history to `newestBlock`, oldest first. */
+  async #walkBack(newestBlock: number, options: ReadOptions): Promise<ReleaseSummary[]> {
+    const chain: ReleaseSummary[] = []
     const known = this.newest
     let read = await this.#read(newestBlock, options)
     for (;;) {
-      chain.unshift(read)
+      chain.push(read.summary)
       const { previous, number } = read.release
       if (number === (known?.number ?? 0) + 1) {
         checkLink(previous, known, read.summary.block)
-        return chain
+        return chain.reverse()
       }
       if (previous === null || previous.block >= read.summary.block || number <= (known?.number ?? 0) + 1) {
         throw linkError(read.summary.block, `release ${number} does not follow from the known history`)
@@ -182,6 +189,9 @@ function foldRelease(before: SnapshotPlan | null, { summary, release }: ReadRele
     }
     return { path, byteLength, digest: digestHex(digest), runs: applyScript(runsOf.get(path) ?? [], script) }
   })
+  if (indexes.reduce((sum, { runs }) => sum + stanzaCount(runs), 0) > SNAPSHOT_STANZAS_MAX) {
+    throw linkError(summary.block, `the snapshot has more than ${SNAPSHOT_STANZAS_MAX} stanzas`)
+  }
   return { release: summary, indexes }
 }
 

@@ -15,6 +15,7 @@ import { INDEX_BYTES_MAX, INDEX_FILES_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { parseDigest } from '../schemas/units.ts'
 import { writeDurably } from './durable.ts'
+import { requireSpace } from './free-space.ts'
 import type { PlannedIndex } from './history.ts'
 import { PlacedStanzas } from './placed-stanzas.ts'
 import type { FoundRun } from './placed-stanzas.ts'
@@ -103,7 +104,9 @@ export class IndexFiles {
 
   /** Keeps bytes that are known to have this digest (the publisher has just read them). */
   async store(digest: DigestHex, bytes: Buffer): Promise<void> {
-    await writeDurably(join(this.#directory, digest), bytes)
+    const path = join(this.#directory, digest)
+    await requireSpace(this.#directory, bytes.byteLength, path)
+    await writeDurably(path, bytes)
     await this.#prune(digest)
   }
 
@@ -122,11 +125,14 @@ export class IndexFiles {
     const digests = (await readdir(this.#directory)).map(parseDigest).filter((digest) => digest !== null)
     if (digests.length <= INDEX_FILES_MAX) return
     const idle = digests.filter((digest) => digest !== keep && !this.#retained.has(digest))
-    const made = await Promise.all(
-      idle.map(async (digest) => ({ digest, atMs: (await stat(join(this.#directory, digest))).mtimeMs })),
-    )
+    const made: { path: string; atMs: number }[] = []
+    for (const digest of idle) {
+      const path = join(this.#directory, digest)
+      const stats = await stat(path).catch(() => null) // another prune was here first
+      if (stats !== null) made.push({ path, atMs: stats.mtimeMs })
+    }
     made.sort((a, b) => a.atMs - b.atMs)
-    for (const { digest } of made.slice(0, digests.length - INDEX_FILES_MAX)) await rm(join(this.#directory, digest))
+    for (const { path } of made.slice(0, digests.length - INDEX_FILES_MAX)) await rm(path, { force: true })
   }
 }
 

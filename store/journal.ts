@@ -3,13 +3,14 @@
  *
  * Facts are appended in the order they are recorded, several to one write while a write is under way. A fact is on disk
  * (against a process crash) when `record` resolves; facts that a peer or a person was told about are made durable by
- * whoever tells. The newest part is folded at start; what is older than a checkpoint is never read again.
+ * whoever tells. The whole of it is folded at start; store/compact-journal.ts keeps that short.
  */
 import type Hypercore from 'hypercore'
 import { decodeFact, encodeFact } from '../schemas/journal.ts'
 import type { Fact } from '../schemas/journal.ts'
 import { JOURNAL_PENDING_MAX } from '../schemas/limits.ts'
 import { FreshetError } from '../schemas/errors.ts'
+import { compactJournal, firstPresent } from './compact-journal.ts'
 import type { Store } from './open-store.ts'
 
 interface Pending {
@@ -35,12 +36,18 @@ export class Journal {
     return new Journal(store, core)
   }
 
-  /** Facts in the order they were recorded. */
+  /** Facts in the order they were recorded; a `journal.compacted` voids those before it. */
   async *facts(): AsyncIterable<Fact> {
-    for (let block = 0; block < this.#core.length; block++) {
+    for (let block = await firstPresent(this.#core); block < this.#core.length; block++) {
       const bytes = await this.#core.get(block, { wait: false })
-      if (bytes !== null) yield decodeFact(bytes)
+      if (bytes === null) throw new FreshetError('STORE_FAILED', `fact ${block} is missing in the journal`, { block })
+      yield decodeFact(bytes)
     }
+  }
+
+  /** From now on `facts` are all there is. Only call it before anything is recorded. */
+  async compact(facts: readonly Fact[], atMs: number): Promise<void> {
+    await compactJournal(this.#store, this.#core, facts, atMs)
   }
 
   async record(fact: Fact): Promise<void> {

@@ -8,19 +8,24 @@
  * A write that failed poisons the store instance (RocksDB answers every later one with "Batch was not applied"): the
  * instance is marked failed, and its owner must close it and open another one.
  */
-import { readdir, statfs } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
-import { STORE_RESERVE_BYTES } from '../schemas/limits.ts'
-import { asIoError, syncDirectory, syncFile } from './durable.ts'
+import { asIoError, errnoOf, syncDirectory, syncFile } from './durable.ts'
+import { isFull, requireSpace } from './free-space.ts'
+
+/** Corestore's device file: inode and attribute of the original, and the lock. */
+const MARK = 'CORESTORE'
 
 export class Store {
   readonly directory: string
   readonly cores: Corestore
   /** Set once by the first failed write; every later use is refused with it. */
   #failure: FreshetError | null = null
+  /** One commit after the other: an atom copies the state of a core when it begins, and two would overwrite each other. */
+  #committed: Promise<unknown> = Promise.resolve()
   readonly #onFailure: (failure: FreshetError) => void
 
   private constructor(directory: string, cores: Corestore, onFailure: (failure: FreshetError) => void) {
@@ -31,6 +36,7 @@ export class Store {
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, STORE_FAILED. */
   static async open(directory: string, onFailure: (failure: FreshetError) => void = () => {}): Promise<Store> {
+    await dropUnwrittenMark(directory)
     const cores = new Corestore(directory)
     try {
       await cores.ready()
@@ -40,7 +46,12 @@ export class Store {
     }
     const store = new Store(directory, cores, onFailure)
     // The seed from which every key derives is in the write-ahead log only: without this a young store loses its identity.
-    await store.sync()
+    try {
+      await store.sync()
+    } catch (error) {
+      await store.close() // or the lock would stay with an instance that nobody has
+      throw error
+    }
     return store
   }
 
@@ -52,7 +63,13 @@ export class Store {
    * Runs `write`, whose appends to the sessions it asks for stay invisible; then makes all of them durable; then lets the cores
    * announce them. When anything throws, nothing was appended.
    */
-  async commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
+  commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
+    const committing = this.#committed.then(() => this.#commit(write))
+    this.#committed = committing.catch(() => {}) // whoever asked for it has the error; the next one only waits
+    return committing
+  }
+
+  async #commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
     if (this.#failure !== null) throw this.#failure
     const atom = this.cores.storage.createAtom()
     const sessions: Hypercore[] = []
@@ -89,36 +106,51 @@ export class Store {
   async sync(): Promise<void> {
     const database = join(this.directory, 'db')
     const logs = (await readdir(database)).filter((name) => name.endsWith('.log'))
-    for (const name of logs) await syncFile(join(database, name))
+    for (const name of logs) await syncUnlessGone(join(database, name))
     await syncDirectory(database)
-    await syncFile(join(this.directory, 'CORESTORE'))
+    await syncFile(join(this.directory, MARK))
     await syncDirectory(this.directory)
   }
 
   /** @throws FreshetError DISK_FULL before a write of about `byteLength` would fail half-way and cost the instance. */
   async requireSpace(byteLength: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.directory)
-    const free = bavail * bsize
-    const needed = byteLength + STORE_RESERVE_BYTES
-    if (free >= needed) return
-    throw new FreshetError('DISK_FULL', `${this.directory} has ${free} bytes free, ${needed} are needed`, {
-      path: this.directory,
-      free,
-      needed,
-    })
+    await requireSpace(this.directory, byteLength)
   }
 
   async close(): Promise<void> {
     await this.cores.close()
   }
 
+  /** A failed fsync is as final as a failed write: what RocksDB has and what this instance believes differ from then on. */
   async #fail(error: unknown): Promise<FreshetError> {
-    if (error instanceof FreshetError) return error
+    const failure = error instanceof FreshetError ? error : await writeError(error, this.directory)
     if (this.#failure === null) {
-      this.#failure = await writeError(error, this.directory)
-      this.#onFailure(this.#failure)
+      this.#failure = failure
+      this.#onFailure(failure)
     }
     return this.#failure
+  }
+}
+
+/** RocksDB removes a write-ahead log once its content is in a table file that is on disk itself. */
+async function syncUnlessGone(path: string): Promise<void> {
+  try {
+    await syncFile(path)
+  } catch (error) {
+    if (!(error instanceof FreshetError) || error.detail['errno'] !== 'ENOENT') throw error
+  }
+}
+
+/**
+ * A crash in the very first start leaves the file by which a store knows that it was copied empty, and the store would call
+ * itself a copy for ever. `sync` writes it out before anything is acknowledged, so an empty one belongs to a store without content.
+ */
+async function dropUnwrittenMark(directory: string): Promise<void> {
+  const path = join(directory, MARK)
+  try {
+    if ((await stat(path)).size === 0) await rm(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw asIoError(error, path)
   }
 }
 
@@ -140,8 +172,7 @@ function openError(error: unknown, directory: string): FreshetError {
 async function writeError(error: unknown, directory: string): Promise<FreshetError> {
   const io = asIoError(error, directory)
   if (io.code === 'DISK_FULL') return io
-  const { bavail, bsize } = await statfs(directory)
-  if (bavail * bsize < STORE_RESERVE_BYTES) {
+  if (await isFull(directory)) {
     return new FreshetError('DISK_FULL', `no space is left for ${directory}`, { path: directory }, error)
   }
   const message = error instanceof Error ? error.message : String(error)

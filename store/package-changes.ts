@@ -8,7 +8,7 @@ import type { Run } from '../schemas/edit-script.ts'
 import { PACKAGE_CHANGES_MAX } from '../schemas/limits.ts'
 import { differenceOfRuns } from '../schemas/run-list.ts'
 import { stanzaCount } from '../schemas/edit-script.ts'
-import { readPackageStanza } from '../schemas/stanza.ts'
+import { isBlankSlice, readPackageStanza } from '../schemas/stanza.ts'
 import type { PackageStanza } from '../schemas/stanza.ts'
 import type { SnapshotPlan } from './history.ts'
 import type { ReleaseLog } from './release-log.ts'
@@ -80,7 +80,9 @@ async function readAll(log: ReleaseLog, runs: readonly Run[]): Promise<PackageSt
     for (const { block, first, count } of some) {
       const { text, offsets } = read.get(block) as StanzaBlock
       for (let i = first; i < first + count; i++) {
-        found.push(readPackageStanza(text, offsets[i] ?? 0, offsets[i + 1] ?? 0, `stanza ${i} of block ${block}`))
+        const [from, to] = [offsets[i] ?? 0, offsets[i + 1] ?? 0]
+        if (isBlankSlice(text.subarray(from, to))) continue
+        found.push(readPackageStanza(text, from, to, `stanza ${i} of block ${block}`))
       }
     }
   }

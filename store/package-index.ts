@@ -168,7 +168,8 @@ function applyToBucket(
   }
   for (const { name, version, architecture, block, ordinal } of added) {
     const identity = identityOf({ name, version, architecture })
-    const first = gone.get(identity)?.first ?? number // gone a line above: the stanza changed, the version did not leave
+    // Gone a line above, or still there through another index: the stanza changed, the version did not leave.
+    const first = (gone.get(identity) ?? packages.get(identity))?.first ?? number
     gone.delete(identity)
     packages.set(identity, { name, version, architecture, block, ordinal, first })
   }

@@ -9,6 +9,7 @@ import type { Artifact } from '../schemas/artifact.ts'
 import { PIECE_BYTES } from '../schemas/limits.ts'
 import { asIoError, errnoOf, FILE_MODE, removeQuietly, syncDirectory, writeFully } from './durable.ts'
 import type { FileHandles } from './file-handles.ts'
+import { requireSpace } from './free-space.ts'
 import type { PoolFiles } from './pool-files.ts'
 import { readPiece, type Checkable } from './verified-read.ts'
 
@@ -35,6 +36,7 @@ export class PartFile {
   /** Not durable until `sync`. */
   async write(index: number, bytes: Buffer): Promise<void> {
     try {
+      await requireSpace(this.#files.directory, bytes.byteLength, this.path)
       await this.make()
       await this.#handles.use(this.path, 'write', (handle) => writeFully(handle, bytes, index * PIECE_BYTES))
     } catch (error) {

@@ -52,7 +52,7 @@ export class PlacedStanzas {
     let at = first
     for (const span of this.#spans.get(block) ?? []) {
       if (span.end <= at) continue
-      if (span.first >= end) break
+      if (span.first >= end || at >= end) break // `at`: spans overlap where a file has a stanza twice
       if (span.first > at) yield { block, first: at, count: span.first - at, text: null }
       const from = Math.max(at, span.first)
       const until = Math.min(end, span.end)

@@ -19,6 +19,7 @@ import { adoptFiles, type AdoptEntry, type AdoptProgress, type AdoptResult } fro
 import { AdoptedLog } from './adopted-log.ts'
 import { asIoError, DIRECTORY_MODE, errnoOf, FILE_MODE, removeQuietly, syncDirectory, syncFile } from './durable.ts'
 import { FileHandles } from './file-handles.ts'
+import { requireSpace } from './free-space.ts'
 import type { Hashed } from './hashed.ts'
 import { Hasher } from './hasher.ts'
 import { writeLayer } from './layer-file.ts'
@@ -114,6 +115,7 @@ export class Pool {
     if (this.#files.byteLength(digest) !== null) return this.#hashedOf(this.#need(digest))
     await checkSource(sourcePath, expected)
     const copy = join(this.#incoming, `${digest}.${randomBytes(6).toString('hex')}`)
+    await requireSpace(this.#incoming, byteLength, copy)
     try {
       await copyInto(sourcePath, copy, byteLength)
       const hashed = await this.#hasher.hash(copy, byteLength)

@@ -60,11 +60,19 @@ export class ReleaseLog {
 
   /**
    * Makes a channel's cores and writes its genesis, durable when it resolves. Safe to repeat: cores left by a crash before
-   * the channel was recorded are taken up again.
+   * the channel was recorded are taken up again, with the signing key that their genesis names.
+   * @param keepKey makes the private part of `signingKey` durable; called before the genesis that names it.
    */
-  static async create(store: Store, name: string, signingKey: Buffer, createdAtMs: number): Promise<ReleaseLog> {
+  static async create(
+    store: Store,
+    name: string,
+    signingKey: Buffer,
+    createdAtMs: number,
+    keepKey: () => Promise<void>,
+  ): Promise<ReleaseLog> {
     const log = await ReleaseLog.openOwn(store, name)
     if (log.core.length > 0) return log
+    await keepKey()
     const index = store.cores.get({ name: INDEX_CORE(name) })
     await index.ready()
     const genesis = { type: 'genesis', name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey } as const
@@ -177,12 +185,12 @@ export class ReleaseLog {
     if (index === null || !this.core.writable) {
       throw new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
     }
-    if (this.core.length !== base) {
-      throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
-    }
     const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
     await this.#store.requireSpace(3 * byteLength)
     await this.#store.commit(async (sessionOf) => {
+      if (this.core.length !== base) {
+        throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
+      }
       const indexSession = await sessionOf(index)
       const logSession = await sessionOf(this.core)
       await PackageIndex.over(indexSession).update(release, base + blocks.length, changes)

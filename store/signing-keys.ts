@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { FreshetError } from '../schemas/errors.ts'
 import { errnoOf, writeDurably } from './durable.ts'
 
-/** Replaces what is there: only call it for a channel that has no genesis yet. */
+/** Replaces what is there: only call it for a channel that has no genesis yet (ReleaseLog.create sees to that). */
 export async function keepSigningKey(directory: string, channel: string, armored: string): Promise<void> {
   await writeDurably(join(directory, `${channel}.asc`), Buffer.from(armored))
 }

@@ -109,14 +109,26 @@ export class Snapshot {
   /** Call once. */
   async close(): Promise<void> {
     for (const release of this.#releases) release()
-    if (this.#catalogues === null) return
-    for (const catalogue of await this.#catalogues) await catalogue.close()
+    for (const catalogue of (await this.#catalogues?.catch(() => null)) ?? []) await catalogue.close()
   }
 
   /** Scanned on first use: a follower that only mirrors never pays for it. */
   async catalogues(): Promise<Catalogue[]> {
-    this.#catalogues ??= Promise.all(this.indexes.map(({ path, filePath }) => Catalogue.open(path, filePath)))
+    this.#catalogues ??= this.#openCatalogues()
     return this.#catalogues
+  }
+
+  /** One after the other: each has its whole file in memory while it is scanned. When one fails the next call tries again. */
+  async #openCatalogues(): Promise<Catalogue[]> {
+    const opened: Catalogue[] = []
+    try {
+      for (const { path, filePath } of this.indexes) opened.push(await Catalogue.open(path, filePath))
+      return opened
+    } catch (error) {
+      this.#catalogues = null
+      for (const catalogue of opened) await catalogue.close()
+      throw error
+    }
   }
 }
 

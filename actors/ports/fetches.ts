@@ -64,7 +64,7 @@ export class Fetches {
   /** After a restart. */
   resume(wanted: FactOf<'artifact.wanted'>): void {
     if (this.#deps.pool.held(wanted.digest) !== null || this.#fetches.has(wanted.digest)) return
-    this.#start(wanted).done.catch(() => {}) // nobody waits any more; the journal says how it ended
+    this.#start(wanted)
   }
 
   close(): void {
@@ -82,8 +82,11 @@ export class Fetches {
           if (value === 'unavailable') reject(unavailable(context))
         },
         error: reject,
+        // Stopped before its end: the session is closing, and the next one takes the wish up again.
+        complete: () => reject(new FreshetError('INTERRUPTED', `the fetch of ${wanted.digest} goes on after a restart`)),
       })
     }).finally(() => this.#fetches.delete(wanted.digest))
+    done.catch(() => {}) // not everybody waits: after a restart nobody does, and a wish may fail to be recorded
     const fetch = { actor, done }
     this.#fetches.set(wanted.digest, fetch)
     actor.start()

@@ -55,15 +55,19 @@ function describeChannel(deps: GatewaySourceDeps, channel: Channel): ServedChann
   }
 }
 
-function servedRelease(deps: GatewaySourceDeps, channel: Channel, snapshot: Snapshot): ServedRelease {
-  const { number, suite, releasedAtMs } = snapshot.release
+function servedRelease(deps: GatewaySourceDeps, resolved: Channel, { release }: Snapshot): ServedRelease {
+  const { number, suite, releasedAtMs } = release
+  const channelId = resolved.log.id
   return {
-    channelId: channel.log.id,
+    channelId,
     number,
     suite,
     releasedAtMs,
-    notices: deps.notices(channel),
+    notices: deps.notices(resolved),
     async open(path) {
+      // Looked up again: this one may be closed by now, because others were asked for or the store was reopened.
+      const channel = deps.channel(channelId)
+      const snapshot = await channel.snapshot({ kind: 'number', number })
       const prefix = `dists/${suite}/`
       if (!path.startsWith(prefix)) return openArtifact(deps, channel, snapshot, path)
       const below = path.slice(prefix.length)

@@ -5,12 +5,11 @@
  * `conflict` is Hypercore's word for two signed heads that contradict each other: verified evidence, so the channel stops.
  */
 import { once } from 'node:events'
-import { FreshetError } from '../../schemas/errors.ts'
+import type { ErrorCode } from '../../schemas/errors.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { Channel } from '../channel.ts'
-import type { FollowContext } from '../follow-channel.ts'
 
 export interface WatchHeadDeps {
   readonly channel: Channel
@@ -19,34 +18,36 @@ export interface WatchHeadDeps {
   readonly now: () => number
 }
 
+/** @param headLength blocks of the newest head that is recorded already. */
 export async function watchHead(
   { channel, heads, record, now }: WatchHeadDeps,
-  input: FollowContext,
+  headLength: number,
   signal: AbortSignal,
 ): Promise<void> {
   const { core } = channel.log
   const { key } = channel
-  let stopped = false
-  const stop = (error: FreshetError): void => {
-    stopped = true
-    void record({ type: 'channel.stopped', key, code: error.code, atMs: now() })
-  }
-  const onConflict = (): void => stop(new FreshetError('HISTORY_REWRITE', 'two signed heads contradict each other'))
+  const conflict = new AbortController()
+  const onConflict = (): void => conflict.abort()
+  const ended = AbortSignal.any([signal, conflict.signal])
   core.on('conflict', onConflict)
-  signal.addEventListener('abort', () => core.off('conflict', onConflict), { once: true })
-  if (!(await agreesWithRecord(channel, heads)))
-    return stop(new FreshetError('HISTORY_REWRITE', 'the stored log changed'))
-  let known = input.headLength
-  while (!stopped && !signal.aborted) {
-    if (core.length > known) {
-      const head = await channel.log.head()
-      await heads.advance(key, { ...head, atMs: now() })
-      await record({ type: 'head.accepted', key, ...head, treeHash: digestHex(head.treeHash), atMs: now() })
-      known = head.length
-    } else {
-      await once(core, 'append', { signal }).catch(() => {}) // aborted: the loop condition sees it
+  try {
+    if (!(await agreesWithRecord(channel, heads))) conflict.abort()
+    let known = headLength
+    while (!ended.aborted) {
+      if (core.length > known) {
+        const head = await channel.log.head()
+        await heads.advance(key, { ...head, atMs: now() })
+        await record({ type: 'head.accepted', key, ...head, treeHash: digestHex(head.treeHash), atMs: now() })
+        known = head.length
+      } else {
+        await once(core, 'append', { signal: ended }).catch(() => {}) // aborted: the loop condition sees it
+      }
     }
+  } finally {
+    core.off('conflict', onConflict)
   }
+  const code: ErrorCode = 'HISTORY_REWRITE'
+  if (!signal.aborted) await record({ type: 'channel.stopped', key, code, atMs: now() })
 }
 
 /** Whether the stored log still contains the newest head that was ever accepted. A shorter log is caught up from peers. */

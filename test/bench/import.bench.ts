@@ -36,8 +36,10 @@ async function whole(b: Bench, what: string, env: NodeJS.ProcessEnv): Promise<vo
     await runFreshet(['channel', 'create', 'debian', '--home', home])
     runs.push(await runFreshet(['import', 'debian', '--apt-lists', SUITE, '--home', home], env))
   }
-  const [{ result }] = runs as [(typeof runs)[number]]
-  b.text(`${what}: packages / artifacts / log`, `${result['added']} / ${result['artifacts']} / ${result['bytes']} B`)
+  const [first] = runs
+  if (first === undefined) throw new Error('no run')
+  const { added, artifacts, bytes } = first.result as Record<'added' | 'artifacts' | 'bytes', number>
+  b.text(`${what}: packages / artifacts / log`, `${added} / ${artifacts} / ${bytes} B`)
   const wall = runs.map(({ elapsedMs }) => elapsedMs / 1000)
   b.figure(`${what}: wall`, wall, 's', 'at most 10 s')
   const cpu = runs.map(({ usage }) => (usage.userMs + usage.systemMs) / 1000)

@@ -18,10 +18,12 @@ export interface Mirror {
 
 export async function startMirror(b: Bench): Promise<Mirror> {
   const root = await b.folder()
-  const [server, port] = has('nginx') ? ['nginx', await nginx(b, root)] : ['node:http', await nodeServer(b, root)]
+  const [server, port] = has('nginx')
+    ? (['nginx', await nginx(b, root)] as const)
+    : (['node:http', await nodeServer(b, root)] as const)
   return {
     url: `http://127.0.0.1:${port}`,
-    server: String(server),
+    server,
     async add(path, content) {
       const place = join(root, path)
       await mkdir(dirname(place), { recursive: true })

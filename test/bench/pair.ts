@@ -16,9 +16,9 @@ export interface Pair {
 
 /** Connected, and nothing published yet. */
 export async function startPair(b: Bench): Promise<Pair> {
-  const { host, port, destroy } = await startBootstrap({ host: '127.0.0.1', port: 0 })
-  b.after(destroy)
-  const bootstrap = `${host}:${port}`
+  const dht = await startBootstrap({ host: '127.0.0.1', port: 0 })
+  b.after(() => dht.destroy())
+  const bootstrap = `${dht.host}:${dht.port}`
   const publisher = await Daemon.start(b, bootstrap)
   const { id } = await publisher.call<{ id: string }>('channel.create', { name: CHANNEL })
   const follower = await Daemon.start(b, bootstrap)

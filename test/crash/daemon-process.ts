@@ -23,6 +23,7 @@ export interface Ask {
   readonly args: object
 }
 export type Answer =
+  | { readonly type: 'loaded' }
   | { readonly type: 'started'; readonly gateway: string }
   | { readonly type: 'result'; readonly id: number; readonly result: unknown }
   | { readonly type: 'error'; readonly id: number; readonly code: string; readonly message: string }
@@ -56,6 +57,7 @@ async function answer({ node }: Daemon, { id, operation, args }: Ask): Promise<v
 
 console.log = console.error // standard output is for answers
 let daemon: Daemon | null = null
+say({ type: 'loaded' })
 for await (const line of createInterface({ input: process.stdin })) {
   if (daemon !== null) {
     void answer(daemon, JSON.parse(line) as Ask)

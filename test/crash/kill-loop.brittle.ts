@@ -119,6 +119,7 @@ async function restart(
 ): Promise<{ victim: Victim; kills: number }> {
   for (let kills = 0; ; kills++) {
     const victim = victims.next()
+    await victim.loaded
     const startedAtMs = performance.now()
     const starting = victim.start(start)
     if (kills === 0 && chance.below(START_KILLS) === 0) {

@@ -26,14 +26,19 @@ interface Waiting {
 export class Victim {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #exited: Promise<unknown>
+  /** Resolves when it waits for `start`. */
+  readonly loaded: Promise<void>
+  #onLoaded: () => void = () => {}
   readonly #waiting = new Map<number, Waiting>()
   #calls = 0
   #stderr = ''
   /** The newest release that this daemon announced. */
-  announced = 0
+  #announced = 0
+  #onAnnounced: () => void = () => {}
   gateway = ''
 
   constructor(entry: string) {
+    this.loaded = new Promise((resolve) => (this.#onLoaded = resolve))
     this.#child = spawn(process.execPath, ['--unhandled-rejections=strict', entry], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stdin.on('error', () => {}) // written to while it is being killed
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -68,6 +73,11 @@ export class Victim {
     return (await this.#send(id, { id, operation, args })) as Result
   }
 
+  /** Resolves when this daemon has announced release `number`. */
+  async announces(number: number): Promise<void> {
+    while (this.#announced < number) await new Promise<void>((resolve) => (this.#onAnnounced = resolve))
+  }
+
   /** SIGKILL; resolves when the process is gone and everything that it said was heard. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
@@ -87,8 +97,10 @@ export class Victim {
   }
 
   #hear(answer: Answer): void {
+    if (answer.type === 'loaded') return this.#onLoaded()
     if (answer.type === 'announced') {
-      this.announced = Math.max(this.announced, answer.release)
+      this.#announced = Math.max(this.#announced, answer.release)
+      this.#onAnnounced()
       return
     }
     const id = answer.type === 'started' ? 0 : answer.id

@@ -9,3 +9,13 @@ export async function codeOf(action: Promise<unknown> | (() => unknown)): Promis
     return error instanceof FreshetError ? error.code : `not of ours: ${String(error)}`
   }
 }
+
+/** The same for what answers at once. */
+export function refusalOf(action: () => unknown): string {
+  try {
+    action()
+    return 'accepted'
+  } catch (error) {
+    return error instanceof FreshetError ? error.code : `not of ours: ${String(error)}`
+  }
+}

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import { PIECE_BYTES } from '../../schemas/limits.ts'
+import { PIECE_BYTES, STORE_RESERVE_BYTES } from '../../schemas/limits.ts'
 import { writeDurably } from '../../store/durable.ts'
 import { codeOf, fixture, openPool, temporaryFolder, withoutRoot } from '../helpers/pool-fixtures.ts'
 import { skipUnless } from '../helpers/requires.ts'
@@ -11,12 +11,16 @@ const skipped = skipUnless('root')
 const SKIP = { skip: skipped !== null }
 if (skipped !== null) console.log(`# ${skipped}`)
 
-/** @returns a folder on a disk of 2 MiB, and how to give it more room. */
+const MIB = 1024 * 1024
+const SMALL_BYTES = STORE_RESERVE_BYTES + 2 * MIB
+const LARGE_BYTES = STORE_RESERVE_BYTES + 32 * MIB
+
+/** @returns a folder on a disk with 2 MiB for the pool, and how to give it more room. */
 async function smallDisk(t: Assert): Promise<{ disk: string; grow: () => void }> {
   const disk = await temporaryFolder(t)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${SMALL_BYTES}`, 'tmpfs', disk])
   t.teardown(() => execFileSync('umount', ['--lazy', disk]), { order: -1 })
-  return { disk, grow: () => void execFileSync('mount', ['-o', 'remount,size=32m', disk]) }
+  return { disk, grow: () => void execFileSync('mount', ['-o', `remount,size=${LARGE_BYTES}`, disk]) }
 }
 
 for (const how of ['with', 'without'] as const) {
@@ -99,12 +103,12 @@ test('disk full: a durable write → DISK_FULL with the path, the old content st
   const { disk } = await smallDisk(t)
   const path = join(disk, 'record')
   await writeDurably(path, Buffer.from('old'))
-  t.is(await codeOf(writeDurably(path, Buffer.alloc(3 * 1024 * 1024))), 'DISK_FULL')
+  t.is(await codeOf(writeDurably(path, Buffer.alloc(SMALL_BYTES + MIB))), 'DISK_FULL')
   t.alike(await readdir(disk), ['record'])
 })
 
 /** Takes every block that is left. */
 async function fill(path: string): Promise<void> {
-  if ((await codeOf(writeFile(path, Buffer.alloc(3 * 1024 * 1024)))) !== 'ENOSPC')
+  if ((await codeOf(writeFile(path, Buffer.alloc(SMALL_BYTES + MIB)))) !== 'ENOSPC')
     throw new Error('the disk is not full')
 }

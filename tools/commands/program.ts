@@ -9,8 +9,8 @@ import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
 import { addStartCommands } from './start.ts'
 
-/** @returns the exit code: 0 done, 1 refused or failed, 2 wrong use, 3 checked and found false. */
-export async function runCommandLine(argv: readonly string[]): Promise<number> {
+/** Every command, as `--help` shows it. */
+export function createProgram(): Command {
   const program = new Command('freshet')
   program
     .description("Distributes a distribution's releases over its own users' machines; apt is the front door.")
@@ -23,6 +23,12 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   addQueryCommands(program)
   addFetchCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
+  return program
+}
+
+/** @returns the exit code: 0 done, 1 refused or failed, 2 wrong use, 3 checked and found false. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const program = createProgram()
   const json = argv.includes('--json')
   try {
     await program.parseAsync([...argv])

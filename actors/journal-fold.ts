@@ -1,0 +1,102 @@
+/**
+ * What the journal says, folded: which channels there are, where the machine of each stands, which artifacts are still wanted.
+ *
+ * Also the way back: the fewest facts that fold to the same, for compaction. Only facts that moved a machine count, and of each
+ * kind the last one, with the head that the machine knew then: it hears of a release only while it prepares one.
+ * Tests: test/actors/journal-fold.tape.ts.
+ */
+import type { SnapshotFrom } from 'xstate'
+import type { Fact, FactOf } from '../schemas/journal.ts'
+import { JOURNAL_FACTS_MAX } from '../schemas/limits.ts'
+import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import { followChannel } from './follow-channel.ts'
+import type { FollowFact } from './follow-channel.ts'
+import { applyFact, initialState } from './recover.ts'
+
+export interface RecoveredChannel {
+  readonly added: FactOf<'channel.added'>
+  readonly state: SnapshotFrom<typeof followChannel>
+  /** Position of the release that is ready; 0: none. */
+  readonly readyBlock: number
+}
+
+/** What a machine's state comes from: lists of none or a few facts. */
+interface Reasons {
+  readonly head: readonly FollowFact[]
+  readonly ready: readonly FollowFact[]
+  readonly refused: readonly FollowFact[]
+  readonly stopped: readonly FollowFact[]
+}
+
+interface ChannelFold extends Omit<RecoveredChannel, 'added'> {
+  readonly reasons: Reasons
+}
+
+export class JournalFold {
+  #count = 0
+  readonly #added = new Map<KeyHex, FactOf<'channel.added'>>()
+  readonly #folds = new Map<KeyHex, ChannelFold>()
+  readonly #wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
+
+  /** Facts must come in the order in which they were recorded. */
+  add(fact: Fact): void {
+    this.#count++
+    if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
+    else if (fact.type === 'artifact.wanted') this.#wanted.set(fact.digest, fact)
+    else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') this.#wanted.delete(fact.digest)
+    else if (fact.type === 'journal.compacted') this.#clear()
+    else this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
+  }
+
+  get channels(): readonly RecoveredChannel[] {
+    return [...this.#added.values()].map((added) => {
+      const { state, readyBlock } = this.#folds.get(added.key) ?? unfolded(added.key)
+      return { added, state, readyBlock }
+    })
+  }
+
+  get wanted(): readonly FactOf<'artifact.wanted'>[] {
+    return [...this.#wanted.values()]
+  }
+
+  /** @returns the facts to go on with, or null while the journal is short or would stay as long. */
+  compacted(): readonly Fact[] | null {
+    if (this.#count <= JOURNAL_FACTS_MAX) return null
+    const facts = this.condensed()
+    return facts.length * 2 <= this.#count ? facts : null
+  }
+
+  /** The fewest facts that fold to the same. */
+  condensed(): readonly Fact[] {
+    const channels = [...this.#added.values()].flatMap((added): Fact[] => {
+      const { head, ready, refused, stopped } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
+      return [added, ...new Set([...ready, ...refused, ...head, ...stopped])] // a head may stand in all three
+    })
+    return [...channels, ...this.#wanted.values()]
+  }
+
+  #clear(): void {
+    this.#added.clear()
+    this.#folds.clear()
+    this.#wanted.clear()
+  }
+}
+
+function unfolded(key: KeyHex): ChannelFold {
+  const reasons = { head: [], ready: [], refused: [], stopped: [] }
+  return { state: initialState(followChannel, { key }), readyBlock: 0, reasons }
+}
+
+function foldFact(fold: ChannelFold, fact: FollowFact): ChannelFold {
+  const state = applyFact(followChannel, fold.state, fact)
+  if (state.context === fold.state.context) return fold // no edge was taken: every edge notes something
+  const readyBlock = fact.type === 'release.ready' ? fact.block : fold.readyBlock
+  return { state, readyBlock, reasons: withReason(fold.reasons, fact) }
+}
+
+function withReason(reasons: Reasons, fact: FollowFact): Reasons {
+  if (fact.type === 'head.accepted') return { ...reasons, head: [fact] }
+  if (fact.type === 'release.ready') return { ...reasons, ready: [...reasons.head, fact], refused: [] }
+  if (fact.type === 'release.refused') return { ...reasons, refused: [...reasons.head, fact] }
+  return { ...reasons, stopped: [fact] }
+}

@@ -1,0 +1,57 @@
+/** Lists of facts as a node could record them, and as it could not, for the tests of machines and folds. */
+import fc from 'fast-check'
+import type { Fact, FactOf } from '../../schemas/journal.ts'
+import type { DigestHex, KeyHex } from '../../schemas/units.ts'
+
+export const KEY = '01'.repeat(32) as KeyHex
+export const OTHER_KEY = '02'.repeat(32) as KeyHex
+export const DIGESTS = ['aa', 'bb', 'cc'].map((octet) => octet.repeat(32) as DigestHex)
+const treeHash = 'cd'.repeat(32) as DigestHex
+const atMs = 1_700_000_000_000
+
+export const added = (key: KeyHex = KEY, name = 'demo'): FactOf<'channel.added'> => {
+  return { type: 'channel.added', key, name, role: 'follower', atMs }
+}
+export const head = (length: number, key: KeyHex = KEY): FactOf<'head.accepted'> => {
+  return { type: 'head.accepted', key, length, fork: 0, treeHash, atMs }
+}
+export const ready = (length: number, number: number, key: KeyHex = KEY): FactOf<'release.ready'> => {
+  return { type: 'release.ready', key, length, number, block: length - 1, atMs }
+}
+export const refused = (length: number, key: KeyHex = KEY): FactOf<'release.refused'> => {
+  return { type: 'release.refused', key, length, code: `CODE_${length}`, atMs }
+}
+export const stopped = (key: KeyHex = KEY): FactOf<'channel.stopped'> => {
+  return { type: 'channel.stopped', key, code: 'HISTORY_REWRITE', atMs }
+}
+export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
+  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
+}
+export const kept = (digest: DigestHex): FactOf<'artifact.kept'> => {
+  return { type: 'artifact.kept', digest, byteLength: 1, atMs }
+}
+export const unavailable = (digest: DigestHex, code = 'NO_PEERS'): FactOf<'artifact.unavailable'> => {
+  return { type: 'artifact.unavailable', digest, code, atMs }
+}
+
+/** Small numbers, so that lengths repeat, go back and meet. A stop is rare: nothing counts after it. */
+export function anyFollowFact(key: KeyHex) {
+  const length = fc.integer({ min: 1, max: 9 })
+  return fc.oneof(
+    { arbitrary: length.map((blocks) => head(blocks, key)), weight: 8 },
+    { arbitrary: fc.tuple(length, length).map(([blocks, number]) => ready(blocks, number, key)), weight: 6 },
+    { arbitrary: length.map((blocks) => refused(blocks, key)), weight: 6 },
+    { arbitrary: fc.constant(stopped(key)), weight: 1 },
+  )
+}
+
+export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
+  { arbitrary: fc.constantFrom(KEY, OTHER_KEY).chain((key) => anyFollowFact(key) as fc.Arbitrary<Fact>), weight: 6 },
+  { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
+  {
+    arbitrary: fc
+      .tuple(fc.constantFrom(...DIGESTS), fc.constantFrom(wanted, kept, unavailable))
+      .map(([digest, make]): Fact => make(digest)),
+    weight: 2,
+  },
+)

@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import test from 'tape'
+import { JournalFold } from '../../actors/journal-fold.ts'
+import type { Fact } from '../../schemas/journal.ts'
+import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
+import { added, anyFact, DIGESTS, head, kept, KEY, OTHER_KEY, ready, refused, stopped, wanted } from './facts.ts'
+
+const MARK: Fact = { type: 'journal.compacted', factsBefore: 1, atMs: 0 }
+
+function fold(facts: Iterable<Fact>): JournalFold {
+  const result = new JournalFold()
+  for (const fact of facts) result.add(fact)
+  return result
+}
+
+/** All that a node takes from its journal at start. */
+function view(journal: JournalFold): string {
+  const channels = journal.channels.map(({ added: { key, name, role }, state, readyBlock }) => {
+    return [key, name, role, state.value, state.context, state.status, readyBlock]
+  })
+  return fc.stringify([channels, journal.wanted])
+}
+
+test('journal fold: any facts → the condensed ones fold to the same', (t) => {
+  fc.assert(
+    fc.property(fc.array(anyFact, { maxLength: 40 }), (facts) => {
+      const whole = fold(facts)
+      const condensed = whole.condensed()
+      return view(fold(condensed)) === view(whole) && condensed.length <= facts.length
+    }),
+    { numRuns: 3000 },
+  )
+  t.pass('3000 journals')
+  t.end()
+})
+
+test('journal fold: compacted anywhere, and facts after it → as if it had not been', (t) => {
+  fc.assert(
+    fc.property(fc.array(anyFact, { maxLength: 30 }), fc.nat(), (any, at) => {
+      const facts = [added(KEY), added(OTHER_KEY, 'other'), ...any]
+      const before = facts.slice(0, 2 + (at % (any.length + 1)))
+      const after = facts.slice(before.length)
+      const condensed = fold(before).condensed()
+      const whole = view(fold(facts))
+      const cleared = view(fold([MARK, ...condensed, ...after]))
+      const crashedBeforeTheClear = view(fold([...before, MARK, ...condensed, ...after]))
+      return cleared === whole && crashedBeforeTheClear === whole
+    }),
+    { numRuns: 1000 },
+  )
+  t.pass('1000 journals')
+  t.end()
+})
+
+test('journal fold: a channel of many releases → a handful of facts', (t) => {
+  const facts: Fact[] = [added()]
+  for (let number = 1; number <= 100; number++) facts.push(head(3 * number), ready(3 * number, number))
+  t.deepEqual(fold(facts).condensed(), [added(), head(300), ready(300, 100)])
+  facts.push(head(303), refused(303), head(306), stopped())
+  t.deepEqual(fold(facts).condensed(), [
+    added(),
+    head(300),
+    ready(300, 100),
+    head(303),
+    refused(303),
+    head(306),
+    stopped(),
+  ])
+  t.end()
+})
+
+test('journal fold: a channel renamed, artifacts kept and wanted → the last word on each', (t) => {
+  const [one, two] = DIGESTS
+  const facts = [added(KEY, 'id'), added(KEY, 'demo'), wanted(one as never), wanted(two as never), kept(one as never)]
+  t.deepEqual(fold(facts).condensed(), [added(KEY, 'demo'), wanted(two as never)])
+  t.end()
+})
+
+test('journal fold: facts of a channel that was never added → not kept', (t) => {
+  t.deepEqual(fold([added(), head(3, OTHER_KEY)]).condensed(), [added()])
+  t.end()
+})
+
+test('journal fold: short, or not to be shortened → not compacted', (t) => {
+  const long = fold([added(), head(1)])
+  for (let i = 2; i < JOURNAL_FACTS_MAX; i++) long.add(head(1))
+  t.equal(long.compacted(), null)
+  long.add(head(1))
+  t.deepEqual(long.compacted(), [added(), head(1)])
+  const full = new JournalFold()
+  for (let i = 0; i <= JOURNAL_FACTS_MAX; i++) full.add(wanted(i.toString(16).padStart(64, '0') as never))
+  t.equal(full.compacted(), null)
+  t.end()
+})

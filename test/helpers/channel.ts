@@ -1,0 +1,131 @@
+/** A channel of its own in a temporary store, published from texts, below the level of nodes: no gateway, no journal. */
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+import { encodeEvent, type Release } from '../../schemas/events.ts'
+import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { writeRelease } from '../../schemas/release-file.ts'
+import { digestHex } from '../../schemas/units.ts'
+import { composeRelease, type ComposedRelease } from '../../store/compose-release.ts'
+import { History } from '../../store/history.ts'
+import { IndexFiles } from '../../store/index-files.ts'
+import { Store } from '../../store/open-store.ts'
+import { ReleaseLog } from '../../store/release-log.ts'
+
+/** Teardown: what is open first, then its folder. */
+const [OPENED, FOLDERS] = [0, 1]
+
+/** Path below dists/SUITE/ → content. */
+export type Indexes = Readonly<Record<string, string>>
+
+export const MAIN = 'main/binary-amd64/Packages'
+export const ALL = 'main/binary-all/Packages'
+export const PUBLISHED_AT_MS = 1_700_000_000_000
+
+export async function scratchFolder(t: Assert): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'freshet-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }), { order: FOLDERS })
+  return path
+}
+
+export async function openStore(t: Assert, directory: string, onFailure?: (failure: Error) => void): Promise<Store> {
+  const store = await Store.open(directory, onFailure)
+  t.teardown(() => store.close(), { order: OPENED })
+  return store
+}
+
+/** A stanza as Packages has it, with the blank line after it. `content` decides the SHA-256. */
+export function stanza(name: string, version: string, options: { architecture?: string; content?: string; section?: string } = {}): string {
+  const { architecture = 'amd64', content = `${name} ${version}`, section = 'misc' } = options
+  const digest = createHash('sha256').update(content).digest('hex')
+  const filename = `pool/main/${name}_${version}_${architecture}.deb`
+  return `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}\nSection: ${section}\nFilename: ${filename}\nSize: ${content.length}\nSHA256: ${digest}\n\n`
+}
+
+export function sha256(bytes: Buffer | string): Buffer {
+  return createHash('sha256').update(bytes).digest()
+}
+
+/** In the form of a clear-signed message; nothing here verifies signatures. `note` makes two of one content differ. */
+export function inReleaseOf(indexes: Indexes, note = ''): Buffer {
+  const text = writeRelease({
+    origin: 'test',
+    label: '',
+    suite: 'test',
+    codename: '',
+    date: PUBLISHED_AT_MS,
+    validUntil: null,
+    architectures: ['amd64'],
+    components: ['main'],
+    description: note,
+    sha256: new Map(
+      Object.entries(indexes).map(([path, content]) => [
+        path,
+        { byteLength: Buffer.byteLength(content), digest: digestHex(sha256(content)) },
+      ]),
+    ),
+  })
+  const signature = '-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n'
+  return Buffer.from(`-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n${text}${signature}`)
+}
+
+export function draftOf(indexes: Indexes, options: Partial<ReleaseDraft> = {}): ReleaseDraft {
+  return {
+    suite: 'test',
+    inRelease: inReleaseOf(indexes),
+    releasedAtMs: PUBLISHED_AT_MS,
+    validUntilMs: null,
+    indexes: Object.entries(indexes).map(([path, content]) => ({ path, bytes: Buffer.from(content) })),
+    artifacts: [],
+    refuseVersionReuse: false,
+    close: async () => {},
+    ...options,
+  }
+}
+
+export class TestChannel {
+  readonly store: Store
+  readonly log: ReleaseLog
+  readonly history: History
+  readonly files: IndexFiles
+  /** Index files of the newest release. */
+  #indexes: Indexes = {}
+
+  private constructor(store: Store, log: ReleaseLog, files: IndexFiles) {
+    this.store = store
+    this.log = log
+    this.history = new History(log)
+    this.files = files
+  }
+
+  static async create(t: Assert, name = 'test'): Promise<TestChannel> {
+    const folder = await scratchFolder(t)
+    const store = await openStore(t, join(folder, 'store'))
+    const log = await ReleaseLog.create(store, name, Buffer.from('key'), PUBLISHED_AT_MS, async () => {})
+    return new TestChannel(store, log, await IndexFiles.open(join(folder, 'indexes')))
+  }
+
+  async compose(indexes: Indexes, options: Partial<ReleaseDraft> = {}): Promise<ComposedRelease> {
+    const { newest } = this.history
+    const bytes = new Map(Object.entries(this.#indexes).map(([path, content]) => [path, Buffer.from(content)]))
+    const before = newest === null ? null : { plan: await this.history.plan(newest.number), bytes }
+    const publishedAtMs = PUBLISHED_AT_MS + 1000 * (newest?.number ?? 0)
+    return composeRelease({ base: this.log.length, before, draft: draftOf(indexes, options), publishedAtMs })
+  }
+
+  async publish(indexes: Indexes, options: Partial<ReleaseDraft> = {}, roots: Release['roots'] = []): Promise<ComposedRelease> {
+    const composed = await this.compose(indexes, options)
+    await this.log.append(composed, Promise.resolve(roots))
+    await this.history.advance()
+    this.#indexes = indexes
+    return composed
+  }
+
+  /** Appends blocks as a publisher with the key but without scruples could. */
+  async appendRaw(...blocks: readonly (Buffer | Release)[]): Promise<void> {
+    const encoded = blocks.map((block) => (Buffer.isBuffer(block) ? block : encodeEvent({ type: 'release', ...block })))
+    await this.log.core.append(encoded)
+  }
+}

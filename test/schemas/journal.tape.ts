@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+import test from 'tape'
+import { decodeFact, encodeFact, type Fact } from '../../schemas/journal.ts'
+import type { DigestHex, KeyHex } from '../../schemas/units.ts'
+import { differing, golden } from '../helpers/golden.ts'
+import { refusalOf } from '../helpers/refusal.ts'
+
+const key = '01'.repeat(32) as KeyHex
+const digest = 'ab'.repeat(32) as DigestHex
+const treeHash = 'cd'.repeat(32) as DigestHex
+const atMs = 1_700_000_000_000
+
+const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
+  'channel.added': { type: 'channel.added', key, name: 'bookworm', role: 'follower', atMs },
+  'head.accepted': { type: 'head.accepted', key, length: 300, fork: 0, treeHash, atMs },
+  'release.ready': { type: 'release.ready', key, length: 300, number: 2, block: 299, atMs },
+  'release.refused': { type: 'release.refused', key, length: 300, code: 'SNAPSHOT_MISMATCH', atMs },
+  'channel.stopped': { type: 'channel.stopped', key, code: 'HISTORY_REWRITE', atMs },
+  'artifact.wanted': {
+    type: 'artifact.wanted',
+    key,
+    digest,
+    byteLength: 70_000_000,
+    piecesRoot: Buffer.alloc(32, 9),
+    atMs,
+  },
+  'artifact.kept': { type: 'artifact.kept', digest, byteLength: 70_000_000, atMs },
+  'artifact.unavailable': { type: 'artifact.unavailable', digest, code: 'NO_PEERS', atMs },
+  'journal.compacted': { type: 'journal.compacted', factsBefore: 20_001, atMs },
+}
+
+const TYPES = Object.keys(SAMPLES) as Fact['type'][]
+const encoded = Object.fromEntries(TYPES.map((type) => [type, encodeFact(SAMPLES[type])]))
+
+test('journal facts: every type → the golden bytes, to which nothing is changed', (t) => {
+  t.deepEqual(differing('journal', encoded), [])
+  t.end()
+})
+
+test('journal facts: golden bytes of every version there ever was → decode to the sample', (t) => {
+  for (const [type, versions] of Object.entries(golden('journal'))) {
+    for (const [version, hex] of Object.entries(versions)) {
+      t.deepEqual(decodeFact(Buffer.from(hex, 'hex')), SAMPLES[type as Fact['type']], `${type} ${version}`)
+    }
+  }
+  t.end()
+})
+
+test('journal facts: an unknown type or version → VERSION_UNSUPPORTED', (t) => {
+  for (const block of [Buffer.alloc(0), Buffer.of(1), Buffer.of(0, 1), Buffer.of(200, 1), Buffer.of(1, 2)]) {
+    t.equal(refusalOf(() => decodeFact(block)), 'VERSION_UNSUPPORTED', block.toString('hex'))
+  }
+  t.end()
+})
+
+test('journal facts: a damaged block → exactly these bytes, or EVENT_INVALID', (t) => {
+  fc.assert(
+    fc.property(fc.constantFrom(...TYPES), fc.nat(), fc.nat({ max: 255 }), fc.boolean(), (type, at, octet, cut) => {
+      const block = Buffer.from(encoded[type] as Buffer)
+      const place = 2 + (at % (block.byteLength - 2))
+      block[place] = octet
+      const bad = cut ? block.subarray(0, place) : block
+      try {
+        return encodeFact(decodeFact(bad)).equals(bad)
+      } catch (error) {
+        return (error as { code?: string }).code === 'EVENT_INVALID'
+      }
+    }),
+    { numRuns: 1000 },
+  )
+  t.pass('1000 blocks')
+  t.end()
+})
