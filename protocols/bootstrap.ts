@@ -14,7 +14,7 @@ export interface BootstrapNode {
 
 /**
  * `host` is the IPv4 address that other nodes reach this one at; `port` 0 takes a free one, which only loopback allows.
- * @throws FreshetError NO_PEERS when the port is taken, USAGE when the address cannot be used.
+ * @throws FreshetError ADDRESS_IN_USE, NO_PEERS when it cannot be bound to, USAGE when the address cannot be used.
  */
 export async function startBootstrap({ host, port }: { host: string; port: number }): Promise<BootstrapNode> {
   if (!isIPv4(host) || host === '0.0.0.0') {
@@ -51,5 +51,12 @@ async function freePort(host: string, port: number): Promise<number> {
 }
 
 function unusable(host: string, port: number, cause: unknown): FreshetError {
-  return new FreshetError('NO_PEERS', `UDP port ${port} of ${host} cannot be used`, { host, port }, cause)
+  const taken = (cause as NodeJS.ErrnoException | null)?.code === 'EADDRINUSE'
+  const what = taken ? 'is taken' : 'cannot be used'
+  return new FreshetError(
+    taken ? 'ADDRESS_IN_USE' : 'NO_PEERS',
+    `UDP port ${port} of ${host} ${what}`,
+    { host, port },
+    cause,
+  )
 }

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { type Bench, has } from './bench.ts'
 
 export interface Mirror {
@@ -34,7 +35,7 @@ export async function startMirror(b: Bench): Promise<Mirror> {
 }
 
 async function nodeServer(b: Bench, root: string): Promise<number> {
-  const script = join(import.meta.dirname, 'static-mirror.ts')
+  const script = fileURLToPath(import.meta.resolve('./static-mirror.ts'))
   const child = spawn(process.execPath, ['--import', 'tsx', script, root], { stdio: ['ignore', 'pipe', 'inherit'] })
   b.after(async () => child.kill() && (await once(child, 'close')))
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]

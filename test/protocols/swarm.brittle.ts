@@ -90,7 +90,7 @@ test('swarm: a node leaves the network → the others notice, and destroy ends i
 
 test('bootstrap: a port that is taken, or an address nobody can use → refused', async (t) => {
   const { host, port } = await network(t)
-  t.is(await codeOf(startBootstrap({ host, port })), 'NO_PEERS')
+  t.is(await codeOf(startBootstrap({ host, port })), 'ADDRESS_IN_USE')
   t.is(await codeOf(startBootstrap({ host: '0.0.0.0', port: 4000 })), 'USAGE')
   t.is(await codeOf(startBootstrap({ host: '192.0.2.1', port: 0 })), 'USAGE')
 })

@@ -8,6 +8,9 @@ import { notificationLine } from '../output.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
+/** Not HyperDHT's own 49737, which the first node of a machine takes, nor one that systems hand out to outgoing sockets. */
+const DHT_PORT = '7077'
+
 interface StartOptions extends CommonOptions {
   readonly gateway: string
 }
@@ -36,7 +39,7 @@ export function addStartCommands(program: Command): void {
   withCommonOptions(program.command('dht'))
     .description('run a bootstrap node for a private network')
     .option('--host <ipv4>', 'the address that other nodes reach it at', '127.0.0.1')
-    .option('--port <n>', 'UDP port; 0 takes a free one on loopback', '49737')
+    .option('--port <n>', 'UDP port; 0 takes a free one on loopback', DHT_PORT)
     .action(async (options: CommonOptions & { host: string; port: string }) => {
       const context = contextOf(options)
       const port = Number(options.port)
