@@ -96,9 +96,7 @@ export class Node {
   /** Key pair first, then the genesis that names it: a crash in between leaves a key without channel, which the next try replaces. */
   async createChannel(name: string, keys: ChannelKeys): Promise<Channel> {
     requireChannelName(name)
-    return this.session.createChannel(name, keys.publicKey, () =>
-      keepSigningKey(this.home.keys, name, keys.privateKey),
-    )
+    return this.session.createChannel(name, keys.publicKey, () => keepSigningKey(this.home.keys, name, keys.privateKey))
   }
 
   /** The armoured private key that signs Release files of an own channel. */

@@ -13,8 +13,11 @@ export interface ReleaseDraft {
   readonly indexes: readonly DraftIndex[]
   /** Files whose bytes are said to be at hand; not hashed yet. */
   readonly artifacts: readonly LocalArtifact[]
-  /** A version that comes back with other bytes is refused (VERSION_REUSE): set where this publisher makes the versions. */
-  readonly refuseVersionReuse: boolean
+  /**
+   * This publisher wrote the Release file itself: a version that comes back with other bytes is then its own mistake
+   * (VERSION_REUSE), and a Release that differs by its date alone is no news.
+   */
+  readonly ownRelease: boolean
   /** Removes temporary files. */
   close(): Promise<void>
 }

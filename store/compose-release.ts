@@ -79,7 +79,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     [...old.values()],
     fresh.map(({ ids }) => ids),
   )
-  if (draft.refuseVersionReuse) refuseReuse(changes)
+  if (draft.ownRelease) refuseReuse(changes)
   const signedIndex = await packSignedIndex(draft.inRelease)
   const blocks = [...packed, signedIndex]
   const indexes: IndexFile[] = fresh.map(({ path, bytes, ids }) => ({
@@ -100,7 +100,15 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     indexes,
   }
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
-  return { base, blocks, release, changes, added: packageCount(changes.added), removed: packageCount(changes.removed), byteLength }
+  return {
+    base,
+    blocks,
+    release,
+    changes,
+    added: packageCount(changes.added),
+    removed: packageCount(changes.removed),
+    byteLength,
+  }
 }
 
 /** Whether the draft says nothing that the release before did not; new piece roots are for the caller to look at. */
@@ -114,7 +122,7 @@ export function isUnchanged(
   const { release } = composed
   return (
     release.suite === before.plan.release.suite &&
-    inReleaseBefore.equals(draft.inRelease) &&
+    (draft.ownRelease || inReleaseBefore.equals(draft.inRelease)) &&
     release.indexes.length === before.plan.indexes.length &&
     release.indexes.every(({ path, digest }) =>
       before.plan.indexes.some((known) => known.path === path && known.digest === digest.toString('hex')),

@@ -73,9 +73,16 @@ declare module 'corestore' {
     /** False: the core is not replicated. */
     readonly active?: boolean
   }
+  export interface WriteBatch {
+    flush(): Promise<void>
+  }
   export default class Corestore {
     constructor(directory: string, options?: { readOnly?: boolean })
-    readonly storage: { createAtom(): Atom; hasCore(discoveryKey: Buffer): Promise<boolean> }
+    readonly storage: {
+      createAtom(): Atom
+      hasCore(discoveryKey: Buffer): Promise<boolean>
+      readonly db: { readonly _state: { createWriteBatch(session: unknown, options?: object): WriteBatch } }
+    }
     ready(): Promise<void>
     close(): Promise<void>
     get(options: CoreOptions): Hypercore

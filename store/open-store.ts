@@ -15,6 +15,7 @@ import type Hypercore from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
 import { asIoError, errnoOf, syncDirectory, syncFile } from './durable.ts'
 import { isFull, requireSpace } from './free-space.ts'
+import { watchWrites } from './watch-writes.ts'
 
 /** Corestore's device file: inode and attribute of the original, and the lock. */
 const MARK = 'CORESTORE'
@@ -45,6 +46,7 @@ export class Store {
       throw openError(error, directory)
     }
     const store = new Store(directory, cores, onFailure)
+    watchWrites(cores, (error) => void store.#fail(error)) // never rejects
     // The seed from which every key derives is in the write-ahead log only: without this a young store loses its identity.
     try {
       await store.sync()
@@ -172,7 +174,7 @@ function openError(error: unknown, directory: string): FreshetError {
 async function writeError(error: unknown, directory: string): Promise<FreshetError> {
   const io = asIoError(error, directory)
   if (io.code === 'DISK_FULL') return io
-  if (await isFull(directory)) {
+  if (await isFull(directory).catch(() => false)) {
     return new FreshetError('DISK_FULL', `no space is left for ${directory}`, { path: directory }, error)
   }
   const message = error instanceof Error ? error.message : String(error)

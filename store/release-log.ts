@@ -181,6 +181,7 @@ export class ReleaseLog {
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
   async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Roots): Promise<Head> {
+    roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.core.writable) {
       throw new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })

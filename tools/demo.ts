@@ -15,6 +15,7 @@ const stage = new Stage()
 narrator.title('Freshet: a publisher, three followers, two releases, and apt')
 try {
   const rows = await stage.play(() => tellStory(stage, narrator))
+  if (!stage.cleared) throw new Error(`not everything could be cleared away: see ${stage.folder}`)
   narrator.summary(`All of it happened, and was checked, in ${formatSeconds(narrator.elapsedMs)}`, [
     ...rows,
     ['left', 'nothing: nodes closed, temporary folder removed'],

@@ -83,7 +83,8 @@ export class Fetches {
         },
         error: reject,
         // Stopped before its end: the session is closing, and the next one takes the wish up again.
-        complete: () => reject(new FreshetError('INTERRUPTED', `the fetch of ${wanted.digest} goes on after a restart`)),
+        complete: () =>
+          reject(new FreshetError('INTERRUPTED', `the fetch of ${wanted.digest} goes on after a restart`)),
       })
     }).finally(() => this.#fetches.delete(wanted.digest))
     done.catch(() => {}) // not everybody waits: after a restart nobody does, and a wish may fail to be recorded

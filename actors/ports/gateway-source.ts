@@ -154,9 +154,10 @@ async function* arriving(
   end: number,
   signal: AbortSignal,
 ): AsyncIterable<Buffer> {
-  const partial = await pool.begin(artifact)
+  // Before anything is awaited: the fetch may fail first.
   const failed = new Promise<never>((_, reject) => void fetched.catch(reject))
   failed.catch(() => {}) // seen through the race below, or of no interest when every byte came
+  const partial = await pool.begin(artifact)
   try {
     for (let at = start; at < end;) {
       const piece = Math.floor(at / PIECE_BYTES)

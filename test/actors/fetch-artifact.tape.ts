@@ -8,7 +8,14 @@ import { DIGESTS, kept, unavailable, wanted } from './facts.ts'
 
 const digest = DIGESTS[0] as (typeof DIGESTS)[number]
 const input = { wanted: wanted(digest) }
-const idle = fetchArtifact.provide({ actors: { transfer: livePort<FetchContext>(async () => {}, () => {}) } })
+const idle = fetchArtifact.provide({
+  actors: {
+    transfer: livePort<FetchContext>(
+      async () => {},
+      () => {},
+    ),
+  },
+})
 
 function fold(facts: readonly FetchFact[]): SnapshotFrom<typeof fetchArtifact> {
   return facts.reduce((state, fact) => applyFact(fetchArtifact, state, fact), initialState(fetchArtifact, input))
@@ -49,7 +56,10 @@ test('fetch artifact: a crash after any fact → the resumed machine is where th
 
 test('fetch artifact: stopped while it transfers → the transfer is aborted', (t) => {
   let seen: AbortSignal | null = null
-  const port = livePort<FetchContext>(async (_, signal) => void (seen = signal), () => {})
+  const port = livePort<FetchContext>(
+    async (_, signal) => void (seen = signal),
+    () => {},
+  )
   const actor = createActor(fetchArtifact.provide({ actors: { transfer: port } }), { input })
   actor.start()
   t.equal((seen as AbortSignal | null)?.aborted, false)

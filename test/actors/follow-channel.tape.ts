@@ -19,7 +19,11 @@ const valueOf = ({ value }: State): string => (typeof value === 'string' ? value
 
 /** With ports that do nothing; `started` names each at every start. */
 function live(started: string[] = []) {
-  const idle = (name: string) => livePort<FollowContext>(async () => void started.push(name), () => {})
+  const idle = (name: string) =>
+    livePort<FollowContext>(
+      async () => void started.push(name),
+      () => {},
+    )
   return followChannel.provide({ actors: { watchHead: idle('watchHead'), prepareSnapshot: idle('prepareSnapshot') } })
 }
 
@@ -84,9 +88,11 @@ test('follow channel: stale facts → nothing changes', (t) => {
     t.equal(fold([stale], settled), settled, `${stale.type} ${stale.length} when current`)
   }
   const no = fold([head(8), refused(8)])
-  for (const stale of [head(8), head(5), ready(8, 2), refused(8)]) t.equal(fold([stale], no), no, `${stale.type} when refused`)
+  for (const stale of [head(8), head(5), ready(8, 2), refused(8)])
+    t.equal(fold([stale], no), no, `${stale.type} when refused`)
   const end = fold([head(8), stopped()])
-  for (const late of [head(9), ready(8, 2), refused(8), stopped()]) t.equal(fold([late], end), end, `${late.type} when stopped`)
+  for (const late of [head(9), ready(8, 2), refused(8), stopped()])
+    t.equal(fold([late], end), end, `${late.type} when stopped`)
   t.end()
 })
 
@@ -104,7 +110,9 @@ test('follow channel: a crash after any fact → the resumed machine is where th
         const then = resumed.getSnapshot()
         resumed.stop()
         return [folded, then].every(
-          (other) => fc.stringify([other.value, other.context, other.status]) === fc.stringify([now.value, now.context, now.status]),
+          (other) =>
+            fc.stringify([other.value, other.context, other.status]) ===
+            fc.stringify([now.value, now.context, now.status]),
         )
       })
     }),
@@ -141,7 +149,10 @@ test('follow channel: a release that is ready while the head moved on → prepar
 
 test('follow channel: a resumed port → is given the context of when its state was entered', (t) => {
   const given: unknown[] = []
-  const port = livePort<FollowContext>(async (context) => void given.push(context), () => {})
+  const port = livePort<FollowContext>(
+    async (context) => void given.push(context),
+    () => {},
+  )
   const machine = live().provide({ actors: { watchHead: port, prepareSnapshot: port } })
   resume(machine, input, fold([head(5), ready(5, 1), head(9)])).start()
   t.deepEqual(given, [BLANK, { ...BLANK, headLength: 9, readyLength: 5, readyNumber: 1 }])

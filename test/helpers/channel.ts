@@ -37,7 +37,11 @@ export async function openStore(t: Assert, directory: string, onFailure?: (failu
 }
 
 /** A stanza as Packages has it, with the blank line after it. `content` decides the SHA-256. */
-export function stanza(name: string, version: string, options: { architecture?: string; content?: string; section?: string } = {}): string {
+export function stanza(
+  name: string,
+  version: string,
+  options: { architecture?: string; content?: string; section?: string } = {},
+): string {
   const { architecture = 'amd64', content = `${name} ${version}`, section = 'misc' } = options
   const digest = createHash('sha256').update(content).digest('hex')
   const filename = `pool/main/${name}_${version}_${architecture}.deb`
@@ -79,7 +83,7 @@ export function draftOf(indexes: Indexes, options: Partial<ReleaseDraft> = {}): 
     validUntilMs: null,
     indexes: Object.entries(indexes).map(([path, content]) => ({ path, bytes: Buffer.from(content) })),
     artifacts: [],
-    refuseVersionReuse: false,
+    ownRelease: false,
     close: async () => {},
     ...options,
   }
@@ -115,7 +119,11 @@ export class TestChannel {
     return composeRelease({ base: this.log.length, before, draft: draftOf(indexes, options), publishedAtMs })
   }
 
-  async publish(indexes: Indexes, options: Partial<ReleaseDraft> = {}, roots: Release['roots'] = []): Promise<ComposedRelease> {
+  async publish(
+    indexes: Indexes,
+    options: Partial<ReleaseDraft> = {},
+    roots: Release['roots'] = [],
+  ): Promise<ComposedRelease> {
     const composed = await this.compose(indexes, options)
     await this.log.append(composed, Promise.resolve(roots))
     await this.history.advance()

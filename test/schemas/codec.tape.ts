@@ -40,13 +40,17 @@ const encodable = fc.record({
   maybe: fc.option(fc.array(fc.option(fc.string({ unit: 'binary-ascii', maxLength: 4 })), { maxLength: 3 })),
 })
 
-const decoding = <T>(codec: Codec<T>, ...octets: number[]): string => refusalOf(() => decodeRecord(codec, Buffer.of(...octets)))
+const decoding = <T>(codec: Codec<T>, ...octets: number[]): string =>
+  refusalOf(() => decodeRecord(codec, Buffer.of(...octets)))
 
 test('codec: any value → decodes to what was encoded', (t) => {
   fc.assert(
     fc.property(encodable, (value) => {
       const decoded = decodeRecord(everything, encodeRecord(everything, value))
-      return encodeRecord(everything, decoded).equals(encodeRecord(everything, value)) && fc.stringify(decoded) === fc.stringify({ ...value })
+      return (
+        encodeRecord(everything, decoded).equals(encodeRecord(everything, value)) &&
+        fc.stringify(decoded) === fc.stringify({ ...value })
+      )
     }),
     { numRuns: 300 },
   )
@@ -71,21 +75,27 @@ test('codec: any bytes → decoded to a value of exactly these bytes, or EVENT_I
 
 test('codec: a record with one octet changed, lost or added → the value of just these bytes, or EVENT_INVALID', (t) => {
   fc.assert(
-    fc.property(encodable, fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'cut', 'add'), (value, at, octet, how) => {
-      const record = encodeRecord(everything, value)
-      const place = at % record.byteLength
-      const bad =
-        how === 'cut'
-          ? record.subarray(0, place)
-          : how === 'add'
-            ? Buffer.concat([record, Buffer.of(octet)])
-            : Buffer.from(record.map((known, i) => (i === place ? octet : known)))
-      try {
-        return encodeRecord(everything, decodeRecord(everything, bad)).equals(bad)
-      } catch (error) {
-        return error instanceof FreshetError && error.code === 'EVENT_INVALID'
-      }
-    }),
+    fc.property(
+      encodable,
+      fc.nat(),
+      fc.nat({ max: 255 }),
+      fc.constantFrom('set', 'cut', 'add'),
+      (value, at, octet, how) => {
+        const record = encodeRecord(everything, value)
+        const place = at % record.byteLength
+        const bad =
+          how === 'cut'
+            ? record.subarray(0, place)
+            : how === 'add'
+              ? Buffer.concat([record, Buffer.of(octet)])
+              : Buffer.from(record.map((known, i) => (i === place ? octet : known)))
+        try {
+          return encodeRecord(everything, decodeRecord(everything, bad)).equals(bad)
+        } catch (error) {
+          return error instanceof FreshetError && error.code === 'EVENT_INVALID'
+        }
+      },
+    ),
     { numRuns: 1000 },
   )
   t.pass('1000 records')
@@ -107,8 +117,14 @@ test('codec: an integer beyond 2^53-1, a moment beyond 48 bits → EVENT_INVALID
   t.equal(decodeRecord(timeMs, encodeRecord(uint, TIME_MS_MAX)), TIME_MS_MAX)
   t.doesNotThrow(() => new Date(TIME_MS_MAX).toISOString(), 'the last moment can be shown')
   const late = encodeRecord(uint, TIME_MS_MAX + 1)
-  t.equal(refusalOf(() => decodeRecord(timeMs, late)), 'EVENT_INVALID')
-  t.equal(refusalOf(() => encodeRecord(timeMs, TIME_MS_MAX + 1)), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => decodeRecord(timeMs, late)),
+    'EVENT_INVALID',
+  )
+  t.equal(
+    refusalOf(() => encodeRecord(timeMs, TIME_MS_MAX + 1)),
+    'EVENT_INVALID',
+  )
   t.end()
 })
 
@@ -118,19 +134,35 @@ test('codec: truncated, or followed by more → EVENT_INVALID', (t) => {
   for (let end = 0; end < record.byteLength; end++) {
     if (refusalOf(() => decodeRecord(codec, record.subarray(0, end))) !== 'EVENT_INVALID') t.fail(`cut at ${end}`)
   }
-  t.equal(refusalOf(() => decodeRecord(codec, Buffer.concat([record, Buffer.of(0)]))), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => decodeRecord(codec, Buffer.concat([record, Buffer.of(0)]))),
+    'EVENT_INVALID',
+  )
   t.end()
 })
 
 test('codec: bounds of bytes, text and list → kept both ways, at the bound accepted', (t) => {
   t.equal(decodeRecord(bytes(3), encodeRecord(bytes(3), Buffer.alloc(3))).byteLength, 3)
-  t.equal(refusalOf(() => encodeRecord(bytes(3), Buffer.alloc(4))), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => encodeRecord(bytes(3), Buffer.alloc(4))),
+    'EVENT_INVALID',
+  )
   t.equal(decoding(bytes(3), 4, 0, 0, 0, 0), 'EVENT_INVALID')
-  t.equal(refusalOf(() => encodeRecord(text(3), 'äö')), 'EVENT_INVALID', 'the bound of a text is in bytes')
+  t.equal(
+    refusalOf(() => encodeRecord(text(3), 'äö')),
+    'EVENT_INVALID',
+    'the bound of a text is in bytes',
+  )
   t.deepEqual(decodeRecord(list(uint, 2), Buffer.of(2, 7, 8)), [7, 8])
   t.equal(decoding(list(uint, 2), 3, 7, 8, 9), 'EVENT_INVALID')
-  t.equal(refusalOf(() => encodeRecord(list(uint, 2), [1, 2, 3])), 'EVENT_INVALID')
-  t.equal(refusalOf(() => encodeRecord(fixed32, Buffer.alloc(31))), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => encodeRecord(list(uint, 2), [1, 2, 3])),
+    'EVENT_INVALID',
+  )
+  t.equal(
+    refusalOf(() => encodeRecord(fixed32, Buffer.alloc(31))),
+    'EVENT_INVALID',
+  )
   t.end()
 })
 

@@ -64,9 +64,17 @@ test('events: golden bytes of every version there ever was → decode to the sam
 })
 
 test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from there on', (t) => {
-  for (const number of [5, 12, 63]) t.equal(refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))), 'VERSION_UNSUPPORTED')
+  for (const number of [5, 12, 63])
+    t.equal(
+      refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))),
+      'VERSION_UNSUPPORTED',
+    )
   for (const number of [64, 200, 255]) t.equal(decodeEvent(Buffer.of(number, 9, 1, 2, 3)), null)
-  t.equal(refusalOf(() => expectEvent('release', decodeEvent(Buffer.of(64, 1)), 3)), 'EVENT_INVALID', 'nor is it a release')
+  t.equal(
+    refusalOf(() => expectEvent('release', decodeEvent(Buffer.of(64, 1)), 3)),
+    'EVENT_INVALID',
+    'nor is it a release',
+  )
   t.end()
 })
 
@@ -75,14 +83,21 @@ test('events: another version of a known type → VERSION_UNSUPPORTED', (t) => {
     for (const version of [0, 2, 255]) {
       const block = Buffer.from(encoded[type] as Buffer)
       block[1] = version
-      t.equal(refusalOf(() => decodeEvent(block)), 'VERSION_UNSUPPORTED', `${type} ${version}`)
+      t.equal(
+        refusalOf(() => decodeEvent(block)),
+        'VERSION_UNSUPPORTED',
+        `${type} ${version}`,
+      )
     }
   }
   t.end()
 })
 
 test('events: a type where another is expected → EVENT_INVALID', (t) => {
-  t.equal(refusalOf(() => expectEvent('genesis', SAMPLES.heartbeat, 0)), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => expectEvent('genesis', SAMPLES.heartbeat, 0)),
+    'EVENT_INVALID',
+  )
   t.equal(expectEvent('heartbeat', SAMPLES.heartbeat, 0), SAMPLES.heartbeat)
   t.end()
 })
@@ -106,20 +121,40 @@ test('events: any block of any known type → decodes to exactly these bytes, or
 })
 
 test('events: too short, too long, a count of no stanza → EVENT_INVALID', (t) => {
-  t.equal(refusalOf(() => decodeEvent(Buffer.alloc(0))), 'EVENT_INVALID')
-  t.equal(refusalOf(() => decodeEvent(Buffer.of(2))), 'EVENT_INVALID')
-  t.equal(refusalOf(() => decodeEvent(Buffer.alloc(EVENT_BYTES_MAX + 1, 64))), 'EVENT_INVALID', 'even one to skip')
+  t.equal(
+    refusalOf(() => decodeEvent(Buffer.alloc(0))),
+    'EVENT_INVALID',
+  )
+  t.equal(
+    refusalOf(() => decodeEvent(Buffer.of(2))),
+    'EVENT_INVALID',
+  )
+  t.equal(
+    refusalOf(() => decodeEvent(Buffer.alloc(EVENT_BYTES_MAX + 1, 64))),
+    'EVENT_INVALID',
+    'even one to skip',
+  )
   const large = { ...SAMPLES.stanzas, compressed: Buffer.alloc(EVENT_BYTES_MAX - 4) }
-  t.equal(refusalOf(() => encodeEvent(large)), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => encodeEvent(large)),
+    'EVENT_INVALID',
+  )
   const idle = { ...SAMPLES.release, indexes: [{ ...SAMPLES.release.indexes[0], script: [{ op: 'keep', count: 0 }] }] }
-  t.equal(refusalOf(() => decodeEvent(encodeEvent(idle as never))), 'EVENT_INVALID')
+  t.equal(
+    refusalOf(() => decodeEvent(encodeEvent(idle as never))),
+    'EVENT_INVALID',
+  )
   t.end()
 })
 
 test('events: a moment that no clock can show → EVENT_INVALID, not an exception where it is shown', (t) => {
   for (const field of ['publishedAtMs', 'releasedAtMs', 'validUntilMs']) {
     const late = { ...SAMPLES.release, [field]: TIME_MS_MAX + 1 }
-    t.equal(refusalOf(() => encodeEvent(late)), 'EVENT_INVALID', field)
+    t.equal(
+      refusalOf(() => encodeEvent(late)),
+      'EVENT_INVALID',
+      field,
+    )
   }
   t.end()
 })

@@ -48,7 +48,11 @@ test('journal facts: golden bytes of every version there ever was → decode to 
 
 test('journal facts: an unknown type or version → VERSION_UNSUPPORTED', (t) => {
   for (const block of [Buffer.alloc(0), Buffer.of(1), Buffer.of(0, 1), Buffer.of(200, 1), Buffer.of(1, 2)]) {
-    t.equal(refusalOf(() => decodeFact(block)), 'VERSION_UNSUPPORTED', block.toString('hex'))
+    t.equal(
+      refusalOf(() => decodeFact(block)),
+      'VERSION_UNSUPPORTED',
+      block.toString('hex'),
+    )
   }
   t.end()
 })

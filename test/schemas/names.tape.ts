@@ -16,7 +16,12 @@ test('channel name: what suites are called → accepted', (t) => {
 
 test('channel name: paths, capitals, blanks, more than 64 → CHANNEL_NAME_INVALID', (t) => {
   const bad = ['', '.', '..', '-a', '.a', 'a/b', 'a\\b', 'A', 'ä', 'a b', 'a@1', 'a\n', 'a\0', 'x'.repeat(65)]
-  for (const name of bad) t.equal(refusalOf(() => requireChannelName(name)), 'CHANNEL_NAME_INVALID', JSON.stringify(name))
+  for (const name of bad)
+    t.equal(
+      refusalOf(() => requireChannelName(name)),
+      'CHANNEL_NAME_INVALID',
+      JSON.stringify(name),
+    )
   t.end()
 })
 
@@ -43,7 +48,15 @@ test('units: 32 bytes → 64 lower-case digits, of a view only its own bytes', (
 })
 
 test('units: anything but 64 lower-case digits → no digest', (t) => {
-  for (const text of ['', 'ab', 'A'.repeat(64), 'g'.repeat(64), 'a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(64)}\n`]) {
+  for (const text of [
+    '',
+    'ab',
+    'A'.repeat(64),
+    'g'.repeat(64),
+    'a'.repeat(63),
+    'a'.repeat(65),
+    `${'a'.repeat(64)}\n`,
+  ]) {
     t.equal(parseDigest(text), null, JSON.stringify(text))
   }
   t.end()
@@ -58,7 +71,12 @@ test('artifact: any size → the pieces cover it exactly, all but the last of fu
     fc.property(fc.integer({ min: 1, max: 100 * PIECE_BYTES }), (byteLength) => {
       const sizes = Array.from({ length: pieceCount(byteLength) }, (_, i) => pieceByteLength(byteLength, i))
       const last = sizes.pop() ?? 0
-      return last > 0 && last <= PIECE_BYTES && sizes.every((size) => size === PIECE_BYTES) && sizes.length * PIECE_BYTES + last === byteLength
+      return (
+        last > 0 &&
+        last <= PIECE_BYTES &&
+        sizes.every((size) => size === PIECE_BYTES) &&
+        sizes.length * PIECE_BYTES + last === byteLength
+      )
     }),
   )
   t.end()

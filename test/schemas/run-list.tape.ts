@@ -36,7 +36,10 @@ test('run list: any two lists of runs → the difference of their sets, each sta
 })
 
 test('run list: the arguments → not changed', (t) => {
-  const before = Object.freeze([Object.freeze({ block: 1, first: 5, count: 2 }), Object.freeze({ block: 1, first: 0, count: 9 })])
+  const before = Object.freeze([
+    Object.freeze({ block: 1, first: 5, count: 2 }),
+    Object.freeze({ block: 1, first: 0, count: 9 }),
+  ])
   t.deepEqual(differenceOfRuns(before, before), { added: [], removed: [] })
   t.end()
 })

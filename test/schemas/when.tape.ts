@@ -30,9 +30,25 @@ test('when: ISO 8601 in its lengths, with and without zone → UTC where none is
 })
 
 test('when: a day that does not exist, spaces, signs, a number too long → USAGE', (t) => {
-  const bad = ['', ' ', '#', '-1', '1.5', '12 ', '1234567890', '2024-13-01', '2024-05-01T25:00', '20241301T000000Z', '2023-02-29']
+  const bad = [
+    '',
+    ' ',
+    '#',
+    '-1',
+    '1.5',
+    '12 ',
+    '1234567890',
+    '2024-13-01',
+    '2024-05-01T25:00',
+    '20241301T000000Z',
+    '2023-02-29',
+  ]
   for (const text of [...bad, '2024-05-01 12:00', '+tag', 'tag/..', '@', 't'.repeat(65)]) {
-    t.equal(refusalOf(() => parseWhen(text)), 'USAGE', JSON.stringify(text))
+    t.equal(
+      refusalOf(() => parseWhen(text)),
+      'USAGE',
+      JSON.stringify(text),
+    )
   }
   t.end()
 })

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
 import { decodeEvent } from '../../schemas/events.ts'
 import { IN_RELEASE_BYTES_MAX, INDEXES_MAX, STANZAS_BLOCK_BYTES_MAX } from '../../schemas/limits.ts'
-import { isUnchanged, type ComposedRelease } from '../../store/compose-release.ts'
+import { composeRelease, isUnchanged, type ComposedRelease } from '../../store/compose-release.ts'
 import { Snapshot } from '../../store/snapshot.ts'
 import { ALL, draftOf, type Indexes, inReleaseOf, MAIN, stanza, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
@@ -13,7 +13,9 @@ const [A1, A2, B1, C1] = [stanza('aa', '1'), stanza('aa', '2'), stanza('bb', '1'
 
 /** Texts that a release brings, over all of its blocks. */
 function stanzasIn({ blocks }: ComposedRelease): number {
-  return blocks.map((block) => decodeEvent(block)).reduce((sum, event) => sum + (event?.type === 'stanzas' ? event.byteLengths.length : 0), 0)
+  return blocks
+    .map((block) => decodeEvent(block))
+    .reduce((sum, event) => sum + (event?.type === 'stanzas' ? event.byteLengths.length : 0), 0)
 }
 
 /** Every release there is, read back from the log. */
@@ -21,7 +23,9 @@ async function readBack(channel: TestChannel): Promise<Indexes[]> {
   const found: Indexes[] = []
   for (const { number } of channel.history.releases) {
     const snapshot = await Snapshot.open(channel.log, channel.files, await channel.history.plan(number))
-    const entries = snapshot.indexes.map(async ({ path, filePath }) => [path, await readFile(filePath, 'utf8')] as const)
+    const entries = snapshot.indexes.map(
+      async ({ path, filePath }) => [path, await readFile(filePath, 'utf8')] as const,
+    )
     found.push(Object.fromEntries(await Promise.all(entries)))
     await snapshot.close()
   }
@@ -29,7 +33,10 @@ async function readBack(channel: TestChannel): Promise<Indexes[]> {
 }
 
 /** Publishes all, reads all back. @returns how many texts each release brought, and what it says came and went. */
-async function publishAll(t: Assert, ...releases: Indexes[]): Promise<{ texts: number; added: number; removed: number }[]> {
+async function publishAll(
+  t: Assert,
+  ...releases: Indexes[]
+): Promise<{ texts: number; added: number; removed: number }[]> {
   const channel = await TestChannel.create(t)
   const composed = []
   for (const indexes of releases) composed.push(await channel.publish(indexes))
@@ -39,7 +46,14 @@ async function publishAll(t: Assert, ...releases: Indexes[]): Promise<{ texts: n
 
 test('compose release: stanzas that come, go, change, move and return → only new texts are stored', async (t) => {
   t.alike(
-    await publishAll(t, { [MAIN]: A1 + B1 + C1 }, { [MAIN]: C1 + A2 + B1 }, { [MAIN]: B1 + A2 + C1 }, { [MAIN]: A2 }, { [MAIN]: C1 + A2 }),
+    await publishAll(
+      t,
+      { [MAIN]: A1 + B1 + C1 },
+      { [MAIN]: C1 + A2 + B1 },
+      { [MAIN]: B1 + A2 + C1 },
+      { [MAIN]: A2 },
+      { [MAIN]: C1 + A2 },
+    ),
     [
       { texts: 3, added: 3, removed: 0 },
       { texts: 1, added: 1, removed: 1 },
@@ -59,13 +73,33 @@ test('compose release: a stanza in two indexes, and twice in one → stored once
 })
 
 test('compose release: index files that come and go, change places, are empty or blank → given back', async (t) => {
-  const releases = [{ [MAIN]: A1 }, { [ALL]: B1, [MAIN]: A1, [ARM]: '' }, { [MAIN]: '\n', [ARM]: '\n\n' }, { [ARM]: B1 + A1 }, { [ARM]: '' }]
+  const releases = [
+    { [MAIN]: A1 },
+    { [ALL]: B1, [MAIN]: A1, [ARM]: '' },
+    { [MAIN]: '\n', [ARM]: '\n\n' },
+    { [ARM]: B1 + A1 },
+    { [ARM]: '' },
+  ]
   const told = await publishAll(t, ...releases)
-  t.alike(told.map(({ added, removed }) => [added, removed]), [[1, 0], [1, 0], [0, 2], [2, 0], [0, 2]])
+  t.alike(
+    told.map(({ added, removed }) => [added, removed]),
+    [
+      [1, 0],
+      [1, 0],
+      [0, 2],
+      [2, 0],
+      [0, 2],
+    ],
+  )
 })
 
 test('compose release: blank lines at the beginning, at the end and in between → given back', async (t) => {
-  await publishAll(t, { [MAIN]: `\n\n${A1}\n\n${B1.trimEnd()}` }, { [MAIN]: `${A1}\n\n${B1}\n` }, { [MAIN]: `\n\n${A1}${B1.trimEnd()}\n` })
+  await publishAll(
+    t,
+    { [MAIN]: `\n\n${A1}\n\n${B1.trimEnd()}` },
+    { [MAIN]: `${A1}\n\n${B1}\n` },
+    { [MAIN]: `\n\n${A1}${B1.trimEnd()}\n` },
+  )
 })
 
 test('compose release: more text than one block takes, a stanza larger than a block → several, each within its bound', async (t) => {
@@ -105,11 +139,18 @@ test('compose release: a version with other bytes → VERSION_REUSE where the pu
   const channel = await TestChannel.create(t)
   const rebuilt = stanza('aa', '1', { content: 'rebuilt' })
   await channel.publish({ [MAIN]: A1 + B1 })
-  const options = { refuseVersionReuse: true }
+  const options = { ownRelease: true }
   t.is(await codeOf(channel.compose({ [MAIN]: rebuilt + B1 }, options)), 'VERSION_REUSE')
   t.is(await codeOf(channel.compose({ [MAIN]: B1, [ALL]: rebuilt }, options)), 'VERSION_REUSE', 'wherever it stands')
-  t.is(await codeOf(channel.compose({ [MAIN]: stanza('aa', '1', { section: 'web' }) + B1 }, options)), 'accepted', 'same bytes')
-  t.is(await codeOf(channel.compose({ [MAIN]: stanza('aa', '1', { architecture: 'arm64' }) + A1 }, options)), 'accepted')
+  t.is(
+    await codeOf(channel.compose({ [MAIN]: stanza('aa', '1', { section: 'web' }) + B1 }, options)),
+    'accepted',
+    'same bytes',
+  )
+  t.is(
+    await codeOf(channel.compose({ [MAIN]: stanza('aa', '1', { architecture: 'arm64' }) + A1 }, options)),
+    'accepted',
+  )
   t.is((await channel.compose({ [MAIN]: rebuilt + B1 })).release.number, 2)
   t.is(channel.log.length, 4, 'nothing of this was written')
 })
@@ -118,8 +159,12 @@ test('compose release: a clock set back → published after the release before a
   const channel = await TestChannel.create(t)
   await channel.publish({ [MAIN]: A1 })
   const before = { plan: await channel.history.plan(1), bytes: new Map([[MAIN, Buffer.from(A1)]]) }
-  const { composeRelease } = await import('../../store/compose-release.ts')
-  const composed = await composeRelease({ base: channel.log.length, before, draft: draftOf({ [MAIN]: A2 }), publishedAtMs: 5 })
+  const composed = await composeRelease({
+    base: channel.log.length,
+    before,
+    draft: draftOf({ [MAIN]: A2 }),
+    publishedAtMs: 5,
+  })
   t.is(composed.release.publishedAtMs, before.plan.release.publishedAtMs + 1)
 })
 
@@ -127,7 +172,9 @@ test('compose release: bad text, too many indexes, a huge InRelease → refused 
   const channel = await TestChannel.create(t)
   t.is(await codeOf(channel.compose({ [MAIN]: 'Version: 1\n\n' })), 'STANZA_NO_PACKAGE')
   t.is(await codeOf(channel.compose({ [MAIN]: A1.replace('pool/', '../pool/') })), 'FILENAME_UNSAFE')
-  const many = Object.fromEntries(Array.from({ length: INDEXES_MAX + 1 }, (_, i) => [`c${i}/binary-amd64/Packages`, '']))
+  const many = Object.fromEntries(
+    Array.from({ length: INDEXES_MAX + 1 }, (_, i) => [`c${i}/binary-amd64/Packages`, '']),
+  )
   t.is(await codeOf(channel.compose(many)), 'EVENT_INVALID')
   const inRelease = Buffer.alloc(IN_RELEASE_BYTES_MAX + 1)
   t.is(await codeOf(channel.compose({ [MAIN]: A1 }, { inRelease })), 'EVENT_INVALID')

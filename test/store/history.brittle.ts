@@ -38,10 +38,16 @@ const script = (...ops: Release['indexes'][number]['script']): Pick<Release, 'in
 test('history: releases of a log → read once, in order, and again from the start by another reader', async (t) => {
   const { channel, next } = await twoReleases(t)
   await channel.appendRaw(next)
-  t.alike((await channel.history.advance()).map(({ number }) => number), [3])
+  t.alike(
+    (await channel.history.advance()).map(({ number }) => number),
+    [3],
+  )
   t.alike(await channel.history.advance(), [])
   const reader = new History(channel.log)
-  t.alike((await reader.advance()).map(({ number }) => number), [1, 2, 3])
+  t.alike(
+    (await reader.advance()).map(({ number }) => number),
+    [1, 2, 3],
+  )
   t.alike(reader.releases, channel.history.releases)
   t.alike(await reader.plan(3), await channel.history.plan(3))
 })
@@ -51,7 +57,10 @@ test('history: asked twice at once → every release once', async (t) => {
   const reader = new History(channel.log)
   const [first, second] = await Promise.all([reader.advance(), reader.advance()])
   t.alike([first.length, second.length], [2, 0])
-  t.alike(reader.releases.map(({ number }) => number), [1, 2])
+  t.alike(
+    reader.releases.map(({ number }) => number),
+    [1, 2],
+  )
 })
 
 const HOSTILE: Readonly<Record<string, (next: Release) => Release>> = {
@@ -61,14 +70,22 @@ const HOSTILE: Readonly<Record<string, (next: Release) => Release>> = {
   'number 1 and no predecessor': (next) => ({ ...next, number: 1, previous: null }),
   'no predecessor': (next) => ({ ...next, previous: null }),
   'another hash for the one before': (next) => ({ ...next, previous: { block: NEWEST, hash: Buffer.alloc(32) } }),
-  'the right hash at another block': (next) => ({ ...next, previous: { ...(next.previous as { hash: Buffer }), block: 3 } }),
+  'the right hash at another block': (next) => ({
+    ...next,
+    previous: { ...(next.previous as { hash: Buffer }), block: 3 },
+  }),
   'itself as predecessor': (next) => ({ ...next, previous: { ...(next.previous as { hash: Buffer }), block: NEXT } }),
-  'a predecessor from the future': (next) => ({ ...next, previous: { ...(next.previous as { hash: Buffer }), block: 99 } }),
+  'a predecessor from the future': (next) => ({
+    ...next,
+    previous: { ...(next.previous as { hash: Buffer }), block: 99 },
+  }),
   'a script that stops early': (next) => ({ ...next, ...script({ op: 'keep', count: 1 }) }),
   'a script that goes too far': (next) => ({ ...next, ...script({ op: 'keep', count: 3 }) }),
   'a script for an index that is new': (next) => ({
     ...next,
-    indexes: [{ path: 'main/binary-arm64/Packages', byteLength: 1, digest: sha256(''), script: [{ op: 'keep', count: 2 }] }],
+    indexes: [
+      { path: 'main/binary-arm64/Packages', byteLength: 1, digest: sha256(''), script: [{ op: 'keep', count: 2 }] },
+    ],
   }),
   'an insert from the future': (next) => ({
     ...next,
@@ -136,7 +153,10 @@ test('history: unknown events that may be skipped, and a heartbeat, at the end �
   const heartbeat = { type: 'heartbeat', atMs: 1, validUntilMs: 2, releaseBlock: NEXT } as const
   await channel.appendRaw(encodeEvent(heartbeat), Buffer.from([200, 1]))
   t.is(await channel.log.newestReleaseBlock(), NEXT)
-  t.alike((await channel.history.advance()).map(({ number }) => number), [3])
+  t.alike(
+    (await channel.history.advance()).map(({ number }) => number),
+    [3],
+  )
   await channel.appendRaw(encodeEvent({ ...heartbeat, releaseBlock: NEWEST }))
   t.is(await codeOf(channel.history.advance()), 'accepted', 'a heartbeat that names no newer release brings nothing')
   await channel.appendRaw(encodeEvent({ ...heartbeat, releaseBlock: NEXT + 1 }))

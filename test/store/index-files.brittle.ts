@@ -53,7 +53,7 @@ async function publish(t: Assert, contents: readonly Buffer[]): Promise<Publishe
       validUntilMs: null,
       indexes: [{ path: PATH, bytes }],
       artifacts: [],
-      refuseVersionReuse: false,
+      ownRelease: false,
       close: async () => {},
     }
     const composed = await composeRelease({ base: log.length, before, draft, publishedAtMs: i + 1 })

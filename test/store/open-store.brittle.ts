@@ -56,12 +56,12 @@ test('store: a folder that cannot be one → IO_ERROR', async (t) => {
 
 test('store: a sync that fails at opening → the error, and the lock is given back', async (t) => {
   const directory = join(await scratchFolder(t), 'store')
-  const { sync } = Store.prototype
+  const whole = Object.getOwnPropertyDescriptor(Store.prototype, 'sync') as PropertyDescriptor
   Store.prototype.sync = () => Promise.reject(new FreshetError('IO_ERROR', 'fsync failed'))
   try {
     t.is(await codeOf(Store.open(directory)), 'IO_ERROR')
   } finally {
-    Store.prototype.sync = sync
+    Object.defineProperty(Store.prototype, 'sync', whole)
   }
   await openStore(t, directory)
 })

@@ -52,7 +52,10 @@ test('package index: another stanza of the same version → the range goes on', 
 })
 
 test('package index: one package in two indexes with different words → there as long as one of them has it', async (t) => {
-  const [one, other] = [stanza('aa', '1', { architecture: 'all' }), stanza('aa', '1', { architecture: 'all', section: 'web' })]
+  const [one, other] = [
+    stanza('aa', '1', { architecture: 'all' }),
+    stanza('aa', '1', { architecture: 'all', section: 'web' }),
+  ]
   const { index } = await published(
     t,
     { [MAIN]: one, [ALL]: B1 },
@@ -104,7 +107,11 @@ test('package index: releases by number → where they stand and when they were 
 })
 
 /** What the release changed, found in the log alone: places that came and went, per package. */
-async function changesFromLog(channel: TestChannel, before: SnapshotPlan | null, after: SnapshotPlan): Promise<IndexChanges> {
+async function changesFromLog(
+  channel: TestChannel,
+  before: SnapshotPlan | null,
+  after: SnapshotPlan,
+): Promise<IndexChanges> {
   const placesOf = async (plan: SnapshotPlan | null): Promise<Map<string, AddedPackage>> => {
     const places = new Map<string, AddedPackage>()
     for (const { runs } of plan?.indexes ?? []) {
@@ -130,7 +137,8 @@ async function changesFromLog(channel: TestChannel, before: SnapshotPlan | null,
 async function entriesOf(core: Hypercore): Promise<string[]> {
   const bee = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
   const entries: string[] = []
-  for await (const { key, value } of bee.createReadStream()) entries.push(`${key.toString('latin1')} = ${value.toString('hex')}`)
+  for await (const { key, value } of bee.createReadStream())
+    entries.push(`${key.toString('latin1')} = ${value.toString('hex')}`)
   return entries
 }
 

@@ -9,7 +9,17 @@ import { INDEX_FILES_MAX } from '../../schemas/limits.ts'
 import { digestHex } from '../../schemas/units.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Snapshot } from '../../store/snapshot.ts'
-import { type Indexes, inReleaseOf, MAIN, ALL, PUBLISHED_AT_MS, scratchFolder, sha256, stanza, TestChannel } from '../helpers/channel.ts'
+import {
+  type Indexes,
+  inReleaseOf,
+  MAIN,
+  ALL,
+  PUBLISHED_AT_MS,
+  scratchFolder,
+  sha256,
+  stanza,
+  TestChannel,
+} from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
 const TEXT = stanza('aa', '1') + stanza('bb', '1')
@@ -59,7 +69,12 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
   }
   await channel.appendRaw(
     encodeEvent({ type: 'stanzas', byteLengths: lengths, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),
-    encodeEvent({ type: 'signedIndex', byteLength: inRelease.length, compressed: brotliCompressSync(inRelease), ...lies.signedIndex }),
+    encodeEvent({
+      type: 'signedIndex',
+      byteLength: inRelease.length,
+      compressed: brotliCompressSync(inRelease),
+      ...lies.signedIndex,
+    }),
     release,
   )
   await channel.history.advance()
@@ -74,7 +89,7 @@ test('snapshot: an honest log in this form → opened, so that the lies below ar
   t.is(await readFile(join(directory, digestHex(sha256(TEXT))), 'utf8'), TEXT)
 })
 
-const bomb = brotliCompressSync(Buffer.alloc(256 * MIB))
+const bomb = brotliCompressSync(Buffer.alloc(64 * MIB))
 const LIES: readonly { readonly what: string; readonly lies: Hostile; readonly code: string }[] = [
   { what: 'other text than promised', lies: { promised: { [MAIN]: TEXT.toUpperCase() } }, code: 'SNAPSHOT_MISMATCH' },
   { what: 'another size in the release than in InRelease', lies: { byteLength: 1 }, code: 'SNAPSHOT_MISMATCH' },
@@ -102,9 +117,21 @@ const LIES: readonly { readonly what: string; readonly lies: Hostile; readonly c
     lies: { stanzas: { byteLengths: [2 ** 53 - 1, 2 ** 53 - 1], compressed: brotliCompressSync(TEXT) } },
     code: 'EVENT_INVALID',
   },
-  { what: 'a block that is a bomb', lies: { stanzas: { byteLengths: [200, 200], compressed: bomb } }, code: 'EVENT_INVALID' },
-  { what: 'an InRelease that is a bomb', lies: { signedIndex: { byteLength: 500, compressed: bomb } }, code: 'EVENT_INVALID' },
-  { what: 'an InRelease of a gigabyte', lies: { signedIndex: { byteLength: 2 ** 30, compressed: bomb } }, code: 'EVENT_INVALID' },
+  {
+    what: 'a block that is a bomb',
+    lies: { stanzas: { byteLengths: [200, 200], compressed: bomb } },
+    code: 'EVENT_INVALID',
+  },
+  {
+    what: 'an InRelease that is a bomb',
+    lies: { signedIndex: { byteLength: 500, compressed: bomb } },
+    code: 'EVENT_INVALID',
+  },
+  {
+    what: 'an InRelease of a gigabyte',
+    lies: { signedIndex: { byteLength: 2 ** 30, compressed: bomb } },
+    code: 'EVENT_INVALID',
+  },
   {
     what: 'an InRelease that is no brotli',
     lies: { signedIndex: { byteLength: 100, compressed: Buffer.alloc(100, 7) } },
@@ -131,7 +158,9 @@ for (const { what, lies, code } of LIES) {
 
 test('snapshot: an index that InRelease does not name → SNAPSHOT_MISMATCH', async (t) => {
   const inRelease = inReleaseOf({ [ALL]: TEXT })
-  const channel = await hostile(t, { signedIndex: { byteLength: inRelease.length, compressed: brotliCompressSync(inRelease) } })
+  const channel = await hostile(t, {
+    signedIndex: { byteLength: inRelease.length, compressed: brotliCompressSync(inRelease) },
+  })
   t.is(await codeOf(opened(channel, channel.files)), 'SNAPSHOT_MISMATCH')
 })
 
@@ -139,7 +168,8 @@ test('snapshot: 2,000 packages over three releases → every file byte for byte,
   const channel = await TestChannel.create(t)
   const packages = (version: number): string =>
     Array.from({ length: 2000 }, (_, i) => stanza(`pkg${i}`, `${i % 7 < version ? version : 0}`)).join('')
-  for (const version of [1, 2, 3]) await channel.publish({ [MAIN]: packages(version), [ALL]: stanza('docs', String(version)) })
+  for (const version of [1, 2, 3])
+    await channel.publish({ [MAIN]: packages(version), [ALL]: stanza('docs', String(version)) })
   const { files } = await filesIn(t)
   for (const version of [3, 1, 2]) {
     const snapshot = await opened(channel, files, version)
@@ -147,7 +177,10 @@ test('snapshot: 2,000 packages over three releases → every file byte for byte,
     const [found] = await snapshot.byName('pkg0')
     t.is(found?.version, String(version))
     t.is((await snapshot.byFilename(found?.filename ?? ''))?.text.toString(), stanza('pkg0', String(version)))
-    t.alike((await snapshot.byName('docs')).map(({ ordinal }) => ordinal), [0])
+    t.alike(
+      (await snapshot.byName('docs')).map(({ ordinal }) => ordinal),
+      [0],
+    )
     t.alike([await snapshot.byName('none'), await snapshot.byFilename('pool/none.deb')], [[], null])
     await snapshot.close()
   }
@@ -213,7 +246,9 @@ test('index files: more than are kept → the oldest go, not those that a snapsh
   t.not(files.held(served), null)
   t.is(files.held(digests[1] as typeof served), null, 'the oldest of the others')
   release()
-  const [another] = [randomBytes(8)]
-  await files.store(digestHex(sha256(another)), another)
-  if (kept.length === INDEX_FILES_MAX) t.is(files.held(served), null, 'served no more')
+  for (let i = 0; files.held(served) !== null; i++) {
+    if (i > 20) return t.fail('it is kept although no snapshot serves it')
+    const content = randomBytes(8)
+    await files.store(digestHex(sha256(content)), content)
+  }
 })

@@ -44,7 +44,7 @@ test('deb-dir: packages of two architectures and all → one index each, `all` i
   t.is(release.date, Date.parse('2025-03-01T12:00:00Z'))
   t.is(draft.releasedAtMs, release.date)
   t.alike(release.architectures, ['amd64', 'arm64'])
-  t.ok(draft.refuseVersionReuse)
+  t.ok(draft.ownRelease)
   const again = await importDebDir({ ...options, directory })
   t.ok(again.inRelease.equals(draft.inRelease), 'equal files and time give equal bytes')
 })

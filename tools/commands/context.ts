@@ -52,9 +52,18 @@ export function contextOf(options: CommonOptions, onEvent: (value: unknown) => v
   }
 }
 
-/** Aborts on the first SIGINT or SIGTERM; a second one ends the process the hard way. */
+/** One Ctrl-C may arrive twice: from the terminal, and from the npm that started us. */
+const SAME_INTERRUPTION_MS = 1_000
+
+/** Aborts on SIGINT or SIGTERM; another one a while later ends the process the hard way. */
 function interruption(): AbortSignal {
   const abort = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
+  let firstAtMs: number | null = null
+  const onSignal = (): void => {
+    firstAtMs ??= performance.now()
+    if (performance.now() - firstAtMs > SAME_INTERRUPTION_MS) process.exit(130)
+    abort.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   return abort.signal
 }

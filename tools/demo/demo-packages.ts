@@ -54,7 +54,7 @@ export async function demoPackages(stage: Stage): Promise<DemoPackages> {
 
 /** Of all sizes between the bounds, or none when there are too few. Files that are broken or not ours to read are passed over. */
 async function findReal(architecture: string): Promise<string[]> {
-  const names = await readdir(APT_CACHE).catch(() => []) // no apt cache: packages are built
+  const names = await readdir(APT_CACHE).catch((): string[] => []) // no apt cache: packages are built
   const fitting: { path: string; size: number; program: boolean }[] = []
   const seen = new Set<string>()
   for (const file of names.toSorted()) {

@@ -31,6 +31,11 @@ export class Stage {
     this.#deadline = setTimeout(() => this.#end(`not done after ${STORY_MS_MAX / 1000} s`), STORY_MS_MAX)
   }
 
+  /** True once nothing is left of it. */
+  get cleared(): boolean {
+    return !existsSync(this.folder) && this.#closers.length === 0
+  }
+
   /** Aborts when the demo is to end early; the reason is an Error whose message says why. */
   get signal(): AbortSignal {
     return this.#abort.signal
@@ -49,7 +54,7 @@ export class Stage {
 
   /**
    * Tells `story` and clears away, however it ends.
-   * @throws what the story threw, or why it was ended, or what could not be cleared away.
+   * @throws what the story threw, or why it was ended.
    */
   async play<T>(story: () => Promise<T>): Promise<T> {
     const told = story()
@@ -62,7 +67,6 @@ export class Stage {
       clearTimeout(this.#deadline)
       await Promise.race([this.#clearAway(told), pause(CLOSE_MS_MAX, undefined, { ref: false })])
       rmSync(this.folder, { recursive: true, force: true })
-      if (existsSync(this.folder)) throw new Error(`${this.folder} could not be removed`)
     }
   }
 

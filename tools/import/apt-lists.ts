@@ -82,7 +82,7 @@ export async function importAptLists(options: AptListsOptions): Promise<ReleaseD
     validUntilMs: release.validUntil,
     indexes,
     artifacts: await findInCache(indexes, found.archives),
-    refuseVersionReuse: false,
+    ownRelease: false,
     close: async () => {},
   }
 }

@@ -89,7 +89,7 @@ export async function importAptRepo(options: AptRepoOptions): Promise<ReleaseDra
     validUntilMs: signed.release.validUntil,
     indexes,
     artifacts: local.artifacts,
-    refuseVersionReuse: false,
+    ownRelease: false,
     close: async () => await local.close(),
   }
 }

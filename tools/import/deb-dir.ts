@@ -79,7 +79,7 @@ export async function importDebDir(options: DebDirOptions): Promise<ReleaseDraft
     artifacts: packages.map(({ path, stanza: { digest, byteLength } }): LocalArtifact => {
       return { digest, byteLength, sourcePath: path, copy, strict: true }
     }),
-    refuseVersionReuse: true,
+    ownRelease: true,
     close: async () => {},
   }
 }
