@@ -7,7 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
-import { RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { startGateway } from '../protocols/gateway.ts'
@@ -61,6 +61,9 @@ export class Node {
   /** Why there is no session at the moment. */
   #outage: FreshetError = new FreshetError('STORE_FAILED', 'the node has not been opened')
   #gateway: Gateway | null = null
+  /** When a session was last opened after a failure, and how long to wait before the next try. */
+  #reopenedAtMs = Number.NEGATIVE_INFINITY
+  #reopenPauseMs = RETRY_PAUSE_MS_MIN
   readonly #stopped = new AbortController()
   /** One import at a time and channel. */
   readonly #publishing = new Map<KeyHex, Promise<unknown>>()
@@ -180,14 +183,19 @@ export class Node {
       .close()
       .catch((error: unknown) => this.#log(`closing the failed store: ${asFreshetError(error).message}`))
     const { signal } = this.#stopped
-    for (let pauseMs = RETRY_PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(2 * pauseMs, RETRY_PAUSE_MS_MAX / 4)) {
+    // A session that fails soon after it was opened would do so again at once: the pause goes on growing over it.
+    if (performance.now() - this.#reopenedAtMs > RETRY_PAUSE_MS_MAX) this.#reopenPauseMs = RETRY_PAUSE_MS_MIN
+    while (!signal.aborted) {
+      await pause(this.#reopenPauseMs, undefined, { signal }).catch(() => {}) // stopped: the loop condition sees it
+      this.#reopenPauseMs = Math.min(2 * this.#reopenPauseMs, REOPEN_PAUSE_MS_MAX)
+      if (signal.aborted) return
       try {
         this.#session = await this.#openSession()
+        this.#reopenedAtMs = performance.now()
         this.#log('the store is open again')
         return
       } catch (error) {
         this.#outage = asFreshetError(error)
-        await pause(pauseMs, undefined, { signal }).catch(() => {}) // stopped: the loop condition sees it
       }
     }
   }

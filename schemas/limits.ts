@@ -252,6 +252,12 @@ export const OPEN_SNAPSHOTS_MAX = 8
 export const RETRY_PAUSE_MS_MIN = 250
 /** Longest pause between two tries, in milliseconds. */
 export const RETRY_PAUSE_MS_MAX = 30_000
+/** Longest pause before a failed store is opened again, in milliseconds: space may return at any time. */
+export const REOPEN_PAUSE_MS_MAX = 8_000
+/** Blocks after the newest release that are looked through for it; a heartbeat names it, so honest logs need one step. */
+export const TRAILING_BLOCKS_MAX = 1_024
+/** Piece roots of all releases of one channel that are kept in memory: a hundred bytes each. */
+export const ROOTS_MAX = 2_000_000
 
 // Import
 /** One keyring. Debian's, with all its keys and their certifications, has 56 kB. */

@@ -15,23 +15,23 @@ import { asIoError } from './durable.ts'
  * @throws FreshetError DISK_FULL unless the reserve is still there after a write of `byteLength`; IO_ERROR.
  */
 export async function requireSpace(directory: string, byteLength: number, path = directory): Promise<void> {
-  const bytesFree = await freeBytes(directory)
+  const bytesFree = await freeBytes(directory).catch((error: unknown) => Promise.reject(asIoError(error, directory)))
   const bytesNeeded = byteLength + STORE_RESERVE_BYTES
   if (bytesFree >= bytesNeeded) return
   const message = `no space left to write ${path}: ${bytesFree} bytes are free, ${bytesNeeded} are needed`
   throw new FreshetError('DISK_FULL', message, { path, bytesFree, bytesNeeded })
 }
 
-/** Whether so little is left that a write which failed, and did not say why, failed for that. */
+/** Whether so little is left that a write which failed, and did not say why, failed for that. False where nobody can tell. */
 export async function isFull(directory: string): Promise<boolean> {
-  return (await freeBytes(directory)) < STORE_RESERVE_BYTES
+  try {
+    return (await freeBytes(directory)) < STORE_RESERVE_BYTES
+  } catch {
+    return false // the write's own error is the one to report
+  }
 }
 
 async function freeBytes(directory: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(directory)
-    return bavail * bsize
-  } catch (error) {
-    throw asIoError(error, directory)
-  }
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
 }

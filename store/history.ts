@@ -10,7 +10,8 @@ import type { Run } from '../schemas/edit-script.ts'
 import { decodeEvent, expectEvent } from '../schemas/events.ts'
 import type { Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { SNAPSHOT_PLANS_MAX, SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
+import { ROOTS_MAX, SNAPSHOT_PLANS_MAX, SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
+import { repositoryPathFault } from '../schemas/repository-path.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
@@ -94,6 +95,8 @@ export class History {
       const read = await this.#read(block, options)
       plan = foldRelease(plan, read)
       for (const { digest, piecesRoot } of read.release.roots) roots.set(digestHex(digest), piecesRoot)
+      if (this.#roots.size + roots.size > ROOTS_MAX)
+        throw linkError(block, `the channel has more than ${ROOTS_MAX} roots`)
     }
     this.#newest = plan
     for (const [digest, piecesRoot] of roots) this.#roots.set(digest, piecesRoot)
@@ -172,6 +175,8 @@ export class History {
     const release = expectEvent('release', decodeEvent(bytes), block)
     const { number, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock } = release
     if (signedIndexBlock >= block) throw linkError(block, 'the signed index stands after the release')
+    const fault = repositoryPathFault(suite)
+    if (fault !== null) throw linkError(block, `the suite ${fault}`)
     const hash = createHash('sha256').update(bytes).digest()
     return {
       release,

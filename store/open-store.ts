@@ -174,7 +174,7 @@ function openError(error: unknown, directory: string): FreshetError {
 async function writeError(error: unknown, directory: string): Promise<FreshetError> {
   const io = asIoError(error, directory)
   if (io.code === 'DISK_FULL') return io
-  if (await isFull(directory).catch(() => false)) {
+  if (await isFull(directory)) {
     return new FreshetError('DISK_FULL', `no space is left for ${directory}`, { path: directory }, error)
   }
   const message = error instanceof Error ? error.message : String(error)

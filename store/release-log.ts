@@ -9,7 +9,7 @@ import { id as idEncoding } from './identity.ts'
 import { decodeEvent, encodeEvent, expectEvent } from '../schemas/events.ts'
 import type { ChannelEvent, Genesis, Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { BLOCK_WAIT_MS } from '../schemas/limits.ts'
+import { BLOCK_WAIT_MS, TRAILING_BLOCKS_MAX } from '../schemas/limits.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { lintManifest } from './lint-manifest.ts'
@@ -148,10 +148,14 @@ export class ReleaseLog {
 
   /** Position of the newest release of the log, or null when there is none yet. */
   async newestReleaseBlock(): Promise<number | null> {
-    for (let block = this.core.length - 1; block > 0; block--) {
+    const lowest = Math.max(0, this.core.length - TRAILING_BLOCKS_MAX)
+    for (let block = this.core.length - 1; block > lowest; block--) {
       const event = await this.event(block)
       if (event?.type === 'release') return block
       if (event?.type === 'heartbeat') return event.releaseBlock === 0 ? null : event.releaseBlock
+    }
+    if (lowest > 0) {
+      throw new FreshetError('EVENT_INVALID', `no release among the last ${TRAILING_BLOCKS_MAX} blocks of ${this.id}`)
     }
     return null
   }

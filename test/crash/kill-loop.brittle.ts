@@ -2,7 +2,6 @@
  * kill -9 at any point: while a daemon starts, imports, follows or fetches. `CRASH_ROUNDS=200 npm test -- crash/kill-loop`
  * runs longer, `CRASH_SEED=N` repeats the kill points of a run.
  */
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import test, { type Assert } from 'brittle'
 import type { Channel } from '../../actors/channel.ts'

@@ -107,7 +107,7 @@ export class Victim {
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
     if (answer.type === 'started') this.gateway = answer.gateway
-    if (answer.type === 'error') waiting?.reject(new Error(`${answer.code}: ${answer.message}`))
+    if (answer.type === 'error') waiting?.reject(new Error(`${answer.code}: ${answer.message}\n${this.#stderr}`))
     else waiting?.resolve(answer.type === 'result' ? answer.result : null)
   }
 }

@@ -75,7 +75,7 @@ export async function raw(gateway: Gateway, text: string): Promise<string> {
   return await readAll(socket)
 }
 
-export async function readAll(socket: Socket): Promise<string> {
+async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   socket.on('error', () => undefined) // a reset is one of the ways to be refused
