@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import test, { type Assert } from 'brittle'
 import type { Channel } from '../../actors/channel.ts'
 import { pieceCount } from '../../schemas/artifact.ts'
-import { PIECE_BYTES } from '../../schemas/limits.ts'
+import { FETCH_GIVE_UP_MS, PIECE_BYTES } from '../../schemas/limits.ts'
 import { parseDigest, type DigestHex } from '../../schemas/units.ts'
 import { homeAt } from '../../store/home.ts'
 import { Pool } from '../../store/pool.ts'
@@ -29,6 +29,8 @@ const NETWORK_ROUNDS = 3
 const FOLLOW_KILLS = 3
 const READY_MS_MAX = 30_000
 const LOOK_AGAIN_MS = 5
+/** Attempts to fetch after the first. */
+const AGAIN_MAX = 3
 
 /** How long the operations that are killed take when they are not: kills are spread over that, and somewhat beyond. */
 class Usual {
@@ -227,6 +229,25 @@ async function fetchDeb(victim: Victim, { name, sha256: digest }: ExpectedDeb): 
   if (files[0]?.sha256 !== digest) throw new Error(`another ${name} was fetched`)
 }
 
+/**
+ * For a daemon that nobody kills. A publisher that has not yet noticed that the connection of a killed daemon is dead may turn
+ * its successor away for some seconds; whoever asks for a file is told so, and asks again.
+ * @returns how often that was needed.
+ */
+async function fetchPatiently(victim: Victim, deb: ExpectedDeb): Promise<number> {
+  for (let again = 0; ; again++) {
+    try {
+      await fetchDeb(victim, deb)
+      return again
+    } catch (error) {
+      const { peers } = await victim.call<{ peers: number }>('status')
+      if (again === AGAIN_MAX || !String(error).includes('ARTIFACT_UNAVAILABLE'))
+        throw new Error(`${peers} peers`, { cause: error })
+      console.log(`# unavailable with ${peers} peers`)
+    }
+  }
+}
+
 async function isReady(victim: Victim, release: number): Promise<void> {
   for (const deadlineAtMs = performance.now() + READY_MS_MAX; performance.now() < deadlineAtMs;) {
     const { channels } = await victim.call<{ channels: { release: number }[] }>('status')
@@ -254,7 +275,7 @@ test(`kill -9 of a follower: ${KILLS} times → it keeps what it said it has, an
   const promises = new Promises(t, id)
   const finished = new Map<string, ExpectedDeb>()
 
-  let [killed, release, resumed] = [0, 0, 0]
+  let [killed, release, resumed, turnedAway] = [0, 0, 0, 0]
   while (killed < KILLS) {
     await repository.advance()
     release += 1
@@ -295,7 +316,7 @@ test(`kill -9 of a follower: ${KILLS} times → it keeps what it said it has, an
     await promises.check(victim, [promises.newest], false)
     await isReady(victim, release)
     promises.acknowledge(release, repository.debs)
-    await fetchDeb(victim, large)
+    turnedAway += await fetchPatiently(victim, large)
     finished.set(large.sha256, large)
     const again = before.filter(({ key, bytes }) => served.get(key) !== bytes)
     if (again.length > 0) t.fail(`${again.length} pieces that were held were fetched again`)
@@ -305,5 +326,6 @@ test(`kill -9 of a follower: ${KILLS} times → it keeps what it said it has, an
   await promises.check(victim, [...promises.releases.keys()], false)
   t.is(promises.newest, release)
   t.comment(`${killed} kills, ${release} releases, ${finished.size} artifacts, ${resumed} fetches resumed`)
+  t.comment(`${turnedAway} times no peer was there for ${FETCH_GIVE_UP_MS / 1000} s`)
   t.ok(resumed > 0 || KILLS < 10, 'some fetches were cut off between two pieces')
 })
