@@ -17,7 +17,7 @@ const RUNNERS: Readonly<Record<Runner, string>> = {
 }
 /** Processes at once. Tests of networks and disks wait more than they compute, but their deadlines are real. */
 const JOBS_MAX = 2
-const JOB_MS_MAX = 300_000
+const JOB_MS_MAX = 900_000
 /** Characters of one process's output that are kept; the rest is dropped, and then the closing line is missing. */
 const OUTPUT_CHARACTERS_MAX = 16 * 1024 * 1024
 /** Lines shown of the failed asserts of one process. */
