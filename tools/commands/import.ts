@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import type { PublishResult } from '../../actors/ports/publish-release.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
@@ -22,15 +23,9 @@ interface ImportOptions extends CommonOptions {
   readonly allowExpired: boolean
 }
 
-interface ImportResult {
+interface ImportResult extends PublishResult {
   readonly channel: string
   readonly id: string
-  readonly release: number
-  readonly added: number
-  readonly removed: number
-  readonly bytes: number
-  readonly artifacts: number
-  readonly passedOver: number
   readonly suite: string
   readonly components: readonly string[]
 }
