@@ -293,14 +293,14 @@ export class Session {
     if (this.store.failure === null && this.#closing === null) this.options.onFailure(failure)
   }
 
+  /** Every part is closed, whatever the others do: a store that stays open keeps its lock, and no session could follow. */
   async #close(): Promise<void> {
     for (const { actor } of this.#followed.values()) actor.stop()
     this.fetches.close()
-    await this.network?.close()
-    for (const { channel } of this.#followed.values()) await channel.close()
-    await this.pool.close()
-    await this.#journal.close()
-    await this.store.close()
+    const parts = [this.network, ...this.channels, this.pool, this.#journal, this.store]
+    const errors: unknown[] = []
+    for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
+    if (errors.length > 0) throw errors[0]
   }
 }
 

@@ -9,8 +9,8 @@
  *
  * Written by the publisher in the same atom as the release that binds it (its length and tree hash stand in the release
  * block). Derived: an auditor rebuilds it from the log and compares. What lives goes by bucket because a put costs some 130
- * bytes and 40 microseconds whatever it holds: a key for each of 63,440 packages and digests made the index the slowest part of
- * a first import. What has left goes by name, so that buckets stay small however long the history.
+ * bytes and 40 microseconds whatever it holds: a key for each of 63,440 packages made the index the slowest part of a first
+ * import. What has left goes by name, so that buckets stay small however long the history.
  */
 import { createHash } from 'node:crypto'
 import type Hypercore from 'hypercore'

@@ -41,6 +41,18 @@ async function packagesAt(node: TestNode, channel: string, suite = 'demo'): Prom
 const versionIn = (packages: string, name: string): string | undefined =>
   new RegExp(`^Package: ${name}\nVersion: (.*)$`, 'm').exec(packages)?.[1]
 
+/** A publisher with one release of package aa 1, and a follower that serves it. */
+async function followed(t: Assert) {
+  const network = await privateNetwork(t)
+  const publisher = await network.node()
+  const id = await publisher.createChannel('demo')
+  await publish(t, publisher, { aa: '1' })
+  const follower = await network.node()
+  await follower.call('follow', { id })
+  await follower.announced(1)
+  return { publisher, follower, id }
+}
+
 test('follow: two releases → each is pushed and announced with what it changed', MINUTE, async (t) => {
   const network = await privateNetwork(t)
   const publisher = await network.node()
@@ -77,13 +89,7 @@ test('follow: two releases → each is pushed and announced with what it changed
 })
 
 test('follow: an offline follower → catches up after a restart, in one step', MINUTE, async (t) => {
-  const network = await privateNetwork(t)
-  const publisher = await network.node()
-  const id = await publisher.createChannel('demo')
-  await publish(t, publisher, { aa: '1' })
-  const follower = await network.node()
-  await follower.call('follow', { id })
-  await follower.announced(1)
+  const { publisher, follower } = await followed(t)
   await follower.stop()
   await publish(t, publisher, { aa: '2' })
   await publish(t, publisher, { aa: '3' })
@@ -184,13 +190,7 @@ test(
   'follow: a publisher restored to an older state → takes the rest over from its follower, and no fork',
   MINUTE,
   async (t) => {
-    const network = await privateNetwork(t)
-    const publisher = await network.node()
-    const id = await publisher.createChannel('demo')
-    await publish(t, publisher, { aa: '1' })
-    const follower = await network.node()
-    await follower.call('follow', { id })
-    await follower.announced(1)
+    const { publisher, follower, id } = await followed(t)
     const key = await publisher.node.signingKey('demo')
     await publisher.stop()
     const aside = await scratchFolder(t)
@@ -296,13 +296,7 @@ test(
 )
 
 test('follow: a follower restored to an older state → catches up to its newer head record', MINUTE, async (t) => {
-  const network = await privateNetwork(t)
-  const publisher = await network.node()
-  const id = await publisher.createChannel('demo')
-  await publish(t, publisher, { aa: '1' })
-  const follower = await network.node()
-  await follower.call('follow', { id })
-  await follower.announced(1)
+  const { publisher, follower } = await followed(t)
   await follower.stop()
   const aside = await scratchFolder(t)
   await backUp(follower.home, aside)
@@ -326,13 +320,7 @@ test(
   'follow: a head record of another history → publisher and follower refuse, and serve what they have',
   MINUTE,
   async (t) => {
-    const network = await privateNetwork(t)
-    const publisher = await network.node()
-    const id = await publisher.createChannel('demo')
-    await publish(t, publisher, { aa: '1' })
-    const follower = await network.node()
-    await follower.call('follow', { id })
-    await follower.announced(1)
+    const { publisher, follower } = await followed(t)
     const { key, log } = publisher.node.session.channel('demo')
     const { length, fork } = await log.head()
     for (const node of [publisher, follower]) {
