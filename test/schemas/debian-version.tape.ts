@@ -78,7 +78,11 @@ test('debian version: generated pairs → the order that dpkg gives', { skip: sk
     const mixed = a.slice(0, cut) + b.slice(cut) // shares a head with a: most random pairs differ at once
     return [a, isVersion(mixed) ? mixed : b]
   })
-  const pairs = fc.sample(near, 300)
+  // Random pairs are seldom equal, or all on one side: the tables see to it that each answer is asked for.
+  const known = [...RISING, ...EQUAL].flatMap((row) => row.slice(1).map((b, index): [string, string] => [row[index] ?? '', b]))
+  const pairs = [...known.flatMap(([a, b]): [string, string][] => [[a, b], [b, a]]), ...fc.sample(near, 300)].filter(
+    ([a, b]) => isVersion(a) && isVersion(b), // Policy's own example has texts that dpkg itself refuses
+  )
   const script = `while read -r a b; do
     if dpkg --compare-versions "$a" lt "$b"; then echo -1
     elif dpkg --compare-versions "$a" gt "$b"; then echo 1
