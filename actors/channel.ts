@@ -4,14 +4,16 @@
  * Holds the effects that the ports of actors/follow-channel.ts need; decides nothing.
  */
 import { History } from '../store/history.ts'
-import type { ReleaseSummary } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
+import type { PackageIndex } from '../store/package-index.ts'
+import { readRelease } from '../store/release-block.ts'
+import type { ReleaseSummary } from '../store/release-block.ts'
 import type { ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
-import type { SnapshotProgress } from '../store/snapshot.ts'
+import type { PlacedStanza, SnapshotProgress } from '../store/snapshot.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
-import { OPEN_SNAPSHOTS_MAX } from '../schemas/limits.ts'
+import { OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
 
@@ -26,6 +28,7 @@ export class Channel {
   readonly #files: IndexFiles
   #genesis: Genesis | null = null
   #current: Snapshot | null = null
+  #index: { readonly number: number; readonly index: PackageIndex } | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
   readonly #past = new Map<number, Promise<Snapshot>>()
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
@@ -62,7 +65,7 @@ export class Channel {
   /** After a restart: the release that was ready, from this disk alone. */
   async restore(block: number): Promise<void> {
     await this.history.advance(block, { local: true })
-    await this.#serve(this.history.resolve({ kind: 'newest' }))
+    await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
 
   /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
@@ -87,9 +90,25 @@ export class Channel {
       if (current !== null) return current
       throw new FreshetError('NO_RELEASE', `channel ${this.name} has no release ready yet`)
     }
-    const { number } = this.history.resolve(when)
-    if (number === current?.release.number) return current
+    const { number } = await this.history.resolve(when)
+    if (current !== null && number === current.release.number) return current
     return this.#pastSnapshot(number)
+  }
+
+  /** BEP 52 pieces root of a package's file, or null where nobody knows one or it is a single piece. */
+  async rootOf({ release }: Snapshot, { digest, block, byteLength }: PlacedStanza): Promise<Buffer | null> {
+    if (byteLength <= PIECE_BYTES) return null
+    return this.history.rootOf(await this.history.plan(release.number), digest, block)
+  }
+
+  /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */
+  async index(): Promise<PackageIndex> {
+    const { number, block } = await this.history.resolve({ kind: 'newest' })
+    if (this.#index?.number !== number) {
+      const { release } = await readRelease(this.log, block)
+      this.#index = { number, index: await this.log.indexAt(release.index) }
+    }
+    return this.#index.index
   }
 
   /** The log first: what still waits for blocks of it ends then. */

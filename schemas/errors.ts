@@ -112,6 +112,12 @@ export const ERROR_CODES = {
     means: 'a block of the log cannot be decoded or breaks a bound',
     remedy: 'the publisher must repair its software; nothing was applied',
   },
+  INDEX_INVALID: {
+    means: "a channel's look-up index does not decode, breaks a bound or is not the one that its release names",
+    remedy: 'the publisher must repair its software; snapshots do not depend on the index',
+  },
+  TAG_EXISTS: { means: 'a tag of this name was given already', remedy: 'choose another name: tags are never moved' },
+  TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
   VERSION_UNSUPPORTED: { means: 'a record was written by a newer Freshet', remedy: 'update Freshet' },
   HISTORY_REWRITE: {
     means: 'a publisher truncated or rewrote its log',

@@ -3,7 +3,9 @@
  *
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
- * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. Positions are Hypercore block numbers.
+ * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
+ * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`) stand between releases.
+ * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
  * understood by every reader (an unknown one is VERSION_UNSUPPORTED); types from there on may be skipped by old readers.
@@ -85,7 +87,15 @@ export const indexFile = struct({
   script: list(editOp, limits.EDIT_OPS_MAX),
 })
 
-const artifactRoot = struct({ digest: fixed32, piecesRoot: fixed32 })
+const artifactRoots = list(struct({ digest: fixed32, piecesRoot: fixed32 }), limits.ARTIFACT_ROOTS_MAX)
+
+/** A head of this log with the signatures that its manifest asks for. Hypercore itself keeps only the newest one. */
+const signedHead = struct({
+  length: uint,
+  fork: uint,
+  treeHash: fixed32,
+  signature: bytes(limits.HEAD_SIGNATURE_BYTES_MAX),
+})
 
 /** Moves the channel from one snapshot to the next. */
 export const release = struct({
@@ -101,19 +111,69 @@ export const release = struct({
   signedIndexBlock: uint,
   /** Every index file of this snapshot; one that is not listed is gone. */
   indexes: list(indexFile, limits.INDEXES_MAX),
-  /** BEP 52 pieces roots that this release adds, for artifacts of two pieces and more whose bytes the publisher had. */
-  roots: list(artifactRoot, limits.ARTIFACT_ROOTS_MAX),
+  /** BEP 52 pieces roots of artifacts of two pieces and more whose stanzas come with this release, as far as the publisher had them. */
+  roots: artifactRoots,
+  /** The same for stanzas that an earlier release brought: their bytes were at hand only now. */
+  lateRoots: artifactRoots,
   /** Head of the Hyperbee index that belongs to this release. */
   index: struct({ length: uint, treeHash: fixed32 }),
+  /** The log before this release: what makes the release before checkable from the log alone. */
+  headBefore: signedHead,
+  /** Positions of the newest chapter and the newest note before this block; 0: none yet. */
+  chapterBlock: uint,
+  noteBlock: uint,
 })
 
-/** Still current: lets a follower tell a quiet channel from a frozen view. */
-export const heartbeat = struct({
-  atMs: timeMs,
-  validUntilMs: timeMs,
-  /** Position of the newest release, 0 when there is none yet. */
-  releaseBlock: uint,
+/**
+ * The runs of one index file as of the last release of a chapter: from here on a reader folds at most CHAPTER_RELEASES scripts.
+ * Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
+ */
+export const checkpoint = struct({
+  path: text(limits.INDEX_PATH_BYTES_MAX),
+  byteLength: uint,
+  digest: fixed32,
+  /** schemas/packed-runs.ts, in brotli. */
+  packedByteLength: uint,
+  compressed: bytes(limits.EVENT_BYTES_MAX),
 })
+
+/** Piece roots of one chapter's snapshot that are not found in the release that brought the stanza. */
+export const roots = struct({ roots: artifactRoots })
+
+const chapterRelease = struct({
+  block: uint,
+  hash: fixed32,
+  publishedAtMs: timeMs,
+  releasedAtMs: timeMs,
+  validUntilMs: nullable(timeMs),
+  suite: text(limits.SUITE_BYTES_MAX),
+  signedIndexBlock: uint,
+})
+
+/**
+ * A page of the table of contents: CHAPTER_RELEASES releases in order, chapter i holding numbers i * CHAPTER_RELEASES + 1 and
+ * up. Comes with the first release after them. With the positions of all chapters before, any release is a few reads away.
+ */
+export const chapter = struct({
+  earlier: list(uint, limits.CHAPTERS_MAX),
+  releases: list(chapterRelease, limits.CHAPTER_RELEASES),
+  /** Checkpoints of the last of these releases, one for each of its index files, in order. */
+  checkpointBlocks: list(uint, limits.INDEXES_MAX),
+  /** Position of a `roots` block; 0: no root came late. */
+  rootsBlock: uint,
+  /** Every tag so far, and the newest note that this covers (0: none). */
+  tags: list(struct({ name: text(limits.TAG_BYTES_MAX), number: uint }), limits.TAGS_MAX),
+  noteBlock: uint,
+})
+
+/** What every note between releases says besides its own: where the newest release and the note before it stand (0: none). */
+const note = { atMs: timeMs, releaseBlock: uint, noteBlock: uint }
+
+/** A name for a release, given once and for ever. */
+export const tag = struct({ ...note, name: text(limits.TAG_BYTES_MAX), number: uint })
+
+/** Still current: lets a follower tell a quiet channel from a frozen view. */
+export const heartbeat = struct({ ...note, validUntilMs: timeMs })
 
 export type Genesis = Infer<typeof genesis>
 export type Stanzas = Infer<typeof stanzas>
@@ -121,6 +181,11 @@ export type SignedIndex = Infer<typeof signedIndex>
 export type IndexFile = Infer<typeof indexFile>
 export type Release = Infer<typeof release>
 export type Heartbeat = Infer<typeof heartbeat>
+export type Checkpoint = Infer<typeof checkpoint>
+export type Chapter = Infer<typeof chapter>
+export type Roots = Infer<typeof roots>
+export type Tag = Infer<typeof tag>
+export type SignedHead = Infer<typeof signedHead>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -128,17 +193,25 @@ export type ChannelEvent =
   | ({ readonly type: 'signedIndex' } & SignedIndex)
   | ({ readonly type: 'release' } & Release)
   | ({ readonly type: 'heartbeat' } & Heartbeat)
+  | ({ readonly type: 'checkpoint' } & Checkpoint)
+  | ({ readonly type: 'chapter' } & Chapter)
+  | ({ readonly type: 'roots' } & Roots)
+  | ({ readonly type: 'tag' } & Tag)
 
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 to 12 are spoken for: clusters, withdraw, halt, rotate, checkpoint, tag, maintainers, metadata. */
+/** Append only. Numbers 5 to 8, 11 and 12 are spoken for: clusters, withdraw, halt, rotate, maintainers, metadata. */
 const TYPES = {
   genesis: { number: 0, version: 1, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
   release: { number: 2, version: 1, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
+  checkpoint: { number: 9, version: 1, body: checkpoint },
+  tag: { number: 10, version: 1, body: tag },
+  chapter: { number: 13, version: 1, body: chapter },
+  roots: { number: 14, version: 1, body: roots },
 } as const
 
 type TypeName = keyof typeof TYPES

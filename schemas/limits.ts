@@ -27,8 +27,20 @@ export const STANZAS_MAX = 2_000_000
 export const SNAPSHOT_STANZAS_MAX = 4_000_000
 /** A moment in Unix milliseconds: 48 bits, the year 10889. JavaScript cannot print a later one, and the index has 48-bit keys. */
 export const TIME_MS_MAX = 2 ** 48 - 1
-/** Artifacts whose piece roots one release may carry. */
-export const ARTIFACT_ROOTS_MAX = 200_000
+/** Artifacts whose piece roots one block may carry: 64 bytes each, within EVENT_BYTES_MAX. */
+export const ARTIFACT_ROOTS_MAX = 120_000
+/** Releases of one chapter: the most edit scripts between a checkpoint and any release. A constant of the format. */
+export const CHAPTER_RELEASES = 64
+/** Unpacked runs of one checkpoint: STANZAS_MAX runs take some 16 MB. */
+export const PACKED_RUNS_BYTES_MAX = 32 * MIB
+/** Chapters of one log: a million releases. Each chapter lists the positions of all before it. */
+export const CHAPTERS_MAX = 16_384
+/** Tags of one channel; every chapter repeats them all. */
+export const TAGS_MAX = 4_096
+/** Name of a tag; it is also a path segment of the gateway. */
+export const TAG_BYTES_MAX = 64
+/** Signatures of one head of a log: about 70 bytes for each signer of the quorum. */
+export const HEAD_SIGNATURE_BYTES_MAX = 8 * KIB
 
 /** Stanzas in one block: the text bound divided by the shortest possible stanza is far above what occurs. */
 export const STANZAS_PER_BLOCK_MAX = 16_384
@@ -120,10 +132,18 @@ export const CONTROL_BUFFER_BYTES_MAX = 1 * MIB
 export const CONTROL_EVENTS_MAX = 1024
 /** A path of a Unix domain socket (sun_path without its NUL, Linux; macOS has 103). */
 export const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
-/** Ranges of releases that one version was in: it would have to leave and come back this often. */
-export const INDEX_RANGES_MAX = 4_096
-/** Artifacts in one of the 16,384 digest buckets of the index: enough for 60 million artifacts. */
+/** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
+export const INDEX_SPANS_MAX = 4_096
+/** Packages or artifacts in one of the 16,384 buckets of the index: enough for 60 million. */
 export const INDEX_BUCKET_MAX = 4_096
+/** Packages that a release must add for its artifacts to be indexed by bucket: a put costs the same whatever it holds. */
+export const INDEX_BULK_MIN = 4_096
+/** Levels of a Hyperbee that are walked; each has at least five children, so honest ones have fewer than 20. */
+export const INDEX_DEPTH_MAX = 32
+/** Blocks of a Hyperbee that one look-up may read: about ten a level in an honest one. */
+export const INDEX_READS_MAX = 4_096
+/** One block of a Hyperbee: its key, its value and the tree nodes that changed with it. */
+export const INDEX_BLOCK_BYTES_MAX = 1 * MIB
 /** Folded snapshots of past releases kept in memory; each has a run per fragment, some megabytes for a large suite. */
 export const SNAPSHOT_PLANS_MAX = 4
 
@@ -256,8 +276,10 @@ export const RETRY_PAUSE_MS_MAX = 30_000
 export const REOPEN_PAUSE_MS_MAX = 8_000
 /** Blocks after the newest release that are looked through for it; a heartbeat names it, so honest logs need one step. */
 export const TRAILING_BLOCKS_MAX = 1_024
-/** Piece roots of all releases of one channel that are kept in memory: a hundred bytes each. */
-export const ROOTS_MAX = 2_000_000
+/** Releases of one channel whose piece roots are kept in memory once they were looked up: a hundred bytes each root. */
+export const ROOTS_RELEASES_MAX = 128
+/** Chapters of one channel kept in memory once they were read: 64 releases and all tags each. */
+export const CHAPTERS_KEPT_MAX = 64
 
 // Import
 /** One keyring. Debian's, with all its keys and their certifications, has 56 kB. */

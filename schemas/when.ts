@@ -11,6 +11,11 @@ const ISO_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{
 const COMPACT_TIME = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/
 const TAG = /^[A-Za-z][A-Za-z0-9._+-]{0,63}$/
 
+/** Whether this can name a release: never a number, never a time. */
+export function isTag(text: string): boolean {
+  return TAG.test(text)
+}
+
 /** @throws FreshetError USAGE when `text` is none of the three forms. A time without zone is UTC. */
 export function parseWhen(text: string | null): When {
   if (text === null) return { kind: 'newest' }
@@ -21,7 +26,7 @@ export function parseWhen(text: string | null): When {
     const atMs = Date.parse(/T[^Z+-]*$/.test(iso) ? `${iso}Z` : iso)
     if (!Number.isNaN(atMs) && isDay(iso.slice(0, 10))) return { kind: 'time', atMs }
   }
-  if (TAG.test(text)) return { kind: 'tag', tag: text }
+  if (isTag(text)) return { kind: 'tag', tag: text }
   throw new FreshetError('USAGE', `${JSON.stringify(text)} is neither a release number, an ISO 8601 time nor a tag`)
 }
 

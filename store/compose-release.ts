@@ -5,8 +5,6 @@
  * Writes nothing. Compression runs on the thread pool, so that a first import uses all cores.
  */
 import { createHash } from 'node:crypto'
-import { promisify } from 'node:util'
-import { brotliCompress, constants } from 'node:zlib'
 import { encodeEvent } from '../schemas/events.ts'
 import type { IndexFile } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
@@ -21,20 +19,22 @@ import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
 import { isBlankSlice, readPackageStanza, scanPackages, splitStanzas } from '../schemas/stanza.ts'
 import type { PackageStanza } from '../schemas/stanza.ts'
-import type { SnapshotPlan } from './history.ts'
+import type { DigestHex } from '../schemas/units.ts'
 import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from './package-index.ts'
+import { pack } from './brotli.ts'
+import { isChapterDue, packChapter } from './chapter-blocks.ts'
+import type { Contents } from './chapter-blocks.ts'
+import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseBlocks } from './release-log.ts'
 
-const compress = promisify(brotliCompress)
-/** 22 % of the plain size in a second per 50 MB; 11 would take a minute for another 3 %. */
-const BROTLI_QUALITY = 6
 /** Encoders at work at once: each holds some megabytes, and must leave threads of the pool to file operations. */
 const PACKERS = 2
 
-/** The release before: its plan, and the bytes of its index files by path. */
+/** The release before: its plan, the bytes of its index files by path, and what the log's table of contents has by now. */
 export interface ReleaseBefore {
   readonly plan: SnapshotPlan
   readonly bytes: ReadonlyMap<string, Buffer>
+  readonly contents: Contents
 }
 
 export interface ComposeInput {
@@ -51,6 +51,8 @@ export interface ComposedRelease extends ReleaseBlocks {
   readonly removed: number
   /** What the release adds to the log, without the release block itself. */
   readonly byteLength: number
+  /** Block of a stanza of each artifact; from `base` on: this release brings it. */
+  readonly blockOf: ReadonlyMap<DigestHex, number>
 }
 
 /** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
@@ -72,7 +74,8 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     read.forEach((stanza, index) => stanza !== undefined && stanzas.set(ids[index] as number, stanza))
     return { path, bytes, ids }
   })
-  const packed = await packStanzas(table, base)
+  const chapter = await packDueChapter(base, before)
+  const packed = await packStanzas(table, base + chapter.length)
   const changes = changesOf(
     table,
     stanzas,
@@ -81,7 +84,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
   )
   if (draft.ownRelease) refuseReuse(changes)
   const signedIndex = await packSignedIndex(draft.inRelease)
-  const blocks = [...packed, signedIndex]
+  const blocks = [...chapter, ...packed, signedIndex]
   const indexes: IndexFile[] = fresh.map(({ path, bytes, ids }) => ({
     path,
     byteLength: bytes.byteLength,
@@ -98,6 +101,8 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     suite: draft.suite,
     signedIndexBlock: base + blocks.length - 1,
     indexes,
+    chapterBlock: chapter.length > 0 ? base + chapter.length - 1 : (before?.contents.chapterBlocks.at(-1) ?? 0),
+    noteBlock: before?.contents.noteBlock ?? 0,
   }
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
   return {
@@ -108,6 +113,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     added: packageCount(changes.added),
     removed: packageCount(changes.removed),
     byteLength,
+    blockOf: blocksOf(table, stanzas),
   }
 }
 
@@ -157,33 +163,26 @@ async function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> 
   return packed
 }
 
+async function packDueChapter(base: number, before: ReleaseBefore | null): Promise<Buffer[]> {
+  if (before === null || !isChapterDue(before.contents)) return []
+  return packChapter(base, before.contents, before.plan, before.bytes)
+}
+
+function blocksOf(table: StanzaTable, stanzas: ReadonlyMap<number, PackageStanza>): Map<DigestHex, number> {
+  const blocks = new Map<DigestHex, number>()
+  for (const [id, { digest }] of stanzas) blocks.set(digest, table.placeOf(id).block)
+  return blocks
+}
+
 async function packGroup(texts: readonly Buffer[]): Promise<Buffer> {
   const plain = Buffer.concat(texts)
-  const compressed = await brotli(plain)
+  const compressed = await pack(plain)
   return encodeEvent({ type: 'stanzas', byteLengths: texts.map(({ byteLength }) => byteLength), compressed })
 }
 
 async function packSignedIndex(inRelease: Buffer): Promise<Buffer> {
   if (inRelease.byteLength > IN_RELEASE_BYTES_MAX) throw tooLarge(`an InRelease of ${inRelease.byteLength} bytes`)
-  return encodeEvent({ type: 'signedIndex', byteLength: inRelease.byteLength, compressed: await brotli(inRelease) })
-}
-
-function brotli(plain: Buffer): Promise<Buffer> {
-  return compress(plain, {
-    chunkSize: 128 * 1024, // one piece of output instead of several: less copying
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-      [constants.BROTLI_PARAM_SIZE_HINT]: plain.byteLength,
-      [constants.BROTLI_PARAM_LGWIN]: windowBits(plain.byteLength), // a larger window only costs memory
-    },
-  })
-}
-
-function windowBits(byteLength: number): number {
-  return Math.min(
-    Math.max(Math.ceil(Math.log2(byteLength + 16)), constants.BROTLI_MIN_WINDOW_BITS),
-    constants.BROTLI_MAX_WINDOW_BITS,
-  )
+  return encodeEvent({ type: 'signedIndex', byteLength: inRelease.byteLength, compressed: await pack(inRelease) })
 }
 
 function changesOf(

@@ -1,215 +1,271 @@
 /**
- * What a channel's log says its releases are: the chain of release blocks, folded into the runs of each index file.
+ * What a channel's log says its releases are: which there are, and the runs of each one's index files.
  *
- * Derived from the log alone; nothing here is stored. A release that does not hold (wrong number, wrong hash of the one
- * before, a script that does not fit) throws and leaves the history as it was, so the last good release stays current.
+ * Derived from the log alone; nothing here is stored. Whatever the length of the log, a reader needs the newest chapter, the
+ * releases after it, and one checkpoint: any other release is at most CHAPTER_RELEASES edit scripts away from a checkpoint.
+ * A release that does not hold (wrong number, wrong hash of the one before, a script that does not fit) throws and leaves the
+ * history as it was, so the last good release stays current.
  */
-import { createHash } from 'node:crypto'
-import { applyScript, stanzaCount } from '../schemas/edit-script.ts'
-import type { Run } from '../schemas/edit-script.ts'
-import { decodeEvent, expectEvent } from '../schemas/events.ts'
-import type { Release } from '../schemas/events.ts'
+import type { Chapter } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { ROOTS_MAX, SNAPSHOT_PLANS_MAX, SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
-import { repositoryPathFault } from '../schemas/repository-path.ts'
+import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
+import { readChapter, readCheckpoints, releaseOfChapter } from './chapter-blocks.ts'
+import type { Contents } from './chapter-blocks.ts'
+import { readTags } from './notes.ts'
+import { RecentlyUsed } from './recently-used.ts'
+import { checkLink, foldRelease, linkError, readRelease } from './release-block.ts'
+import type { ReadRelease, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-export interface ReleaseSummary {
-  readonly number: number
-  /** Position of the release block, and SHA-256 of that block. */
-  readonly block: number
-  readonly hash: Buffer
-  readonly publishedAtMs: number
-  readonly releasedAtMs: number
-  readonly validUntilMs: number | null
-  readonly suite: string
-  readonly signedIndexBlock: number
-}
-
-export interface PlannedIndex {
-  readonly path: string
-  readonly byteLength: number
-  readonly digest: DigestHex
-  readonly runs: readonly Run[]
-}
-
-/** Everything needed to rebuild a snapshot: which stanzas of which blocks, in which order. */
-export interface SnapshotPlan {
-  readonly release: ReleaseSummary
-  readonly indexes: readonly PlannedIndex[]
-}
-
-interface ReadRelease {
-  readonly summary: ReleaseSummary
-  readonly release: Release
+/** What is known of the log; replaced as a whole. */
+interface State {
+  readonly chapterBlocks: readonly number[]
+  /** Releases that no chapter has yet, oldest first. */
+  readonly tail: readonly ReleaseSummary[]
+  /** The newest release. */
+  readonly plan: SnapshotPlan | null
 }
 
 export class History {
   readonly #log: ReleaseLog
-  #releases: ReleaseSummary[] = []
-  /** Most recently used last; the newest release is kept apart. */
-  readonly #plans = new Map<number, SnapshotPlan>()
-  #newest: SnapshotPlan | null = null
-  readonly #roots = new Map<DigestHex, Buffer>()
-  /** One fold at a time: an import and a head that arrives may both ask. */
+  #state: State = { chapterBlocks: [], tail: [], plan: null }
+  /** By position: a block of a log never changes. */
+  readonly #chapters = new RecentlyUsed<number, Chapter>(CHAPTERS_KEPT_MAX)
+  readonly #plans = new RecentlyUsed<number, SnapshotPlan>(SNAPSHOT_PLANS_MAX)
+  readonly #roots = new RecentlyUsed<number, ReadonlyMap<DigestHex, Buffer>>(ROOTS_RELEASES_MAX)
+  /** One at a time: an import and a head that arrives may both ask. */
   #advancing: Promise<unknown> = Promise.resolve()
 
   constructor(log: ReleaseLog) {
     this.#log = log
   }
 
-  get releases(): readonly ReleaseSummary[] {
-    return this.#releases
-  }
-
   get newest(): ReleaseSummary | null {
-    return this.#releases.at(-1) ?? null
-  }
-
-  /** BEP 52 pieces root that any release so far gave for this artifact. */
-  root(digest: DigestHex): Buffer | null {
-    return this.#roots.get(digest) ?? null
+    return this.#state.tail.at(-1) ?? null
   }
 
   /**
-   * Takes up releases until the one at `block` (null: the newest of the log), oldest first. All of them are taken, or none.
+   * Takes up releases until the one at `block` (null: the newest of the log). All of them are taken, or none.
    * @param options.local read this disk only, as after a restart.
    */
-  advance(block: number | null = null, options: ReadOptions = {}): Promise<readonly ReleaseSummary[]> {
+  advance(block: number | null = null, options: ReadOptions = {}): Promise<void> {
     const run = this.#advancing.then(() => this.#advance(block, options))
     this.#advancing = run.catch(() => {}) // whoever asked for it sees the error; the next one starts anew
     return run
   }
 
-  async #advance(block: number | null, options: ReadOptions): Promise<readonly ReleaseSummary[]> {
-    const target = block ?? (await this.#log.newestReleaseBlock())
-    if (target === null || target <= (this.newest?.block ?? 0)) return []
-    const fresh = await this.#walkBack(target, options)
-    let plan = this.#newest
-    const roots = new Map<DigestHex, Buffer>()
-    // Read again, oldest first: scripts of a whole chain at once would be a memory bound that the publisher sets.
-    for (const { block } of fresh) {
-      const read = await this.#read(block, options)
-      plan = foldRelease(plan, read)
-      for (const { digest, piecesRoot } of read.release.roots) roots.set(digestHex(digest), piecesRoot)
-      if (this.#roots.size + roots.size > ROOTS_MAX)
-        throw linkError(block, `the channel has more than ${ROOTS_MAX} roots`)
+  async #advance(block: number | null, options: ReadOptions): Promise<void> {
+    const known = this.newest
+    const target = block ?? (await this.#log.newest(options)).releaseBlock
+    if (target <= (known?.block ?? 0)) return
+    const newest = await readRelease(this.#log, target, options)
+    const chapterBlocks = await this.#chaptersUntil(newest.release.chapterBlock, options)
+    const covered = chapterBlocks.length * CHAPTER_RELEASES
+    if (newest.summary.number <= covered || newest.summary.number > covered + CHAPTER_RELEASES) {
+      throw linkError(target, `release ${newest.summary.number} after ${chapterBlocks.length} chapters`)
     }
-    this.#newest = plan
-    for (const [digest, piecesRoot] of roots) this.#roots.set(digest, piecesRoot)
-    this.#releases = [...this.#releases, ...fresh]
-    return fresh
+    // What the newest chapter covers was read before, or need not be read at all.
+    const kept = this.#state.tail.filter(({ number }) => number > covered)
+    const before = kept.at(-1) ?? (covered === 0 ? null : await this.#summaryIn(chapterBlocks, covered, options))
+    const fresh = await this.#walkBack(newest, before, options)
+    if (known !== null && kept.length === 0) await this.#requireContinues(chapterBlocks, known, options)
+    const base = kept.length > 0 ? this.#state.plan : await this.#checkpoint(chapterBlocks, covered, options)
+    const plan = await this.#fold(base, fresh, options)
+    this.#state = { chapterBlocks, tail: [...kept, ...fresh], plan }
   }
 
-  /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN. */
-  resolve(when: When): ReleaseSummary {
+  /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
+  async resolve(when: When): Promise<ReleaseSummary> {
     const newest = this.newest
     if (newest === null) throw new FreshetError('NO_RELEASE', `channel ${this.#log.id} has no release yet`)
     if (when.kind === 'newest') return newest
-    const found =
-      when.kind === 'number'
-        ? this.#releases[when.number - 1]
-        : when.kind === 'time'
-          ? this.#releases.findLast(({ publishedAtMs }) => publishedAtMs <= when.atMs)
-          : undefined
-    if (found !== undefined) return found
-    const what =
-      when.kind === 'number' ? `#${when.number}` : when.kind === 'time' ? new Date(when.atMs).toISOString() : when.tag
-    throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, {
-      newest: newest.number,
-    })
+    if (when.kind === 'number') return this.summary(when.number)
+    const number = when.kind === 'time' ? await this.#numberAt(when.atMs) : ((await this.tags()).get(when.tag) ?? 0)
+    if (number > 0) return this.summary(number)
+    throw this.#unknown(when.kind === 'time' ? `as old as ${new Date(when.atMs).toISOString()}` : `tagged ${when.tag}`)
+  }
+
+  /** @throws FreshetError RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
+  async summary(number: number): Promise<ReleaseSummary> {
+    const { tail, chapterBlocks } = this.#state
+    const last = tail.at(-1)?.number ?? 0
+    if (!Number.isSafeInteger(number) || number < 1 || number > last) throw this.#unknown(`#${number}`)
+    return tail[number - chapterBlocks.length * CHAPTER_RELEASES - 1] ?? this.#summaryIn(chapterBlocks, number, {})
+  }
+
+  /** Releases `first` to `last`, oldest first. */
+  async *releases(first = 1, last = this.newest?.number ?? 0): AsyncGenerator<ReleaseSummary> {
+    for (let number = first; number <= last; number++) yield await this.summary(number)
   }
 
   /** @throws FreshetError RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
   async plan(number: number): Promise<SnapshotPlan> {
-    if (this.#releases[number - 1] === undefined) {
-      throw new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release #${number}`)
-    }
-    if (this.#newest?.release.number === number) return this.#newest
+    const { plan: newest, chapterBlocks } = this.#state
+    if (newest?.release.number === number) return newest
+    const summary = await this.summary(number)
     const known = this.#plans.get(number)
-    if (known !== undefined) {
-      this.#plans.delete(number)
-      this.#plans.set(number, known)
-      return known
-    }
-    const base = [...this.#plans.keys()].filter((candidate) => candidate < number).sort((a, b) => b - a)[0] ?? 0
-    let plan = this.#plans.get(base) ?? null
-    for (const summary of this.#releases.slice(base, number)) {
-      plan = foldRelease(plan, await this.#read(summary.block))
-    }
-    this.#plans.set(number, plan as SnapshotPlan)
-    for (const oldest of this.#plans.keys()) {
-      if (this.#plans.size <= SNAPSHOT_PLANS_MAX) break
-      this.#plans.delete(oldest)
-    }
-    return plan as SnapshotPlan
+    if (known !== undefined) return known
+    const chapter = Math.min(Math.floor(number / CHAPTER_RELEASES), chapterBlocks.length) * CHAPTER_RELEASES
+    const near = Math.max(...[...this.#plans.keys()].filter((candidate) => candidate < number), 0)
+    const base = near > chapter ? (this.#plans.get(near) ?? null) : await this.#checkpoint(chapterBlocks, chapter, {})
+    const between: ReleaseSummary[] = []
+    for await (const release of this.releases((base?.release.number ?? 0) + 1, number)) between.push(release)
+    const plan = await this.#fold(base, between, {})
+    if (plan === null || !plan.release.hash.equals(summary.hash))
+      throw linkError(summary.block, 'it is another release')
+    this.#plans.set(number, plan)
+    return plan
   }
 
-  /** The chain from the known history to `newestBlock`, oldest first. */
-  async #walkBack(newestBlock: number, options: ReadOptions): Promise<ReleaseSummary[]> {
+  /** Every tag: name → number of its release. Read anew each time: notes bring no release with them. */
+  async tags(options: ReadOptions = {}): Promise<ReadonlyMap<string, number>> {
+    const { noteBlock } = await this.#log.newest(options)
+    const { chapterBlocks } = this.#state
+    const chapter = chapterBlocks.length === 0 ? null : await this.#chapter(chapterBlocks, -1, options)
+    return readTags(this.#log, noteBlock, chapter, (block) => this.#releasesBefore(block), options)
+  }
+
+  /** What the next release needs to know of the table of contents. */
+  async contents(): Promise<Contents> {
+    const { chapterBlocks, tail } = this.#state
+    const { noteBlock } = await this.#log.newest()
+    return { chapterBlocks, tail, noteBlock, tags: tail.length < CHAPTER_RELEASES ? new Map() : await this.tags() }
+  }
+
+  /**
+   * BEP 52 pieces root of an artifact of `plan`, or null where the publisher gave none.
+   * @param block where its stanza stands: the release that brought the stanza brought the root, unless it came late.
+   */
+  async rootOf({ lateRoots }: SnapshotPlan, digest: DigestHex, block: number): Promise<Buffer | null> {
+    const late = lateRoots.get(digest)
+    if (late !== undefined) return late
+    const number = (await this.#releasesBefore(block)) + 1
+    const known = this.#roots.get(number)
+    if (known !== undefined) return known.get(digest) ?? null
+    const { release } = await readRelease(this.#log, (await this.summary(number)).block)
+    const roots = new Map(release.roots.map((root) => [digestHex(root.digest), root.piecesRoot]))
+    this.#roots.set(number, roots)
+    return roots.get(digest) ?? null
+  }
+
+  /** Positions of the chapters up to the one at `block`; those known must be among them. */
+  async #chaptersUntil(block: number, options: ReadOptions): Promise<readonly number[]> {
+    const known = this.#state.chapterBlocks
+    if (block === (known.at(-1) ?? 0)) return known
+    const log = this.#log
+    const event = await log.event(block, options)
+    if (event?.type !== 'chapter') throw linkError(block, 'it is named as a chapter and is none')
+    const blocks = [...event.earlier, block]
+    await this.#chapter(blocks, -1, options)
+    if (known.some((position, i) => blocks[i] !== position)) throw linkError(block, 'the chapters before have moved')
+    return blocks
+  }
+
+  async #chapter(chapterBlocks: readonly number[], index: number, options: ReadOptions): Promise<Chapter> {
+    const block = chapterBlocks.at(index) as number
+    const known = this.#chapters.get(block)
+    if (known !== undefined) return known
+    const chapter = await readChapter(this.#log, block, chapterBlocks.indexOf(block), options)
+    this.#chapters.set(block, chapter)
+    return chapter
+  }
+
+  async #summaryIn(chapterBlocks: readonly number[], number: number, options: ReadOptions): Promise<ReleaseSummary> {
+    const index = Math.floor((number - 1) / CHAPTER_RELEASES)
+    return releaseOfChapter(await this.#chapter(chapterBlocks, index, options), number)
+  }
+
+  /** A reader who was away for more than a chapter: the newest known release must be one of the table of contents. */
+  async #requireContinues(
+    chapterBlocks: readonly number[],
+    known: ReleaseSummary,
+    options: ReadOptions,
+  ): Promise<void> {
+    const listed = await this.#summaryIn(chapterBlocks, known.number, options)
+    if (listed.block !== known.block || !listed.hash.equals(known.hash)) {
+      throw linkError(known.block, `release ${known.number} is another one in the table of contents`)
+    }
+  }
+
+  async #checkpoint(
+    chapterBlocks: readonly number[],
+    number: number,
+    options: ReadOptions,
+  ): Promise<SnapshotPlan | null> {
+    if (number === 0) return null
+    const chapter = await this.#chapter(chapterBlocks, number / CHAPTER_RELEASES - 1, options)
+    return readCheckpoints(this.#log, chapter, number, options)
+  }
+
+  /** The chain from `newest` back to the release after `before`, oldest first. */
+  async #walkBack(newest: ReadRelease, before: ReleaseSummary | null, options: ReadOptions): Promise<ReleaseSummary[]> {
     const chain: ReleaseSummary[] = []
-    const known = this.newest
-    let read = await this.#read(newestBlock, options)
+    const lowest = (before?.number ?? 0) + 1
+    let read = newest
     for (;;) {
-      chain.push(read.summary)
-      const { previous, number } = read.release
-      if (number === (known?.number ?? 0) + 1) {
-        checkLink(previous, known, read.summary.block)
+      const { summary, release } = read
+      chain.push(summary)
+      if (summary.number <= lowest) {
+        checkLink(read, before)
         return chain.reverse()
       }
-      if (previous === null || previous.block >= read.summary.block || number <= (known?.number ?? 0) + 1) {
-        throw linkError(read.summary.block, `release ${number} does not follow from the known history`)
+      const { previous } = release
+      if (previous === null || previous.block >= summary.block) {
+        throw linkError(summary.block, `release ${summary.number} does not follow from the known history`)
       }
-      const older = await this.#read(previous.block, options)
-      checkLink(previous, older.summary, read.summary.block)
-      if (older.summary.number !== number - 1) throw linkError(read.summary.block, 'release numbers have a gap')
+      const older = await readRelease(this.#log, previous.block, options)
+      checkLink(read, older.summary)
       read = older
     }
   }
 
-  async #read(block: number, options: ReadOptions = {}): Promise<ReadRelease> {
-    const bytes = await this.#log.block(block, options)
-    const release = expectEvent('release', decodeEvent(bytes), block)
-    const { number, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock } = release
-    if (signedIndexBlock >= block) throw linkError(block, 'the signed index stands after the release')
-    const fault = repositoryPathFault(suite)
-    if (fault !== null) throw linkError(block, `the suite ${fault}`)
-    const hash = createHash('sha256').update(bytes).digest()
-    return {
-      release,
-      summary: { number, block, hash, publishedAtMs, releasedAtMs, validUntilMs, suite, signedIndexBlock },
+  /** Read again, oldest first: the scripts of a whole chain at once would be a memory bound that the publisher sets. */
+  async #fold(
+    base: SnapshotPlan | null,
+    releases: readonly ReleaseSummary[],
+    options: ReadOptions,
+  ): Promise<SnapshotPlan | null> {
+    let plan = base
+    for (const { block, number, hash } of releases) {
+      const read = await readRelease(this.#log, block, options)
+      if (read.summary.number !== number || !read.summary.hash.equals(hash)) {
+        throw linkError(block, `it is not the release ${number} that the table of contents names`)
+      }
+      plan = foldRelease(plan, read)
     }
+    return plan
   }
-}
 
-function foldRelease(before: SnapshotPlan | null, { summary, release }: ReadRelease): SnapshotPlan {
-  const runsOf = new Map(before?.indexes.map(({ path, runs }) => [path, runs]))
-  const indexes = release.indexes.map(({ path, byteLength, digest, script }) => {
-    for (const op of script) {
-      if (op.op === 'insert' && op.block >= summary.block)
-        throw linkError(summary.block, 'a script inserts from the future')
+  /** Number of the newest release that stands before `block`; 0: none. */
+  async #releasesBefore(block: number): Promise<number> {
+    const { chapterBlocks, tail } = this.#state
+    // Chapter i stands after its own releases and before all later ones.
+    const index = chapterBlocks.findIndex((position) => position > block)
+    const listed = index < 0 ? tail : (await this.#chapter(chapterBlocks, index, {})).releases
+    const after = listed.findIndex((release) => release.block > block)
+    const first = (index < 0 ? chapterBlocks.length : index) * CHAPTER_RELEASES
+    return first + (after < 0 ? listed.length : after)
+  }
+
+  /** Number of the release that was the newest at a time; 0: none was there yet. */
+  async #numberAt(atMs: number): Promise<number> {
+    const { chapterBlocks, tail } = this.#state
+    const inTail = tail.findLast(({ publishedAtMs }) => publishedAtMs <= atMs)
+    if (inTail !== undefined) return inTail.number
+    let [low, high] = [0, chapterBlocks.length * CHAPTER_RELEASES]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((await this.#summaryIn(chapterBlocks, middle, {})).publishedAtMs <= atMs) low = middle
+      else high = middle - 1
     }
-    return { path, byteLength, digest: digestHex(digest), runs: applyScript(runsOf.get(path) ?? [], script) }
-  })
-  if (indexes.reduce((sum, { runs }) => sum + stanzaCount(runs), 0) > SNAPSHOT_STANZAS_MAX) {
-    throw linkError(summary.block, `the snapshot has more than ${SNAPSHOT_STANZAS_MAX} stanzas`)
+    return low
   }
-  return { release: summary, indexes }
-}
 
-function checkLink(previous: Release['previous'], older: ReleaseSummary | null, block: number): void {
-  if (previous === null) {
-    if (older !== null) throw linkError(block, 'a release without predecessor follows others')
-    return
+  #unknown(what: string): FreshetError {
+    const newest = this.newest?.number ?? 0
+    return new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, { newest })
   }
-  if (older === null || previous.block !== older.block || !previous.hash.equals(older.hash)) {
-    throw linkError(block, 'the release before is not the one this release names')
-  }
-}
-
-function linkError(block: number, message: string): FreshetError {
-  return new FreshetError('EVENT_INVALID', `block ${block}: ${message}`, { block })
 }

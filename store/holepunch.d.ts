@@ -34,14 +34,16 @@ declare module 'hypercore' {
     readonly key: Buffer
     readonly discoveryKey: Buffer
     readonly length: number
+    /** Blocks that are here without a gap, from the first on. */
+    readonly contiguousLength: number
     readonly fork: number
     readonly writable: boolean
     readonly opened: boolean
     readonly closing: unknown
     readonly manifest: Manifest | null
     readonly peers: readonly ReplicationPeer[]
-    /** Private, pinned: the replicator obeys a remote truncation unless told here (STACK 1.4). */
-    readonly core: { readonly replicator: { allowFork: boolean } }
+    /** Private, pinned: the replicator obeys a remote truncation unless told here; the signature of the newest head. */
+    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: { readonly signature: Buffer } }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { atom?: Atom; name?: string }): Hypercore
@@ -99,28 +101,24 @@ declare module 'hyperbee' {
     readonly key: Buffer
     readonly value: Buffer
   }
-  export interface BeeRange {
-    readonly gte?: Buffer
-    readonly gt?: Buffer
-    readonly lte?: Buffer
-    readonly lt?: Buffer
-  }
   export interface BeeBatch {
     get(key: Buffer): Promise<BeeEntry | null>
     put(key: Buffer, value: Buffer): Promise<void>
-    del(key: Buffer): Promise<void>
     flush(): Promise<void>
-    close(): Promise<void>
   }
   export default class Hyperbee {
     constructor(core: Hypercore, options: { keyEncoding: 'binary'; valueEncoding: 'binary' })
-    readonly version: number
     ready(): Promise<void>
-    get(key: Buffer): Promise<BeeEntry | null>
     batch(): BeeBatch
-    createReadStream(range?: BeeRange): AsyncIterable<BeeEntry>
-    checkout(version: number): Hyperbee
-    close(): Promise<void>
+    createReadStream(): AsyncIterable<BeeEntry>
+  }
+}
+
+/** Private, pinned: the codecs of a Hyperbee's blocks (store/bee-reader.ts walks them with bounds). They throw plain errors and RangeErrors. */
+declare module 'hyperbee/lib/messages.js' {
+  export const Node: { decode(bytes: Buffer): { key: Buffer; value: Buffer | null; index: Buffer } }
+  export const YoloIndex: {
+    decode(bytes: Buffer): { levels: readonly { keys: readonly number[]; children: readonly number[] }[] }
   }
 }
 

@@ -1,46 +1,50 @@
 /**
- * The Hyperbee index of a channel: look-ups in any release without folding the log.
+ * The Hyperbee index of a channel: look-ups in any release without rebuilding it.
  *
  *   'n' 14 bits of a hash of the name          → packages of that bucket that the newest release holds
- *   'x' name ' ' version ' ' architecture      → the ranges of releases that held it, once it has left
+ *   'x' name ' ' version ' ' architecture      → the spans of releases that held it, once it has left or its stanza changed
  *   'h' first 14 bits of a SHA-256             → artifacts of that bucket: digest, where its stanza is
- *   'r' number (u32 big-endian)                → position and time of that release
- *   't' time in ms (u48 big-endian)            → number of the release published then
+ *   'a' first 16 bytes of a SHA-256            → the same for one artifact
  *
  * Written by the publisher in the same atom as the release that binds it (its length and tree hash stand in the release
  * block). Derived: an auditor rebuilds it from the log and compares. What lives goes by bucket because a put costs some 130
  * bytes and 40 microseconds whatever it holds: a key for each of 63,440 packages made the index the slowest part of a first
- * import. What has left goes by name, so that buckets stay small however long the history.
+ * import. What has left goes by name, and artifacts of later releases each have their own key, so that buckets stay small
+ * and a release costs the same however long the history.
  */
 import { createHash } from 'node:crypto'
 import type Hypercore from 'hypercore'
 import Hyperbee from 'hyperbee'
 import { decodeRecord, encodeRecord, fixed32, list, struct, text, uint } from '../schemas/codec.ts'
 import type { Codec, Infer } from '../schemas/codec.ts'
-import type { Release } from '../schemas/events.ts'
-import { INDEX_BUCKET_MAX, INDEX_RANGES_MAX, PACKAGE_NAME_BYTES_MAX, VERSION_BYTES_MAX } from '../schemas/limits.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import {
+  INDEX_BUCKET_MAX,
+  INDEX_BULK_MIN,
+  INDEX_SPANS_MAX,
+  PACKAGE_NAME_BYTES_MAX,
+  VERSION_BYTES_MAX,
+} from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import { BeeReader } from './bee-reader.ts'
 
 /** Stanza `ordinal` of log block `block`. */
 const place = { block: uint, ordinal: uint }
-/** Releases first..last. */
-const range = struct({ first: uint, last: uint })
+/** One stanza, in releases first..last. */
+const span = struct({ ...place, first: uint, last: uint })
 const living = struct({
   name: text(PACKAGE_NAME_BYTES_MAX),
   version: text(VERSION_BYTES_MAX),
   architecture: text(64),
   ...place,
-  /** Release since which it has been there without a gap. */
+  /** Release since which this very stanza has been there without a gap. */
   first: uint,
 })
 const nameBucket = struct({ version: uint, packages: list(living, INDEX_BUCKET_MAX) })
-const past = struct({ version: uint, ...place, ranges: list(range, INDEX_RANGES_MAX) })
-const artifactBucket = struct({
-  version: uint,
-  artifacts: list(struct({ digest: fixed32, ...place }), INDEX_BUCKET_MAX),
-})
-const releaseEntry = struct({ version: uint, block: uint, publishedAtMs: uint })
-const timeEntry = struct({ version: uint, number: uint })
+const past = struct({ version: uint, spans: list(span, INDEX_SPANS_MAX) })
+const artifactItem = struct({ digest: fixed32, ...place })
+const artifactBucket = struct({ version: uint, artifacts: list(artifactItem, INDEX_BUCKET_MAX) })
+const artifactEntry = struct({ version: uint, ...place })
 const VERSION = 1
 
 export interface IndexedPackage {
@@ -62,118 +66,139 @@ export interface IndexChanges {
   readonly removed: readonly RemovedPackage[]
 }
 
-/** One version of a package, over all releases. */
-export interface VersionHistory extends IndexedPackage {
+/** Where a version's stanza stood, and in which releases. */
+export interface StanzaSpan {
   readonly block: number
   readonly ordinal: number
-  /** Releases that held it, ascending; last 0: the newest release does. */
-  readonly ranges: readonly { readonly first: number; readonly last: number }[]
+  readonly first: number
+  /** 0: the release as of which the index is read. */
+  readonly last: number
+}
+
+/** One version of a package, over all releases. */
+export interface VersionHistory extends IndexedPackage {
+  /** Ascending, without overlaps; neighbours where only the stanza changed. */
+  readonly spans: readonly StanzaSpan[]
 }
 
 type Living = Infer<typeof living>
-type ArtifactItem = Infer<typeof artifactBucket>['artifacts'][number]
+type ArtifactItem = Infer<typeof artifactItem>
+type Span = Infer<typeof span>
 
+/** Look-ups, as of one length of the index; `update` writes it. */
 export class PackageIndex {
-  readonly #bee: Hyperbee
+  readonly #bee: BeeReader
 
-  private constructor(bee: Hyperbee) {
+  private constructor(bee: BeeReader) {
     this.#bee = bee
   }
 
   /** A view over `core`; closing the core is the caller's. */
-  static over(core: Hypercore): PackageIndex {
-    return new PackageIndex(new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' }))
+  static at(core: Hypercore, length: number): PackageIndex {
+    return new PackageIndex(new BeeReader(core, length))
   }
 
-  /** One batch for one release. `block` is where the release block will stand. */
-  async update(
-    release: Pick<Release, 'number' | 'publishedAtMs'>,
-    block: number,
-    changes: IndexChanges,
-  ): Promise<void> {
-    await this.#bee.ready()
-    const batch = this.#bee.batch()
-    const fresh = release.number === 1 // nothing to read in an empty tree
+  /** Writes what one release changes, as one batch. */
+  static async update(core: Hypercore, number: number, changes: IndexChanges): Promise<void> {
+    const bee = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
+    await bee.ready()
+    const batch = bee.batch()
+    const fresh = number === 1 // nothing to read in an empty tree
     const read = async <T>(codec: Codec<T>, key: Buffer): Promise<T | null> => {
       const entry = fresh ? null : await batch.get(key)
       return entry === null ? null : decodeRecord(codec, entry.value)
     }
-    const { number, publishedAtMs } = release
     for (const [bucket, { added, removed }] of changesByBucket(changes)) {
       const before = (await read(nameBucket, nameKey(bucket)))?.packages ?? []
-      const { packages, left } = applyToBucket(before, added, removed, number)
+      const { packages, ended } = applyToBucket(before, added, removed, number)
       await batch.put(nameKey(bucket), encodeRecord(nameBucket, { version: VERSION, packages }))
-      for (const gone of left) {
-        const ranges = [...((await read(past, pastKey(gone)))?.ranges ?? []), { first: gone.first, last: number - 1 }]
-        const { block, ordinal } = gone
-        await batch.put(pastKey(gone), encodeRecord(past, { version: VERSION, block, ordinal, ranges }))
+      for (const { item, spans: fresh } of ended) {
+        const spans = [...((await read(past, pastKey(item)))?.spans ?? []), ...fresh]
+        await batch.put(pastKey(item), encodeRecord(past, { version: VERSION, spans }))
       }
     }
-    for (const [bucket, added] of artifactsByBucket(changes.added)) {
-      const known = (await read(artifactBucket, artifactKey(bucket)))?.artifacts ?? []
-      const artifacts = mergeArtifacts(known, added)
-      await batch.put(artifactKey(bucket), encodeRecord(artifactBucket, { version: VERSION, artifacts }))
+    if (changes.added.length >= INDEX_BULK_MIN) {
+      for (const [bucket, added] of artifactsByBucket(changes.added)) {
+        const known = (await read(artifactBucket, artifactBucketKey(bucket)))?.artifacts ?? []
+        const artifacts = mergeArtifacts(known, added)
+        await batch.put(artifactBucketKey(bucket), encodeRecord(artifactBucket, { version: VERSION, artifacts }))
+      }
+    } else {
+      for (const { digest, block, ordinal } of mergeArtifacts([], changes.added.map(artifactOf))) {
+        const key = artifactKey(digest)
+        if ((await read(artifactEntry, key)) !== null) continue // the stanza that first had it stays
+        await batch.put(key, encodeRecord(artifactEntry, { version: VERSION, block, ordinal }))
+      }
     }
-    await batch.put(numberKey(number), encodeRecord(releaseEntry, { version: VERSION, block, publishedAtMs }))
-    await batch.put(timeKey(publishedAtMs), encodeRecord(timeEntry, { version: VERSION, number }))
     await batch.flush()
   }
 
-  /** Every version of `name` that any release held, those that are still there first. */
+  /** Every version of `name` that any release held. @throws FreshetError INDEX_INVALID, NO_PEERS. */
   async versions(name: string): Promise<VersionHistory[]> {
-    const entry = await this.#bee.get(nameKey(bucketOfName(name)))
-    const packages = entry === null ? [] : decodeRecord(nameBucket, entry.value).packages
-    const found = new Map<string, VersionHistory>()
-    for (const { first, ...held } of packages) {
-      if (held.name === name) found.set(identityOf(held), { ...held, ranges: [{ first, last: 0 }] })
+    const found = new Map<string, { item: IndexedPackage; spans: StanzaSpan[] }>()
+    const at = (item: IndexedPackage): StanzaSpan[] => {
+      const known = found.get(identityOf(item)) ?? { item, spans: [] }
+      found.set(identityOf(item), known)
+      return known.spans
     }
-    for await (const { key, value } of this.#bee.createReadStream(pastRange(name))) {
+    const { gte, lt } = pastRange(name)
+    for await (const { key, value } of this.#bee.range(gte, lt)) {
       const [, version = '', architecture = ''] = key.toString('utf8', 1).split(' ')
-      const { block, ordinal, ranges } = decodeRecord(past, value)
-      const gone = { name, version, architecture, block, ordinal, ranges }
-      const back = found.get(identityOf(gone))
-      found.set(identityOf(gone), back === undefined ? gone : { ...back, ranges: [...ranges, ...back.ranges] })
+      at({ name, version, architecture }).push(...decodeEntry(past, value).spans)
     }
-    return [...found.values()]
+    for (const { first, name: held, version, architecture, block, ordinal } of await this.#living(name)) {
+      if (held === name) at({ name, version, architecture }).push({ block, ordinal, first, last: 0 })
+    }
+    return [...found.values()].map(({ item, spans }) => ({ ...item, spans }))
   }
 
-  /** Where the stanza of an artifact stands, in whichever release first had it. */
+  /** Where a stanza of an artifact stands, whether or not the newest release has it. @throws FreshetError INDEX_INVALID, NO_PEERS. */
   async artifact(digest: DigestHex): Promise<{ block: number; ordinal: number } | null> {
     const wanted = Buffer.from(digest, 'hex')
-    const entry = await this.#bee.get(artifactKey(bucketOf(wanted)))
-    if (entry === null) return null
-    return decodeRecord(artifactBucket, entry.value).artifacts.find(({ digest }) => digest.equals(wanted)) ?? null
+    const own = await this.#bee.get(artifactKey(wanted))
+    if (own !== null) return decodeEntry(artifactEntry, own.value)
+    const bucket = await this.#bee.get(artifactBucketKey(bucketOf(wanted)))
+    if (bucket === null) return null
+    return decodeEntry(artifactBucket, bucket.value).artifacts.find((item) => item.digest.equals(wanted)) ?? null
   }
 
-  async release(number: number): Promise<{ block: number; publishedAtMs: number } | null> {
-    const entry = await this.#bee.get(numberKey(number))
-    return entry === null ? null : decodeRecord(releaseEntry, entry.value)
+  async #living(name: string): Promise<readonly Living[]> {
+    const entry = await this.#bee.get(nameKey(bucketOfName(name)))
+    return entry === null ? [] : decodeEntry(nameBucket, entry.value).packages
   }
 }
 
-/** @returns the bucket after a release, and what left it. */
+/** A span that has just ended; several stanzas of one version end in order. */
+interface Ended {
+  readonly item: IndexedPackage
+  readonly spans: readonly Span[]
+}
+
+/** @returns the bucket after a release, and the spans that ended with the one before. */
 function applyToBucket(
   before: readonly Living[],
   added: readonly AddedPackage[],
   removed: readonly RemovedPackage[],
   number: number,
-): { packages: Living[]; left: Living[] } {
+): { packages: Living[]; ended: Ended[] } {
   const packages = new Map(before.map((item) => [identityOf(item), item]))
   const gone = new Map<string, Living>()
-  for (const item of removed) {
-    const identity = identityOf(item)
+  const end = (identity: string): void => {
     const held = packages.get(identity)
-    if (held !== undefined) gone.set(identity, held)
+    if (held !== undefined && held.first < number) gone.set(identity, held)
     packages.delete(identity)
   }
+  for (const item of removed) end(identityOf(item))
   for (const { name, version, architecture, block, ordinal } of added) {
     const identity = identityOf({ name, version, architecture })
-    // Gone a line above, or still there through another index: the stanza changed, the version did not leave.
-    const first = (gone.get(identity) ?? packages.get(identity))?.first ?? number
-    gone.delete(identity)
-    packages.set(identity, { name, version, architecture, block, ordinal, first })
+    end(identity) // still there: the stanza changed, the version did not leave
+    packages.set(identity, { name, version, architecture, block, ordinal, first: number })
   }
-  return { packages: [...packages.values()], left: [...gone.values()] }
+  const ended = [...gone.values()].map(({ block, ordinal, first, ...item }) => ({
+    item,
+    spans: [{ block, ordinal, first, last: number - 1 }],
+  }))
+  return { packages: [...packages.values()], ended }
 }
 
 function identityOf({ name, version, architecture }: IndexedPackage): string {
@@ -192,8 +217,12 @@ function nameKey(bucket: number): Buffer {
   return Buffer.of(0x6e, bucket >> 8, bucket & 0xff)
 }
 
-function artifactKey(bucket: number): Buffer {
+function artifactBucketKey(bucket: number): Buffer {
   return Buffer.of(0x68, bucket >> 8, bucket & 0xff)
+}
+
+function artifactKey(digest: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('a'), digest.subarray(0, 16)])
 }
 
 function pastKey(item: IndexedPackage): Buffer {
@@ -205,16 +234,13 @@ function pastRange(name: string): { gte: Buffer; lt: Buffer } {
   return { gte: Buffer.from(`x${name} `), lt: Buffer.from(`x${name}!`) }
 }
 
-function numberKey(number: number): Buffer {
-  const key = Buffer.from('r0000')
-  key.writeUInt32BE(number, 1)
-  return key
-}
-
-function timeKey(atMs: number): Buffer {
-  const key = Buffer.from('t000000')
-  key.writeUIntBE(atMs, 1, 6)
-  return key
+/** What stands in an index was written by somebody else. */
+function decodeEntry<T>(codec: Codec<T>, value: Buffer): T {
+  try {
+    return decodeRecord(codec, value)
+  } catch (error) {
+    throw new FreshetError('INDEX_INVALID', 'an entry of the index of the channel cannot be decoded', {}, error)
+  }
 }
 
 /** Ascending: puts in key order touch the same tree nodes. */
@@ -236,14 +262,17 @@ function changesByBucket({
 
 function artifactsByBucket(added: readonly AddedPackage[]): [number, ArtifactItem[]][] {
   const buckets = new Map<number, ArtifactItem[]>()
-  for (const { digest: hex, block, ordinal } of added) {
-    const digest = Buffer.from(hex, 'hex')
-    const bucket = bucketOf(digest)
+  for (const item of added.map(artifactOf)) {
+    const bucket = bucketOf(item.digest)
     const items = buckets.get(bucket) ?? []
     buckets.set(bucket, items)
-    items.push({ digest, block, ordinal })
+    items.push(item)
   }
   return [...buckets].sort(([a], [b]) => a - b)
+}
+
+function artifactOf({ digest, block, ordinal }: AddedPackage): ArtifactItem {
+  return { digest: Buffer.from(digest, 'hex'), block, ordinal }
 }
 
 function mergeArtifacts(known: readonly ArtifactItem[], added: readonly ArtifactItem[]): ArtifactItem[] {

@@ -74,6 +74,11 @@ export class Pool {
     return located === null ? null : { byteLength: located.byteLength }
   }
 
+  /** What hashing the artifact told or tells. Throws as `read`. */
+  async hashed(digest: DigestHex): Promise<Hashed> {
+    return this.#hashedOf(this.#need(digest))
+  }
+
   /** @returns 32 bytes per piece, or null for an artifact of at most one piece. */
   async layer(digest: DigestHex): Promise<Buffer | null> {
     return this.#layerOf(this.#need(digest))

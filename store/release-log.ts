@@ -4,15 +4,18 @@
  * Owns the two Hypercores. Refuses to follow a rewrite (`allowFork: false`, set on the replicator at every open because a core
  * that replication opened first ignores the option), and to append unless the log is as long as the release was made for.
  */
+import { once } from 'node:events'
 import type Hypercore from 'hypercore'
 import { id as idEncoding } from './identity.ts'
 import { decodeEvent, encodeEvent, expectEvent } from '../schemas/events.ts'
-import type { ChannelEvent, Genesis, Release } from '../schemas/events.ts'
+import type { ChannelEvent, Genesis, Release, SignedHead } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { BLOCK_WAIT_MS, TRAILING_BLOCKS_MAX } from '../schemas/limits.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { lintManifest } from './lint-manifest.ts'
+import { isNote } from './notes.ts'
+import type { Note } from './notes.ts'
 import type { Store } from './open-store.ts'
 import { PackageIndex } from './package-index.ts'
 import type { IndexChanges } from './package-index.ts'
@@ -32,12 +35,12 @@ export interface ReadOptions {
 export interface ReleaseBlocks {
   readonly base: number
   readonly blocks: readonly Buffer[]
-  readonly release: Omit<Release, 'index' | 'roots'>
+  readonly release: Omit<Release, 'index' | 'headBefore' | keyof NewRoots>
   readonly changes: IndexChanges
 }
 
-/** Piece roots of the artifacts that come with a release. Hashing them goes on while the index is written. */
-export type Roots = Promise<Release['roots']>
+/** Piece roots that come with a release. Hashing the files goes on while the index is written. */
+export type NewRoots = Pick<Release, 'roots' | 'lateRoots'>
 
 const INDEX_CORE = (name: string): string => `channel/${name}/index`
 const LOG_CORE = (name: string): string => `channel/${name}/log`
@@ -48,7 +51,8 @@ export class ReleaseLog {
   readonly id: string
   readonly core: Hypercore
   readonly #store: Store
-  readonly #index: Hypercore | null
+  /** Null on a follower that has not needed it yet. */
+  #index: Hypercore | null
 
   private constructor(store: Store, core: Hypercore, index: Hypercore | null) {
     this.#store = store
@@ -106,7 +110,7 @@ export class ReleaseLog {
   }
 
   get writable(): boolean {
-    return this.#index !== null && this.core.writable
+    return this.core.writable
   }
 
   async head(): Promise<Head> {
@@ -146,18 +150,18 @@ export class ReleaseLog {
     return genesis
   }
 
-  /** Position of the newest release of the log, or null when there is none yet. */
-  async newestReleaseBlock(): Promise<number | null> {
+  /** Positions of the newest release and the newest note of the log; 0: there is none yet. */
+  async newest(options: ReadOptions = {}): Promise<{ readonly releaseBlock: number; readonly noteBlock: number }> {
     const lowest = Math.max(0, this.core.length - TRAILING_BLOCKS_MAX)
     for (let block = this.core.length - 1; block > lowest; block--) {
-      const event = await this.event(block)
-      if (event?.type === 'release') return block
-      if (event?.type === 'heartbeat') return event.releaseBlock === 0 ? null : event.releaseBlock
+      const event = await this.event(block, options)
+      if (event?.type === 'release') return { releaseBlock: block, noteBlock: event.noteBlock }
+      if (isNote(event)) return { releaseBlock: event.releaseBlock, noteBlock: block }
     }
     if (lowest > 0) {
       throw new FreshetError('EVENT_INVALID', `no release among the last ${TRAILING_BLOCKS_MAX} blocks of ${this.id}`)
     }
-    return null
+    return { releaseBlock: 0, noteBlock: 0 }
   }
 
   /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
@@ -184,37 +188,92 @@ export class ReleaseLog {
    *
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Roots): Promise<Head> {
+  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<Head> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
-    if (index === null || !this.core.writable) {
-      throw new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
-    }
+    if (index === null || !this.writable) throw this.#readOnly()
     const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
     await this.#store.requireSpace(3 * byteLength)
     await this.#store.commit(async (sessionOf) => {
-      if (this.core.length !== base) {
-        throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
-      }
+      this.#requireLength(base)
+      const headBefore = await this.signedHead()
       const indexSession = await sessionOf(index)
       const logSession = await sessionOf(this.core)
-      await PackageIndex.over(indexSession).update(release, base + blocks.length, changes)
+      await PackageIndex.update(indexSession, release.number, changes)
       const indexHead = { length: indexSession.length, treeHash: await indexSession.treeHash() }
       await logSession.append([
         ...blocks,
-        encodeEvent({ type: 'release', ...release, roots: await roots, index: indexHead }),
+        encodeEvent({ type: 'release', ...release, ...(await roots), index: indexHead, headBefore }),
       ])
     })
     return this.head()
   }
 
-  /** The index as this node has it; null on a follower. */
-  index(): PackageIndex | null {
-    return this.#index === null ? null : PackageIndex.over(this.#index)
+  /**
+   * Appends one note, durable and then announced.
+   * @param base length that the log must have. @throws as `append`.
+   */
+  async appendNote(base: number, note: Note): Promise<Head> {
+    if (!this.writable) throw this.#readOnly()
+    await this.#store.commit(async (sessionOf) => {
+      this.#requireLength(base)
+      await (await sessionOf(this.core)).append([encodeEvent(note)])
+    })
+    return this.head()
+  }
+
+  /** The newest head with its signature. */
+  async signedHead(): Promise<SignedHead> {
+    const { length, fork } = this.core
+    const signature = Buffer.from(this.core.core.state.signature) // together with the length, before anything is awaited
+    return { length, fork, treeHash: await this.core.treeHash(length), signature }
+  }
+
+  /**
+   * The index as the release that names `head` had it.
+   * @throws FreshetError NO_PEERS when its blocks are not here and nobody gives them; INDEX_INVALID when it is another one.
+   */
+  async indexAt({ length, treeHash }: Release['index']): Promise<PackageIndex> {
+    const index = await this.#openIndex()
+    const signal = AbortSignal.timeout(BLOCK_WAIT_MS)
+    while (index.length < length && !signal.aborted) await once(index, 'append', { signal }).catch(() => {}) // see below
+    const found = index.length < length ? null : await within(signal, index.treeHash(length))
+    if (found === null) throw new FreshetError('NO_PEERS', `the index of ${this.id} did not arrive`, { length })
+    if (found.equals(treeHash)) return PackageIndex.at(index, length)
+    throw new FreshetError('INDEX_INVALID', `the index of ${this.id} is not the one that the release names`, { length })
+  }
+
+  /** A follower asks for the index only when it needs one. */
+  async #openIndex(): Promise<Hypercore> {
+    if (this.#index !== null) return this.#index
+    const { indexKey } = await this.genesis()
+    this.#index = this.#store.cores.get({ key: indexKey, allowFork: false })
+    await this.#index.ready()
+    this.#index.core.replicator.allowFork = false
+    return this.#index
+  }
+
+  #requireLength(base: number): void {
+    if (this.core.length === base) return
+    throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
+  }
+
+  #readOnly(): FreshetError {
+    return new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
   }
 
   async close(): Promise<void> {
     await this.core.close()
     await this.#index?.close()
   }
+}
+
+/** @returns null when `signal` fires first: Hypercore waits for ever for a proof that nobody gives. */
+async function within<T>(signal: AbortSignal, value: Promise<T>): Promise<T | null> {
+  value.catch(() => {}) // reported below unless the time is up
+  const late = new Promise<null>((resolve) => {
+    if (signal.aborted) resolve(null)
+    else signal.addEventListener('abort', () => resolve(null), { once: true })
+  })
+  return Promise.race([value, late])
 }

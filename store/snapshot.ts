@@ -4,25 +4,28 @@
  * `Snapshot.open` is the gate between the log and everybody else: each index must stand in the signed InRelease with the same
  * size and SHA-256, and its file must have that SHA-256. apt checks the same again; nothing that apt would refuse is served.
  */
-import { promisify } from 'node:util'
-import { brotliDecompress } from 'node:zlib'
 import { stanzaCount } from '../schemas/edit-script.ts'
+import type { Run } from '../schemas/edit-script.ts'
 import { expectEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { IN_RELEASE_BYTES_MAX } from '../schemas/limits.ts'
 import { clearText } from '../schemas/clear-text.ts'
 import { parseRelease } from '../schemas/release-file.ts'
+import { unpack } from './brotli.ts'
 import { Catalogue } from './catalogue.ts'
 import type { FoundStanza } from './catalogue.ts'
-import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './history.ts'
+import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { IndexFiles } from './index-files.ts'
 import type { ReleaseLog } from './release-log.ts'
-
-const unpack = promisify(brotliDecompress)
 
 export interface SnapshotIndex extends PlannedIndex {
   /** Where the rebuilt file lies. */
   readonly filePath: string
+}
+
+export interface PlacedStanza extends FoundStanza {
+  /** Block of the log that holds it. */
+  readonly block: number
 }
 
 export interface SnapshotProgress {
@@ -81,22 +84,22 @@ export class Snapshot {
   }
 
   /** Stanzas called `name`, in index order; identical ones of several indexes (Architecture: all) once. */
-  async byName(name: string): Promise<FoundStanza[]> {
-    const found = new Map<string, FoundStanza>()
-    for (const catalogue of await this.catalogues()) {
+  async byName(name: string): Promise<PlacedStanza[]> {
+    const found = new Map<string, PlacedStanza>()
+    for (const [i, catalogue] of (await this.catalogues()).entries()) {
       for (const stanza of await catalogue.byName(name)) {
         const identity = `${stanza.version} ${stanza.architecture} ${stanza.digest}`
-        if (!found.has(identity)) found.set(identity, stanza)
+        if (!found.has(identity)) found.set(identity, this.#placed(i, stanza))
       }
     }
     return [...found.values()]
   }
 
   /** The package whose Filename is this path relative to the repository root. */
-  async byFilename(filename: string): Promise<FoundStanza | null> {
-    for (const catalogue of await this.catalogues()) {
+  async byFilename(filename: string): Promise<PlacedStanza | null> {
+    for (const [i, catalogue] of (await this.catalogues()).entries()) {
       const found = await catalogue.byFilename(filename)
-      if (found !== null) return found
+      if (found !== null) return this.#placed(i, found)
     }
     return null
   }
@@ -110,6 +113,10 @@ export class Snapshot {
   async close(): Promise<void> {
     for (const release of this.#releases) release()
     for (const catalogue of (await this.#catalogues?.catch(() => null)) ?? []) await catalogue.close()
+  }
+
+  #placed(index: number, stanza: FoundStanza): PlacedStanza {
+    return { ...stanza, block: blockAt((this.indexes[index] as SnapshotIndex).runs, stanza.ordinal) }
   }
 
   /** Scanned on first use: a follower that only mirrors never pays for it. */
@@ -132,16 +139,16 @@ export class Snapshot {
   }
 }
 
+function blockAt(runs: readonly Run[], ordinal: number): number {
+  let end = 0
+  for (const { block, count } of runs) {
+    end += count
+    if (ordinal < end) return block
+  }
+  throw new FreshetError('INTERNAL', `stanza ${ordinal} is in no run of its index`)
+}
+
 async function readSignedIndex(log: ReleaseLog, block: number): Promise<Buffer> {
   const { byteLength, compressed } = expectEvent('signedIndex', await log.event(block), block)
-  if (byteLength > IN_RELEASE_BYTES_MAX) {
-    throw new FreshetError('EVENT_INVALID', `block ${block} declares an InRelease of ${byteLength} bytes`, { block })
-  }
-  try {
-    const inRelease = await unpack(compressed, { maxOutputLength: Math.max(byteLength, 1) })
-    if (inRelease.byteLength === byteLength) return inRelease
-  } catch (error) {
-    throw new FreshetError('EVENT_INVALID', `block ${block} does not unpack`, { block }, error)
-  }
-  throw new FreshetError('EVENT_INVALID', `block ${block} unpacks to another size`, { block })
+  return unpack({ block, byteLengthMax: IN_RELEASE_BYTES_MAX }, compressed, byteLength)
 }

@@ -8,7 +8,6 @@ import type { Node } from '../actors/node.ts'
 import type { Notification } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { PIECE_BYTES } from '../schemas/limits.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
@@ -80,11 +79,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     channel: channel.name,
     privateKey: () => node.signingKey(channel.name),
     staging: node.home.staging,
-    alreadyHave: (digest) => {
-      const held = pool.held(digest)
-      // A file that another channel brought still needs its piece root published in this one.
-      return held !== null && (held.byteLength <= PIECE_BYTES || channel.history.root(digest) !== null)
-    },
+    alreadyHave: (digest) => pool.held(digest) !== null,
     signal: io.signal,
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),
   })
@@ -134,16 +129,17 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
 async function releases(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const ready = channel.current?.release.number ?? 0
-  return {
-    channel: channel.name,
-    releases: channel.history.releases.map(({ number, publishedAtMs, releasedAtMs, suite }) => ({
+  const releases: unknown[] = []
+  for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
+    releases.push({
       number,
       publishedAt: new Date(publishedAtMs).toISOString(),
       releasedAt: new Date(releasedAtMs).toISOString(),
       suite,
       ready: number <= ready,
-    })),
+    })
   }
+  return { channel: channel.name, releases }
 }
 
 async function snapshot(node: Node, args: Arguments): Promise<unknown> {

@@ -3,7 +3,7 @@ import { compareVersions } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { parseWhen } from '../../schemas/when.ts'
-import type { FoundStanza } from '../../store/catalogue.ts'
+import type { PlacedStanza } from '../../store/snapshot.ts'
 import type { Session } from '../session.ts'
 
 export interface PackageWish {
@@ -33,20 +33,21 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   const snapshot = await channel.snapshot(parseWhen(wish.when))
   const stanza = choose(await snapshot.byName(wish.name), wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
-  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot: channel.history.root(digest) })
+  const piecesRoot = await channel.rootOf(snapshot, stanza)
+  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot })
   await untilAborted(fetched, signal)
   const path = session.pool.pathOf(digest)
   if (path === null) throw new FreshetError('POOL_CORRUPT', `artifact ${digest} left the pool`, { digest })
   return { name, version, architecture, digest, byteLength, filename, path }
 }
 
-function choose(found: readonly FoundStanza[], { name, version, architecture }: PackageWish): FoundStanza {
+function choose(found: readonly PlacedStanza[], { name, version, architecture }: PackageWish): PlacedStanza {
   const fitting = found.filter(
     (stanza) =>
       (version === null || stanza.version === version) &&
       (architecture === null || stanza.architecture === architecture),
   )
-  const newest = fitting.reduce<FoundStanza | null>(
+  const newest = fitting.reduce<PlacedStanza | null>(
     (best, stanza) => (best === null || compareVersions(stanza.version, best.version) > 0 ? stanza : best),
     null,
   )

@@ -9,7 +9,7 @@ import { asFreshetError } from '../../schemas/errors.ts'
 import type { ErrorCode, FreshetError } from '../../schemas/errors.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../../schemas/limits.ts'
-import type { ReleaseSummary } from '../../store/history.ts'
+import type { ReleaseSummary } from '../../store/release-block.ts'
 import type { Channel } from '../channel.ts'
 
 /** The publisher's doing: the same blocks will never give anything else. */

@@ -8,13 +8,16 @@
 import { readFile } from 'node:fs/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { Release } from '../../schemas/events.ts'
+import { PIECE_BYTES } from '../../schemas/limits.ts'
 import type { LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { digestHex } from '../../schemas/units.ts'
+import type { DigestHex } from '../../schemas/units.ts'
 import { composeRelease, isUnchanged } from '../../store/compose-release.ts'
 import type { ComposedRelease, ReleaseBefore } from '../../store/compose-release.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { IndexFiles } from '../../store/index-files.ts'
 import type { Hashed, Pool } from '../../store/pool.ts'
+import type { NewRoots } from '../../store/release-log.ts'
 import type { Channel } from '../channel.ts'
 
 export interface PublishDeps {
@@ -55,11 +58,14 @@ export async function publishRelease(
   const composing = composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
   // Hashes in worker threads while the release is composed; copies nothing before it is known to hold.
   const taking = takeIn(deps.pool, draft.artifacts, composing, onProgress)
-  const roots = taking.then(({ kept }) => newRoots(channel, kept))
+  const roots = taking.then(async ({ kept }) => {
+    const composed = await composing
+    return newRoots(channel, before, composed, [...kept, ...(await heldAlready(deps.pool, composed, kept))])
+  })
   roots.catch(() => {}) // reported where they are awaited
   const composed = await composing
   const { release, added, removed, byteLength } = composed
-  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft) && (await roots).length === 0) {
+  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft) && isEmpty(await roots)) {
     return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...countsOf(await taking) }
   }
   const served = roots.then(async (known) => {
@@ -116,7 +122,7 @@ async function readBefore(channel: Channel): Promise<ReleaseBefore | null> {
   const { indexes } = channel.current ?? { indexes: [] }
   const bytes = new Map<string, Buffer>()
   for (const { path, filePath } of indexes) bytes.set(path, await readFile(filePath))
-  return { plan: await channel.history.plan(newest.number), bytes }
+  return { plan: await channel.history.plan(newest.number), bytes, contents: await channel.history.contents() }
 }
 
 async function takeIn(
@@ -139,11 +145,41 @@ async function takeIn(
   return { kept, passedOver: refused.length }
 }
 
-function newRoots(channel: Channel, kept: readonly Hashed[]): Release['roots'] {
-  const roots = new Map<string, Release['roots'][number]>()
-  for (const { digest, piecesRoot } of kept) {
-    if (piecesRoot === null || channel.history.root(digest) !== null) continue
-    roots.set(digest, { digest: Buffer.from(digest, 'hex'), piecesRoot })
+/** Files of new packages that another channel or an earlier fetch brought: nobody took them in, and they need a root too. */
+async function heldAlready(pool: Pool, { changes }: ComposedRelease, kept: readonly Hashed[]): Promise<Hashed[]> {
+  const taken = new Set(kept.map(({ digest }) => digest))
+  const others = new Set(changes.added.map(({ digest }) => digest).filter((digest) => !taken.has(digest)))
+  const found: Hashed[] = []
+  for (const digest of others) {
+    if ((pool.held(digest)?.byteLength ?? 0) > PIECE_BYTES) found.push(await pool.hashed(digest))
   }
-  return [...roots.values()]
+  return found
+}
+
+/** Of everything that was taken in: the roots that nobody can know yet, beside the stanza they belong to or later than it. */
+async function newRoots(
+  { history }: Channel,
+  before: ReleaseBefore | null,
+  composed: ComposedRelease,
+  kept: readonly Hashed[],
+): Promise<NewRoots> {
+  const own = new Map<DigestHex, Buffer>()
+  const late = new Map<DigestHex, Buffer>()
+  const blockOf = (hashed: Hashed): number => composed.blockOf.get(hashed.digest) ?? -1
+  // In the order of the log: neighbours were brought by the same release, whose roots are then read once.
+  for (const hashed of kept.toSorted((a, b) => blockOf(a) - blockOf(b))) {
+    const { digest, piecesRoot } = hashed
+    const block = blockOf(hashed)
+    if (piecesRoot === null || block < 0) continue
+    if (block >= composed.base) own.set(digest, piecesRoot)
+    else if (before !== null && (await history.rootOf(before.plan, digest, block)) === null)
+      late.set(digest, piecesRoot)
+  }
+  const listed = (roots: ReadonlyMap<DigestHex, Buffer>): NewRoots['roots'] =>
+    [...roots].map(([digest, piecesRoot]) => ({ digest: Buffer.from(digest, 'hex'), piecesRoot }))
+  return { roots: listed(own), lateRoots: listed(late) }
+}
+
+function isEmpty({ roots, lateRoots }: NewRoots): boolean {
+  return roots.length === 0 && lateRoots.length === 0
 }

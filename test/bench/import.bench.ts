@@ -61,7 +61,7 @@ async function parts(b: Bench): Promise<void> {
   observe(Pool.prototype, 'adopt', 'adopt: hash .debs, layers', note)
   observe(AdoptedLog.prototype, 'add', 'adopt: record, fsync', note)
   observe(IndexFiles.prototype, 'store', 'index file written, fsync', note)
-  observe(PackageIndex.prototype, 'update', 'Hyperbee index', note)
+  observe(PackageIndex, 'update', 'Hyperbee index', note)
   observe(ReleaseLog.prototype, 'append', 'append: index, log, commit', note)
   observe(Store.prototype, 'sync', 'fsync of the write-ahead log', note)
   const { list, inRelease } = aptLists()

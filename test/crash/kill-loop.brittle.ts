@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import test, { type Assert } from 'brittle'
 import type { Channel } from '../../actors/channel.ts'
 import { pieceCount } from '../../schemas/artifact.ts'
+import { expectEvent } from '../../schemas/events.ts'
 import { FETCH_GIVE_UP_MS, PIECE_BYTES } from '../../schemas/limits.ts'
 import { parseDigest, type DigestHex } from '../../schemas/units.ts'
 import { homeAt } from '../../store/home.ts'
@@ -203,10 +204,21 @@ function countServed({ node }: TestNode): Map<string, number> {
   return served
 }
 
+/** As the log has it. */
+async function rootOf(channel: Channel, { sha256 }: ExpectedDeb): Promise<Buffer | null> {
+  for await (const { block } of channel.history.releases()) {
+    const { roots, lateRoots } = expectEvent('release', await channel.log.event(block), block)
+    const found = [...roots, ...lateRoots].find(({ digest }) => digest.toString('hex') === sha256)
+    if (found !== undefined) return found.piecesRoot
+  }
+  return null
+}
+
 /** What the pool of a killed daemon holds of `deb`, each piece checked. */
 async function heldPieces(pool: Pool, channel: Channel, deb: ExpectedDeb): Promise<number[]> {
   const digest = parseDigest(deb.sha256) as DigestHex
-  const partial = await pool.begin({ digest, byteLength: deb.byteLength, piecesRoot: channel.history.root(digest) })
+  const piecesRoot = await rootOf(channel, deb)
+  const partial = await pool.begin({ digest, byteLength: deb.byteLength, piecesRoot })
   const pieces = Array.from({ length: pieceCount(deb.byteLength) }, (_, piece) => piece)
   const held = pieces.filter((piece) => partial.readable(piece))
   await partial.close()

@@ -6,6 +6,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import { homeAt } from '../../store/home.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import { createSigningKey } from '../../tools/import/openpgp.ts'
+import { collect } from '../helpers/channel.ts'
 import { gpgHome } from '../helpers/gpg-home.ts'
 import { rawGet } from '../helpers/http-connection.ts'
 import { privateNetwork, scratchFolder, type SnapshotView, type TestNode } from '../helpers/network.ts'
@@ -62,7 +63,7 @@ async function stateOf({ home, node }: TestNode): Promise<object> {
   const channel = node.session.channel('demo')
   return {
     files,
-    releases: channel.history.releases.map(({ hash }) => hash.toString('hex')),
+    releases: (await collect(channel.history.releases())).map(({ hash }) => hash.toString('hex')),
     log: [channel.log.length, channel.log.core.fork, (await channel.log.head()).treeHash.toString('hex')],
     status: node.status(),
   }

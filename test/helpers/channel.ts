@@ -12,7 +12,7 @@ import { composeRelease, type ComposedRelease } from '../../store/compose-releas
 import { History } from '../../store/history.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Store } from '../../store/open-store.ts'
-import { ReleaseLog } from '../../store/release-log.ts'
+import { type NewRoots, ReleaseLog } from '../../store/release-log.ts'
 
 /** Teardown: what is open first, then its folder. */
 const [OPENED, FOLDERS] = [0, 1]
@@ -52,6 +52,9 @@ export function sha256(bytes: Buffer | string): Buffer {
   return createHash('sha256').update(bytes).digest()
 }
 
+/** No roots come with a release. */
+export const NO_ROOTS: NewRoots = { roots: [], lateRoots: [] }
+
 /** In the form of a clear-signed message; nothing here verifies signatures. `note` makes two of one content differ. */
 export function inReleaseOf(indexes: Indexes, note = ''): Buffer {
   const text = writeRelease({
@@ -89,6 +92,13 @@ export function draftOf(indexes: Indexes, options: Partial<ReleaseDraft> = {}): 
   }
 }
 
+/** Everything that `items` yields. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
 export class TestChannel {
   readonly store: Store
   readonly log: ReleaseLog
@@ -114,7 +124,10 @@ export class TestChannel {
   async compose(indexes: Indexes, options: Partial<ReleaseDraft> = {}): Promise<ComposedRelease> {
     const { newest } = this.history
     const bytes = new Map(Object.entries(this.#indexes).map(([path, content]) => [path, Buffer.from(content)]))
-    const before = newest === null ? null : { plan: await this.history.plan(newest.number), bytes }
+    const before =
+      newest === null
+        ? null
+        : { plan: await this.history.plan(newest.number), bytes, contents: await this.history.contents() }
     const publishedAtMs = PUBLISHED_AT_MS + 1000 * (newest?.number ?? 0)
     return composeRelease({ base: this.log.length, before, draft: draftOf(indexes, options), publishedAtMs })
   }
@@ -122,10 +135,10 @@ export class TestChannel {
   async publish(
     indexes: Indexes,
     options: Partial<ReleaseDraft> = {},
-    roots: Release['roots'] = [],
+    roots: Partial<NewRoots> = {},
   ): Promise<ComposedRelease> {
     const composed = await this.compose(indexes, options)
-    await this.log.append(composed, Promise.resolve(roots))
+    await this.log.append(composed, Promise.resolve({ ...NO_ROOTS, ...roots }))
     await this.history.advance()
     this.#indexes = indexes
     return composed

@@ -41,9 +41,48 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
       { path: 'contrib/binary-all/Packages', byteLength: 0, digest: Buffer.alloc(32, 4), script: [] },
     ],
     roots: [{ digest: Buffer.alloc(32, 5), piecesRoot: Buffer.alloc(32, 6) }],
+    lateRoots: [{ digest: Buffer.alloc(32, 8), piecesRoot: Buffer.alloc(32, 9) }],
     index: { length: 4, treeHash: Buffer.alloc(32, 7) },
+    headBefore: { length: 13, fork: 0, treeHash: Buffer.alloc(32, 10), signature: Buffer.alloc(68, 11) },
+    chapterBlock: 9,
+    noteBlock: 12,
   },
-  heartbeat: { type: 'heartbeat', atMs: 1_700_000_000_000, validUntilMs: 1_700_000_600_000, releaseBlock: 15 },
+  heartbeat: {
+    type: 'heartbeat',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    validUntilMs: 1_700_000_600_000,
+  },
+  tag: { type: 'tag', atMs: 1_700_000_000_000, releaseBlock: 15, noteBlock: 0, name: 'stable-1', number: 258 },
+  roots: { type: 'roots', roots: [{ digest: Buffer.alloc(32, 5), piecesRoot: Buffer.alloc(32, 6) }] },
+  checkpoint: {
+    type: 'checkpoint',
+    path: 'main/binary-amd64/Packages',
+    byteLength: 50_100_000,
+    digest: Buffer.alloc(32, 3),
+    packedByteLength: 100_000,
+    compressed: Buffer.from('brotli'),
+  },
+  chapter: {
+    type: 'chapter',
+    earlier: [300, 70_000],
+    releases: [
+      {
+        block: 70_300,
+        hash: Buffer.alloc(32, 2),
+        publishedAtMs: 1_700_000_000_000,
+        releasedAtMs: 1_699_999_999_000,
+        validUntilMs: null,
+        suite: 'stable/updates',
+        signedIndexBlock: 70_299,
+      },
+    ],
+    checkpointBlocks: [70_400, 70_401],
+    rootsBlock: 70_402,
+    tags: [{ name: 'stable-1', number: 2 }],
+    noteBlock: 12,
+  },
 }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]
@@ -64,7 +103,7 @@ test('events: golden bytes of every version there ever was → decode to the sam
 })
 
 test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from there on', (t) => {
-  for (const number of [5, 12, 63])
+  for (const number of [5, 12, 15, 63])
     t.equal(
       refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))),
       'VERSION_UNSUPPORTED',

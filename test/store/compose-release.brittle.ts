@@ -21,7 +21,7 @@ function stanzasIn({ blocks }: ComposedRelease): number {
 /** Every release there is, read back from the log. */
 async function readBack(channel: TestChannel): Promise<Indexes[]> {
   const found: Indexes[] = []
-  for (const { number } of channel.history.releases) {
+  for await (const { number } of channel.history.releases()) {
     const snapshot = await Snapshot.open(channel.log, channel.files, await channel.history.plan(number))
     const entries = snapshot.indexes.map(
       async ({ path, filePath }) => [path, await readFile(filePath, 'utf8')] as const,
@@ -123,7 +123,7 @@ test('compose release: the same draft again → unchanged; another InRelease, su
   const indexes = { [MAIN]: A1, [ALL]: B1 }
   await channel.publish(indexes)
   const plan = await channel.history.plan(1)
-  const before = { plan, bytes: new Map() }
+  const before = { plan, bytes: new Map(), contents: await channel.history.contents() }
   const inRelease = inReleaseOf(indexes)
   const unchanged = async (of: Indexes, options = {}): Promise<boolean> =>
     isUnchanged(await channel.compose(of, options), before, inRelease, draftOf(of, options))
@@ -158,7 +158,8 @@ test('compose release: a version with other bytes → VERSION_REUSE where the pu
 test('compose release: a clock set back → published after the release before all the same', async (t) => {
   const channel = await TestChannel.create(t)
   await channel.publish({ [MAIN]: A1 })
-  const before = { plan: await channel.history.plan(1), bytes: new Map([[MAIN, Buffer.from(A1)]]) }
+  const bytes = new Map([[MAIN, Buffer.from(A1)]])
+  const before = { plan: await channel.history.plan(1), bytes, contents: await channel.history.contents() }
   const composed = await composeRelease({
     base: channel.log.length,
     before,

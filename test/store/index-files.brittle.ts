@@ -6,7 +6,8 @@ import test, { type Assert } from 'brittle'
 import { composeRelease } from '../../store/compose-release.ts'
 import type { ReleaseBefore } from '../../store/compose-release.ts'
 import { History } from '../../store/history.ts'
-import type { PlannedIndex } from '../../store/history.ts'
+import { NO_ROOTS } from '../helpers/channel.ts'
+import type { PlannedIndex } from '../../store/release-block.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Store } from '../../store/open-store.ts'
 import { ReleaseLog } from '../../store/release-log.ts'
@@ -57,11 +58,11 @@ async function publish(t: Assert, contents: readonly Buffer[]): Promise<Publishe
       close: async () => {},
     }
     const composed = await composeRelease({ base: log.length, before, draft, publishedAtMs: i + 1 })
-    await log.append(composed, Promise.resolve([]))
+    await log.append(composed, Promise.resolve(NO_ROOTS))
     await history.advance()
     const plan = await history.plan(i + 1)
     releases.push({ index: plan.indexes[0] as PlannedIndex, bytes })
-    before = { plan, bytes: new Map([[PATH, bytes]]) }
+    before = { plan, bytes: new Map([[PATH, bytes]]), contents: await history.contents() }
   }
   return { log, files: await IndexFiles.open(join(directory, 'indexes')), releases }
 }

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { unionOf } from '../../schemas/release-ranges.ts'
 import { readPackageStanza } from '../../schemas/stanza.ts'
 import type { DigestHex } from '../../schemas/units.ts'
-import { History, type SnapshotPlan } from '../../store/history.ts'
+import { History } from '../../store/history.ts'
+import { readRelease, type SnapshotPlan } from '../../store/release-block.ts'
 import { PackageIndex, type AddedPackage, type IndexChanges } from '../../store/package-index.ts'
 import { readStanzas } from '../../store/stanza-block.ts'
 import { ALL, type Indexes, MAIN, openStore, scratchFolder, sha256, stanza, TestChannel } from '../helpers/channel.ts'
@@ -13,16 +15,21 @@ import { ALL, type Indexes, MAIN, openStore, scratchFolder, sha256, stanza, Test
 async function published(t: Assert, ...releases: Indexes[]): Promise<{ channel: TestChannel; index: PackageIndex }> {
   const channel = await TestChannel.create(t)
   for (const indexes of releases) await channel.publish(indexes)
-  return { channel, index: channel.log.index() as PackageIndex }
+  const { release } = await readRelease(channel.log, channel.history.newest?.block ?? 0)
+  return { channel, index: await channel.log.indexAt(release.index) }
 }
+
+const NEVER = 999
 
 /** As `1 2-3 5-`, the last still there. */
 async function rangesOf(index: PackageIndex, name: string): Promise<Record<string, string>> {
   const found = await index.versions(name)
   return Object.fromEntries(
-    found.map(({ version, architecture, ranges }) => [
+    found.map(({ version, architecture, spans }) => [
       `${version} ${architecture}`,
-      ranges.map(({ first, last }) => (last === first ? `${first}` : `${first}-${last === 0 ? '' : last}`)).join(' '),
+      unionOf(spans.map(({ first, last }) => ({ first, last: last === 0 ? NEVER : last })))
+        .map(({ first, last }) => (last === first ? `${first}` : `${first}-${last === NEVER ? '' : last}`))
+        .join(' '),
     ]),
   )
 }
@@ -48,7 +55,15 @@ test('package index: another stanza of the same version → the range goes on', 
   const { channel, index } = await published(t, main(A1), main(changed), main(changed, B1))
   t.alike(await rangesOf(index, 'aa'), { '1 amd64': '1-' })
   const [found] = await index.versions('aa')
-  t.is(await textAt(channel, found ?? null), changed, 'and the newest text is shown')
+  const texts = (found?.spans ?? []).map(async (span) => [span.first, span.last, await textAt(channel, span)])
+  t.alike(
+    await Promise.all(texts),
+    [
+      [1, 1, A1],
+      [2, 0, changed],
+    ],
+    'and each release has its own text',
+  )
 })
 
 test('package index: one package in two indexes with different words → there as long as one of them has it', async (t) => {
@@ -95,15 +110,6 @@ test('package index: two files for one version in one release → both are found
   t.is(await textAt(channel, await index.artifact(sha256('x').toString('hex') as DigestHex)), one)
   t.is(await textAt(channel, await index.artifact(sha256('y').toString('hex') as DigestHex)), other)
   t.alike(await rangesOf(index, 'aa'), { '1 amd64': '1-' })
-})
-
-test('package index: releases by number → where they stand and when they were published', async (t) => {
-  const { channel, index } = await published(t, main(A1), main(A2))
-  for (const { number, block, publishedAtMs } of channel.history.releases) {
-    const found = await index.release(number)
-    t.alike([found?.block, found?.publishedAtMs], [block, publishedAtMs])
-  }
-  t.is(await index.release(3), null)
 })
 
 /** What the release changed, found in the log alone: places that came and went, per package. */
@@ -158,10 +164,10 @@ test('package index: built again from the log → entry for entry the same, and 
   const core = store.cores.get({ name: 'rebuilt' })
   await core.ready()
   let before: SnapshotPlan | null = null
-  for (const { number, block, publishedAtMs } of reader.releases) {
+  for await (const { number } of reader.releases()) {
     const after = await reader.plan(number)
     const changes = await changesFromLog(channel, before, after)
-    await PackageIndex.over(core).update({ number, publishedAtMs }, block, changes)
+    await PackageIndex.update(core, number, changes)
     before = after
   }
   const written = channel.store.cores.get({ name: 'channel/test/index' })

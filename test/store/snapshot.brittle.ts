@@ -13,6 +13,7 @@ import {
   type Indexes,
   inReleaseOf,
   MAIN,
+  NO_ROOTS,
   ALL,
   PUBLISHED_AT_MS,
   scratchFolder,
@@ -64,8 +65,11 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
       digest: sha256(content),
       script: [{ op: 'insert', count: lies.count ?? 2, block: 1, first: 0 }],
     })),
-    roots: [],
+    ...NO_ROOTS,
     index: { length: 1, treeHash: Buffer.alloc(32) },
+    headBefore: { length: 1, fork: 0, treeHash: Buffer.alloc(32), signature: Buffer.alloc(68) },
+    chapterBlock: 0,
+    noteBlock: 0,
   }
   await channel.appendRaw(
     encodeEvent({ type: 'stanzas', byteLengths: lengths, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),

@@ -1,0 +1,153 @@
+/**
+ * The blocks of a chapter: the publisher packs them in front of the first release after CHAPTER_RELEASES others; readers find
+ * any release, and the runs of every chapter's last one, without folding what came before.
+ */
+import { expectEvent, encodeEvent } from '../schemas/events.ts'
+import type { Chapter } from '../schemas/events.ts'
+import { CHAPTER_RELEASES, PACKED_RUNS_BYTES_MAX } from '../schemas/limits.ts'
+import { packRuns, unpackRuns } from '../schemas/packed-runs.ts'
+import { scanPackages } from '../schemas/stanza.ts'
+import { digestHex } from '../schemas/units.ts'
+import type { DigestHex } from '../schemas/units.ts'
+import { pack, unpack } from './brotli.ts'
+import { linkError, requireBounded } from './release-block.ts'
+import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
+import type { ReadOptions, ReleaseLog } from './release-log.ts'
+
+/** Where a log's table of contents stands, as the next release needs to know it. */
+export interface Contents {
+  /** Positions of all chapters. */
+  readonly chapterBlocks: readonly number[]
+  /** Releases that no chapter has yet, oldest first. */
+  readonly tail: readonly ReleaseSummary[]
+  readonly tags: ReadonlyMap<string, number>
+  /** Position of the newest note; 0: none. */
+  readonly noteBlock: number
+}
+
+/** @returns whether the release after `contents` begins with a chapter. */
+export function isChapterDue({ tail }: Contents): boolean {
+  return tail.length >= CHAPTER_RELEASES
+}
+
+/**
+ * @param base position that the first of these blocks will have; the last is the chapter.
+ * @param bytes index files of `plan` by path: late roots of packages that are gone are left out.
+ */
+export async function packChapter(
+  base: number,
+  { chapterBlocks, tail, tags, noteBlock }: Contents,
+  plan: SnapshotPlan,
+  bytes: ReadonlyMap<string, Buffer>,
+): Promise<Buffer[]> {
+  const blocks: Buffer[] = []
+  for (const index of plan.indexes) blocks.push(await packCheckpoint(index))
+  const checkpointBlocks = plan.indexes.map((_, i) => base + i)
+  const roots = livingRoots(plan, bytes)
+  if (roots.length > 0) blocks.push(encodeEvent({ type: 'roots', roots }))
+  const rootsBlock = roots.length > 0 ? base + plan.indexes.length : 0
+  const releases = tail.map(({ number: _, ...release }) => release)
+  blocks.push(
+    encodeEvent({
+      type: 'chapter',
+      earlier: chapterBlocks,
+      releases,
+      checkpointBlocks,
+      rootsBlock,
+      tags: [...tags].map(([name, number]) => ({ name, number })),
+      noteBlock,
+    }),
+  )
+  return blocks
+}
+
+/** Chapter number `index` of a log, which stands at `block`. @throws FreshetError EVENT_INVALID, NO_PEERS. */
+export async function readChapter(
+  log: ReleaseLog,
+  block: number,
+  index: number,
+  options: ReadOptions,
+): Promise<Chapter> {
+  const chapter = expectEvent('chapter', await log.event(block, options), block)
+  if (chapter.earlier.length !== index) throw linkError(block, `it is chapter ${chapter.earlier.length}, not ${index}`)
+  if (chapter.releases.length !== CHAPTER_RELEASES) {
+    throw linkError(block, `a chapter of ${chapter.releases.length} releases`)
+  }
+  const positions = chapter.releases.map((release) => release.block)
+  const rising = [...chapter.earlier.slice(-1), ...positions, block]
+  if (!isRising(chapter.earlier) || !isRising(rising)) throw linkError(block, 'positions in a chapter do not rise')
+  if ([...chapter.checkpointBlocks, chapter.rootsBlock, chapter.noteBlock].some((position) => position >= block)) {
+    throw linkError(block, 'a chapter names blocks after itself')
+  }
+  return chapter
+}
+
+/** Release `number` as its chapter has it. */
+export function releaseOfChapter({ releases }: Chapter, number: number): ReleaseSummary {
+  return { number, ...(releases[(number - 1) % CHAPTER_RELEASES] as Chapter['releases'][number]) }
+}
+
+/** The snapshot plan of the last release of a chapter, from its checkpoints. */
+export async function readCheckpoints(
+  log: ReleaseLog,
+  chapter: Chapter,
+  number: number,
+  options: ReadOptions,
+): Promise<SnapshotPlan> {
+  const release = releaseOfChapter(chapter, number)
+  const indexes: PlannedIndex[] = []
+  for (const block of chapter.checkpointBlocks) indexes.push(await readCheckpoint(log, block, release, options))
+  requireBounded(release.block, indexes)
+  return { release, indexes, lateRoots: await readRoots(log, chapter.rootsBlock, options) }
+}
+
+async function readCheckpoint(
+  log: ReleaseLog,
+  block: number,
+  release: ReleaseSummary,
+  options: ReadOptions,
+): Promise<PlannedIndex> {
+  const event = expectEvent('checkpoint', await log.event(block, options), block)
+  const { path, byteLength, digest, packedByteLength, compressed } = event
+  const packed = await unpack({ block, byteLengthMax: PACKED_RUNS_BYTES_MAX }, compressed, packedByteLength)
+  const runs = unpackRuns(packed)
+  if (runs.some((run) => run.block >= release.block)) throw linkError(block, 'a checkpoint has runs from the future')
+  return { path, byteLength, digest: digestHex(digest), runs }
+}
+
+async function readRoots(log: ReleaseLog, block: number, options: ReadOptions): Promise<Map<DigestHex, Buffer>> {
+  if (block === 0) return new Map()
+  const { roots } = expectEvent('roots', await log.event(block, options), block)
+  return new Map(roots.map(({ digest, piecesRoot }) => [digestHex(digest), piecesRoot]))
+}
+
+async function packCheckpoint({ path, byteLength, digest, runs }: PlannedIndex): Promise<Buffer> {
+  const packed = packRuns(runs)
+  return encodeEvent({
+    type: 'checkpoint',
+    path,
+    byteLength,
+    digest: Buffer.from(digest, 'hex'),
+    packedByteLength: packed.byteLength,
+    compressed: await pack(packed),
+  })
+}
+
+function livingRoots(
+  { indexes, lateRoots }: SnapshotPlan,
+  bytes: ReadonlyMap<string, Buffer>,
+): { digest: Buffer; piecesRoot: Buffer }[] {
+  if (lateRoots.size === 0) return []
+  const living = new Map<DigestHex, Buffer>()
+  for (const { path } of indexes) {
+    scanPackages(bytes.get(path) ?? Buffer.alloc(0), path, (_, { digest }) => {
+      const root = lateRoots.get(digest)
+      if (root !== undefined) living.set(digest, root)
+    })
+  }
+  return [...living].map(([digest, piecesRoot]) => ({ digest: Buffer.from(digest, 'hex'), piecesRoot }))
+}
+
+function isRising(positions: readonly number[]): boolean {
+  return positions.every((position, i) => i === 0 || position > (positions[i - 1] as number))
+}

@@ -1,0 +1,69 @@
+/**
+ * Notes of a log: what its publisher said between releases. They are a chain, newest first, that ends where a chapter
+ * took over: so a reader who wants to know all tags reads one chapter and the few notes after it.
+ */
+import type { Chapter, ChannelEvent } from '../schemas/events.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import { TAGS_MAX } from '../schemas/limits.ts'
+import { isTag } from '../schemas/when.ts'
+import { linkError } from './release-block.ts'
+import type { ReadOptions, ReleaseLog } from './release-log.ts'
+
+export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' }>
+
+/** Notes that may stand between a chapter and the newest one: each is read by itself. */
+const CHAIN_MAX = TAGS_MAX
+
+export function isNote(event: ChannelEvent | null): event is Note {
+  return event?.type === 'tag' || event?.type === 'heartbeat'
+}
+
+/**
+ * @param noteBlock the newest note; 0: none.
+ * @param chapter the newest chapter before it.
+ * @returns every tag: name → number of its release.
+ * @throws FreshetError EVENT_INVALID when a tag is given twice, or names a release that did not exist when it was given.
+ */
+export async function readTags(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  releasesBefore: (block: number) => Promise<number>,
+  options: ReadOptions,
+): Promise<ReadonlyMap<string, number>> {
+  const tags = new Map<string, number>()
+  for (const { name, number } of chapter?.tags ?? []) add(tags, name, number, noteBlock)
+  const until = chapter?.noteBlock ?? 0
+  for (const { block, note } of (await chain(log, noteBlock, until, options)).reverse()) {
+    if (note.type !== 'tag') continue
+    if (note.number < 1 || note.number > (await releasesBefore(block))) {
+      throw linkError(block, `the tag ${note.name} names release ${note.number}, which did not exist`)
+    }
+    add(tags, note.name, note.number, block)
+  }
+  return tags
+}
+
+async function chain(
+  log: ReleaseLog,
+  newest: number,
+  until: number,
+  options: ReadOptions,
+): Promise<{ block: number; note: Note }[]> {
+  const notes: { block: number; note: Note }[] = []
+  for (let block = newest; block > until;) {
+    const note = await log.event(block, options)
+    if (!isNote(note)) throw linkError(block, 'it is named as a note and is none')
+    if (note.noteBlock >= block || notes.length >= CHAIN_MAX) throw linkError(block, 'the chain of notes does not end')
+    notes.push({ block, note })
+    block = note.noteBlock
+  }
+  return notes
+}
+
+function add(tags: Map<string, number>, name: string, number: number, block: number): void {
+  if (!isTag(name)) throw linkError(block, `${JSON.stringify(name)} is not the name of a tag`)
+  if (tags.has(name)) throw linkError(block, `the tag ${name} is given twice`)
+  if (tags.size >= TAGS_MAX) throw new FreshetError('EVENT_INVALID', `the channel has more than ${TAGS_MAX} tags`)
+  tags.set(name, number)
+}
