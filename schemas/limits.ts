@@ -80,8 +80,10 @@ export const JOURNAL_PENDING_MAX = 10_000
 export const STORE_RESERVE_BYTES = 8 * MIB
 /** Wait for one block of a log from peers, in milliseconds, before the attempt is given up and made again later. */
 export const BLOCK_WAIT_MS = 20_000
-/** Rebuilt index files kept on disk besides those being served; the oldest go first. */
-export const INDEX_FILES_MAX = 64
+/** Rebuilt index files that nobody serves at the moment but that are kept on disk, the oldest go first: how many, and bytes in all. */
+export const INDEX_FILES_IDLE_MAX = 64
+/** Bytes of idle index files: some ten releases of Debian main. Any of them is rebuilt in about a second. */
+export const INDEX_FILES_IDLE_BYTES_MAX = 512 * MIB
 
 // Gateway (HTTP on this machine)
 /** Open connections. apt uses one per host; the rest is head room for other machines of a household. */

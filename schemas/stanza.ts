@@ -27,6 +27,7 @@ export interface PackageStanza {
   readonly digest: DigestHex
 }
 
+const PACKAGE_PREFIX = Buffer.from('Package: ')
 const LINE_FEED = 0x0a
 const SPACE = 0x20
 const TAB = 0x09
@@ -118,6 +119,31 @@ export function readPackageStanza(bytes: Buffer, start: number, end: number, whe
   const next = scanStanza(slice, 0, first, slice.length, slice.indexOf(0), place)
   if (next < slice.length) refuse('STANZA_MALFORMED', place, slice, `a second stanza begins at byte ${start + next}`)
   return checkedStanza(slice, place)
+}
+
+/**
+ * Reads and checks slice `index` of a file that `splitStanzas` cut at `offsets`; errors name its place as `scanPackages` does.
+ * @returns null for a slice that holds no stanza.
+ * @throws FreshetError STANZA_*, FILENAME_UNSAFE
+ */
+export function readSlice(bytes: Buffer, offsets: Uint32Array, index: number, path: string): PackageStanza | null {
+  const [start = 0, end = 0] = [offsets[index], offsets[index + 1]]
+  const slice = bytes.subarray(start, end)
+  const first = skipBlankLines(slice, 0)
+  if (first === slice.length) return null
+  const place = { file: path, number: index + 1, start }
+  scanStanza(slice, 0, first, slice.length, slice.indexOf(0), place)
+  return checkedStanza(slice, place)
+}
+
+/** The Package value of a stanza that begins with it, as nearly all do; null for any other. Nothing is checked. */
+export function leadingName(stanza: Buffer): string | null {
+  if (
+    stanza.compare(PACKAGE_PREFIX, 0, PACKAGE_PREFIX.length, 0, Math.min(PACKAGE_PREFIX.length, stanza.length)) !== 0
+  ) {
+    return null
+  }
+  return stanza.toString('latin1', PACKAGE_PREFIX.length, endOfLine(stanza, PACKAGE_PREFIX.length, stanza.length))
 }
 
 /**

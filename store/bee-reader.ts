@@ -1,8 +1,8 @@
 /**
  * Reads a Hyperbee that somebody else wrote, as of one of its lengths.
  *
- * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here every step down goes to a node
- * that was written earlier, so a walk ends; depth, blocks read and block sizes are bounded; and whatever does not decode or
+ * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here no step leads to a block that
+ * was written later; depth, blocks read and block sizes are bounded, so every walk ends; and whatever does not decode or
  * breaks the order of keys is INDEX_INVALID. Blocks that a step may need are asked for together: one round trip a level.
  * Source: hyperbee 2.27 index.js (Node: key, value and the tree nodes that changed with them; children point to nodes).
  */
@@ -18,9 +18,8 @@ export interface BeeEntry {
 }
 
 interface TreeNode {
-  /** Block and number of this node in it. */
+  /** Block that it stands in. */
   readonly seq: number
-  readonly offset: number
   /** Blocks that hold the keys, in the order of the keys. */
   readonly keys: readonly number[]
   /** Flat: block and offset of each child in turn; empty in a leaf. */
@@ -104,15 +103,14 @@ export class BeeReader {
     if (parent.children.length === 0) return null
     const [seq, offset] = [parent.children[2 * at], parent.children[2 * at + 1]]
     if (seq === undefined || offset === undefined) throw invalid(`a node of block ${parent.seq} lacks a child`)
-    const isEarlier = seq < parent.seq || (seq === parent.seq && offset > parent.offset)
-    if (!isEarlier) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
+    if (seq > parent.seq) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
     return this.#node(seq, offset, walk.deeper())
   }
 
   async #node(seq: number, offset: number, walk: Walk): Promise<TreeNode> {
     const level = (await this.#block(seq, walk)).levels[offset]
     if (level === undefined) throw invalid(`block ${seq} has no node ${offset}`)
-    const node = { seq, offset, keys: level.keys, children: level.children }
+    const node = { seq, keys: level.keys, children: level.children }
     if (node.keys.some((key) => key > seq)) throw invalid(`a node of block ${seq} has a key that was written after it`)
     await this.#prefetch(node)
     return node

@@ -17,7 +17,14 @@ import {
 } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
-import { isBlankSlice, readPackageStanza, scanPackages, splitStanzas } from '../schemas/stanza.ts'
+import {
+  isBlankSlice,
+  leadingName,
+  readPackageStanza,
+  readSlice,
+  scanPackages,
+  splitStanzas,
+} from '../schemas/stanza.ts'
 import type { PackageStanza } from '../schemas/stanza.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from './package-index.ts'
@@ -51,8 +58,8 @@ export interface ComposedRelease extends ReleaseBlocks {
   readonly removed: number
   /** What the release adds to the log, without the release block itself. */
   readonly byteLength: number
-  /** Block of a stanza of each artifact; from `base` on: this release brings it. */
-  readonly blockOf: ReadonlyMap<DigestHex, number>
+  /** Block of a stanza of each of these artifacts; from `base` on: this release brings it. Reads every stanza. */
+  readonly blocksOf: (digests: ReadonlySet<DigestHex>) => ReadonlyMap<DigestHex, number>
 }
 
 /** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
@@ -60,20 +67,18 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
   const { base, before, draft } = input
   if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
   const table = new StanzaTable()
-  const stanzas = new Map<number, PackageStanza>()
   const old = new Map<string, Int32Array>()
   for (const { path, runs } of before?.plan.indexes ?? []) {
     const bytes = (before as ReleaseBefore).bytes.get(path) ?? Buffer.alloc(0)
     old.set(path, table.addPlaced({ bytes, offsets: splitStanzas(bytes) }, runs))
   }
-  const fresh = draft.indexes.map(({ path, bytes }) => {
+  const known = table.size
+  const fresh = draft.indexes.map(({ path, bytes }): FreshIndex => {
     if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
-    const read: (PackageStanza | undefined)[] = []
-    const offsets = scanPackages(bytes, path, (index, stanza) => (read[index] = stanza))
-    const ids = table.add({ bytes, offsets })
-    read.forEach((stanza, index) => stanza !== undefined && stanzas.set(ids[index] as number, stanza))
-    return { path, bytes, ids }
+    const offsets = splitStanzas(bytes)
+    return { path, bytes, offsets, ids: table.add({ bytes, offsets }) }
   })
+  const stanzas = readNew(fresh, known)
   const chapter = await packDueChapter(base, before)
   const packed = await packStanzas(table, base + chapter.length)
   const changes = changesOf(
@@ -113,7 +118,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     added: packageCount(changes.added),
     removed: packageCount(changes.removed),
     byteLength,
-    blockOf: blocksOf(table, stanzas),
+    blocksOf: (digests) => blocksOf(table, fresh, digests),
   }
 }
 
@@ -168,9 +173,38 @@ async function packDueChapter(base: number, before: ReleaseBefore | null): Promi
   return packChapter(base, before.contents, before.plan, before.bytes)
 }
 
-function blocksOf(table: StanzaTable, stanzas: ReadonlyMap<number, PackageStanza>): Map<DigestHex, number> {
+/** An index of the draft; `ids` are the table's. */
+interface FreshIndex {
+  readonly path: string
+  readonly bytes: Buffer
+  readonly offsets: Uint32Array
+  readonly ids: Int32Array
+}
+
+/** Stanzas whose text the release before does not have, checked, by id. The others were checked when they came. */
+function readNew(indexes: readonly FreshIndex[], known: number): Map<number, PackageStanza> {
+  const stanzas = new Map<number, PackageStanza>()
+  for (const { path, bytes, offsets, ids } of indexes) {
+    for (const [index, id] of ids.entries()) {
+      const stanza = id < known ? null : readSlice(bytes, offsets, index, path)
+      if (stanza !== null) stanzas.set(id, stanza)
+    }
+  }
+  return stanzas
+}
+
+function blocksOf(
+  table: StanzaTable,
+  indexes: readonly FreshIndex[],
+  digests: ReadonlySet<DigestHex>,
+): Map<DigestHex, number> {
   const blocks = new Map<DigestHex, number>()
-  for (const [id, { digest }] of stanzas) blocks.set(digest, table.placeOf(id).block)
+  if (digests.size === 0) return blocks
+  for (const { path, bytes, ids } of indexes) {
+    scanPackages(bytes, path, (index, { digest }) => {
+      if (digests.has(digest)) blocks.set(digest, table.placeOf(ids[index] as number).block)
+    })
+  }
   return blocks
 }
 
@@ -196,26 +230,50 @@ function changesOf(
   const kept = new Set<number>()
   for (const ids of after) for (const id of ids) kept.add(id)
   const added: AddedPackage[] = []
-  /** By stanzas that did not change. One package may have several: an Architecture: all package whose indexes differ in words. */
-  const stayed = new Set<string>()
-  for (const id of kept) {
-    const stanza = stanzas.get(id)
-    if (stanza === undefined) continue
-    const { name, version, architecture, digest } = stanza
+  for (const [id, { name, version, architecture, digest }] of stanzas) {
     const { block, first } = table.placeOf(id)
-    if (held.has(id)) stayed.add(identityOf(stanza))
-    else added.push({ name, version, architecture, digest, block, ordinal: first })
+    added.push({ name, version, architecture, digest, block, ordinal: first })
   }
-  const removed: RemovedPackage[] = []
+  const removed: PackageStanza[] = []
   for (const id of held) {
     if (kept.has(id)) continue
-    const text = table.textOf(id)
-    if (isBlankSlice(text)) continue
-    const stanza = readPackageStanza(text, 0, text.byteLength, 'a stanza of the release before')
-    const { name, version, architecture, digest } = stanza
-    if (!stayed.has(identityOf(stanza))) removed.push({ name, version, architecture, digest })
+    const stanza = readKnown(table.textOf(id))
+    if (stanza !== null) removed.push(stanza)
   }
-  return { added, removed }
+  const stayed = identitiesThatStay(table, held, kept, new Set(removed.map(({ name }) => name)))
+  return { added, removed: removed.filter((stanza) => !stayed.has(identityOf(stanza))).map(packageOf) }
+}
+
+/**
+ * Of the packages called `names`: those of which another stanza did not change. One package may have several, an
+ * Architecture: all package whose indexes differ in words: it has not left while one of them is there.
+ */
+function identitiesThatStay(
+  table: StanzaTable,
+  held: ReadonlySet<number>,
+  kept: ReadonlySet<number>,
+  names: ReadonlySet<string>,
+): Set<string> {
+  const stayed = new Set<string>()
+  if (names.size === 0) return stayed
+  for (const id of held) {
+    if (!kept.has(id)) continue
+    const text = table.textOf(id)
+    const name = leadingName(text)
+    if (name !== null && !names.has(name)) continue
+    const stanza = readKnown(text)
+    if (stanza !== null) stayed.add(identityOf(stanza))
+  }
+  return stayed
+}
+
+/** A stanza of the release before. */
+function readKnown(text: Buffer): PackageStanza | null {
+  return isBlankSlice(text) ? null : readPackageStanza(text, 0, text.byteLength, 'a stanza of the release before')
+}
+
+function packageOf({ name, version, architecture, digest }: PackageStanza): RemovedPackage {
+  return { name, version, architecture, digest }
 }
 
 function packageCount(packages: readonly IndexedPackage[]): number {

@@ -34,6 +34,7 @@ declare module 'hypercore' {
     readonly key: Buffer
     readonly discoveryKey: Buffer
     readonly length: number
+    readonly byteLength: number
     /** Blocks that are here without a gap, from the first on. */
     readonly contiguousLength: number
     readonly fork: number

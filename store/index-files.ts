@@ -11,7 +11,7 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FreshetError } from '../schemas/errors.ts'
 import type { Run } from '../schemas/edit-script.ts'
-import { INDEX_BYTES_MAX, INDEX_FILES_MAX } from '../schemas/limits.ts'
+import { INDEX_BYTES_MAX, INDEX_FILES_IDLE_BYTES_MAX, INDEX_FILES_IDLE_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { parseDigest } from '../schemas/units.ts'
 import { writeDurably } from './durable.ts'
@@ -35,16 +35,19 @@ export class IndexFiles {
   /** The newest file made of each index of each log: most of the next one stands in it. */
   readonly #newest = new Map<string, PlannedIndex>()
 
-  private constructor(directory: string) {
+  readonly #idleBytesMax: number
+
+  private constructor(directory: string, idleBytesMax: number) {
     this.#directory = directory
+    this.#idleBytesMax = idleBytesMax
   }
 
-  static async open(directory: string): Promise<IndexFiles> {
+  static async open(directory: string, idleBytesMax: number = INDEX_FILES_IDLE_BYTES_MAX): Promise<IndexFiles> {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     for (const name of await readdir(directory)) {
       if (parseDigest(name) === null) await rm(join(directory, name), { force: true }) // left by a crash
     }
-    return new IndexFiles(directory)
+    return new IndexFiles(directory, idleBytesMax)
   }
 
   /** @returns the path of the file, or null when it has not been rebuilt yet. */
@@ -123,16 +126,19 @@ export class IndexFiles {
   /** The oldest go first: by when they were made, because many file systems do not note when a file is read. */
   async #prune(keep: DigestHex): Promise<void> {
     const digests = (await readdir(this.#directory)).map(parseDigest).filter((digest) => digest !== null)
-    if (digests.length <= INDEX_FILES_MAX) return
-    const idle = digests.filter((digest) => digest !== keep && !this.#retained.has(digest))
-    const made: { path: string; atMs: number }[] = []
-    for (const digest of idle) {
+    const idle: { path: string; atMs: number; byteLength: number }[] = []
+    for (const digest of digests) {
+      if (digest === keep || this.#retained.has(digest)) continue
       const path = join(this.#directory, digest)
       const stats = await stat(path).catch(() => null) // another prune was here first
-      if (stats !== null) made.push({ path, atMs: stats.mtimeMs })
+      if (stats !== null) idle.push({ path, atMs: stats.mtimeMs, byteLength: stats.size })
     }
-    made.sort((a, b) => a.atMs - b.atMs)
-    for (const { path } of made.slice(0, digests.length - INDEX_FILES_MAX)) await rm(path, { force: true })
+    let [count, bytes] = [0, 0]
+    for (const { path, byteLength } of idle.sort((a, b) => b.atMs - a.atMs)) {
+      count++
+      bytes += byteLength
+      if (count > INDEX_FILES_IDLE_MAX || bytes > this.#idleBytesMax) await rm(path, { force: true })
+    }
   }
 }
 

@@ -165,9 +165,11 @@ async function newRoots(
 ): Promise<NewRoots> {
   const own = new Map<DigestHex, Buffer>()
   const late = new Map<DigestHex, Buffer>()
-  const blockOf = (hashed: Hashed): number => composed.blockOf.get(hashed.digest) ?? -1
+  const large = kept.filter(({ piecesRoot }) => piecesRoot !== null)
+  const blocks = composed.blocksOf(new Set(large.map(({ digest }) => digest)))
+  const blockOf = ({ digest }: Hashed): number => blocks.get(digest) ?? -1
   // In the order of the log: neighbours were brought by the same release, whose roots are then read once.
-  for (const hashed of kept.toSorted((a, b) => blockOf(a) - blockOf(b))) {
+  for (const hashed of large.toSorted((a, b) => blockOf(a) - blockOf(b))) {
     const { digest, piecesRoot } = hashed
     const block = blockOf(hashed)
     if (piecesRoot === null || block < 0) continue

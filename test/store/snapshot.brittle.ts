@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import test, { type Assert } from 'brittle'
 import { encodeEvent, type Release } from '../../schemas/events.ts'
-import { INDEX_FILES_MAX } from '../../schemas/limits.ts'
-import { digestHex } from '../../schemas/units.ts'
+import { INDEX_FILES_IDLE_MAX } from '../../schemas/limits.ts'
+import { digestHex, type DigestHex } from '../../schemas/units.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Snapshot } from '../../store/snapshot.ts'
 import {
@@ -237,16 +237,18 @@ test('index files: leftovers of a crash → removed at opening, whole files kept
 
 test('index files: more than are kept → the oldest go, not those that a snapshot serves, also when many are stored at once', async (t) => {
   const { files, directory } = await filesIn(t)
-  const bytes = Array.from({ length: INDEX_FILES_MAX + 20 }, () => randomBytes(8))
+  const bytes = Array.from({ length: INDEX_FILES_IDLE_MAX + 20 }, () => randomBytes(8))
   const digests = bytes.map((content) => digestHex(sha256(content)))
   const [served] = digests as [(typeof digests)[number]]
   const release = files.retain(served)
-  for (const [i, content] of bytes.slice(0, INDEX_FILES_MAX).entries()) {
+  for (const [i, content] of bytes.slice(0, INDEX_FILES_IDLE_MAX).entries()) {
     await files.store(digests[i] as typeof served, content)
   }
-  await Promise.all(bytes.slice(INDEX_FILES_MAX).map((content) => files.store(digestHex(sha256(content)), content)))
+  await Promise.all(
+    bytes.slice(INDEX_FILES_IDLE_MAX).map((content) => files.store(digestHex(sha256(content)), content)),
+  )
   const kept = await readdir(directory)
-  t.ok(kept.length <= INDEX_FILES_MAX && kept.length > INDEX_FILES_MAX - 20, `${kept.length} files`)
+  t.ok(kept.length <= INDEX_FILES_IDLE_MAX + 2 && kept.length > INDEX_FILES_IDLE_MAX - 20, `${kept.length} files`)
   t.not(files.held(served), null)
   t.is(files.held(digests[1] as typeof served), null, 'the oldest of the others')
   release()
@@ -255,4 +257,20 @@ test('index files: more than are kept → the oldest go, not those that a snapsh
     const content = randomBytes(8)
     await files.store(digestHex(sha256(content)), content)
   }
+})
+
+test('index files: more bytes than are kept → the oldest go', async (t) => {
+  const directory = join(await scratchFolder(t), 'indexes')
+  const files = await IndexFiles.open(directory, 100)
+  const store = async (fill: number): Promise<DigestHex> => {
+    const content = Buffer.alloc(40, fill)
+    await files.store(digestHex(sha256(content)), content)
+    return digestHex(sha256(content))
+  }
+  const digests = [await store(1), await store(2), await store(3), await store(4)]
+  t.alike(
+    digests.map((digest) => files.held(digest) !== null),
+    [false, true, true, true],
+    'two idle ones, and the one that has just been made',
+  )
 })
