@@ -66,22 +66,6 @@ export class ReleaseChooser {
     return elsewhere
   }
 
-  /**
-   * @returns true where no other version of the file can have its Last-Modified, so that equal dates mean equal bytes.
-   * Releases are in order of time, so only the one before can share the second.
-   */
-  async isDateStrong(channel: string, found: Found, path: string): Promise<boolean> {
-    if (isByHash(path) || found.file.kind === 'artifact') return true
-    if (found.file.kind === 'index') return false // apt knows by the hash in its InRelease; nobody needs the date
-    if (found.release.number <= 1) return true
-    const pin = { channelId: found.release.channelId, number: found.release.number - 1 }
-    const before = await this.#byNumber(channel, pin)
-    const file = (await before?.open(path)) ?? null
-    if (file === null) return false
-    if (file.digest !== null && file.digest === found.file.digest) return true
-    return Math.floor(file.modifiedAtMs / 1000) < Math.floor(found.file.modifiedAtMs / 1000)
-  }
-
   async #begin(release: ServedRelease, path: string, view: string, client: GatewayClient): Promise<Found> {
     const file = await release.open(path)
     if (file === null) throw notFound(release, path)
@@ -157,6 +141,13 @@ export class ReleaseChooser {
     this.#releases.set(key, release)
     trim(this.#releases, GATEWAY_RELEASES_MAX)
   }
+}
+
+/** Whether no other version of the file can have its Last-Modified, so that equal dates mean equal bytes. */
+export function isDateStrong({ release, file }: Found, path: string): boolean {
+  if (isByHash(path) || file.kind === 'artifact') return true
+  if (file.kind === 'index') return false // apt knows by the hash in its InRelease; nobody needs the date
+  return release.isDateUnique
 }
 
 /** Only a file whose hash the client knows already may come from another release than its own. */

@@ -32,6 +32,8 @@ export interface ServedRelease {
   /** As in `dists/SUITE`; for a flat repository its directory with a closing slash, such as `./`. */
   readonly suite: string
   readonly releasedAtMs: number
+  /** Whether the release before has another date, to the second: releases are in order of time. */
+  readonly isDateUnique: boolean
   /** Warnings, such as `frozen`, for a response header. */
   readonly notices: readonly string[]
   /**

@@ -20,7 +20,7 @@ import {
   GATEWAY_PIPELINE_MAX,
   GATEWAY_STALL_MS_MAX,
 } from '../schemas/limits.ts'
-import { type Found, ReleaseChooser } from './gateway-choose.ts'
+import { type Found, isDateStrong, ReleaseChooser } from './gateway-choose.ts'
 import { httpDate, matchesDate, matchesEtag, mayContinue, validatorsOf } from './gateway-conditions.ts'
 import { gatewayPage } from './gateway-page.ts'
 import { type GatewayPath, isByHash, parseAuthority, parseGatewayPath, parseRequestTarget } from './gateway-path.ts'
@@ -66,7 +66,6 @@ interface Context {
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1']
-const DATE_CHECK_MS_MAX = 2000
 /** Bound to these, a server has no address of its own; as a Host they are a known way around the check of origins. */
 const ANY_ADDRESSES = new Set(['0.0.0.0', '::'])
 
@@ -225,21 +224,15 @@ async function serve(exchange: Exchange, path: GatewayPath, connection: Connecti
     'if-range': ifRange,
     range,
   } = request.headers
-  // A 304 saves a few kilobytes: it is not worth a failure, nor a long wait for the release before this one.
-  const isDateStrong = async (): Promise<boolean> =>
-    await within(context.chooser.isDateStrong(wanted.channel, found, wanted.path), signal, DATE_CHECK_MS_MAX).catch(
-      () => false,
-    )
-  const isUnchanged =
-    matchesEtag(ifNoneMatch, validators) ?? (matchesDate(ifModifiedSince, validators) && (await isDateStrong()))
+  const byDate = isDateStrong(found, wanted.path)
+  const isUnchanged = matchesEtag(ifNoneMatch, validators) ?? (byDate && matchesDate(ifModifiedSince, validators))
   if (isUnchanged) {
     response.writeHead(304, headers)
     response.end()
     return
   }
   const isRangeMeant = request.method === 'GET' && range !== undefined
-  const isContinued =
-    isRangeMeant && mayContinue(joined(ifRange), validators, ifRange !== undefined && (await isDateStrong()))
+  const isContinued = isRangeMeant && mayContinue(joined(ifRange), validators, byDate)
   await sendFile(exchange, found.file, headers, isContinued ? range : undefined)
 }
 

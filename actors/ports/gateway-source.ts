@@ -34,7 +34,7 @@ export function gatewaySource(deps: GatewaySourceDeps): GatewaySource {
     async resolve(name, when) {
       const channel = deps.channel(name)
       const snapshot = await channel.snapshot(parseWhen(when))
-      return servedRelease(deps, channel, snapshot)
+      return servedRelease(deps, channel, snapshot, await isDateUnique(channel, snapshot))
     },
     async describe() {
       return deps.channels().map((channel) => describeChannel(deps, channel))
@@ -55,7 +55,18 @@ function describeChannel(deps: GatewaySourceDeps, channel: Channel): ServedChann
   }
 }
 
-function servedRelease(deps: GatewaySourceDeps, resolved: Channel, { release }: Snapshot): ServedRelease {
+async function isDateUnique({ history }: Channel, { release }: Snapshot): Promise<boolean> {
+  if (release.number === 1) return true
+  const before = await history.summary(release.number - 1)
+  return Math.floor(before.releasedAtMs / 1000) < Math.floor(release.releasedAtMs / 1000)
+}
+
+function servedRelease(
+  deps: GatewaySourceDeps,
+  resolved: Channel,
+  { release }: Snapshot,
+  isDateUnique: boolean,
+): ServedRelease {
   const { number, suite, releasedAtMs } = release
   const channelId = resolved.log.id
   return {
@@ -63,6 +74,7 @@ function servedRelease(deps: GatewaySourceDeps, resolved: Channel, { release }: 
     number,
     suite,
     releasedAtMs,
+    isDateUnique,
     notices: deps.notices(resolved),
     async open(path) {
       // Looked up again: this one may be closed by now, because others were asked for or the store was reopened.

@@ -62,6 +62,7 @@ export class MemorySource implements GatewaySource {
       number,
       suite: this.#options.suite ?? 'stable',
       releasedAtMs: release.releasedAtMs,
+      isDateUnique: secondOf(this.releases[number - 2]) !== secondOf(release),
       notices: this.#options.notices ?? [],
       open: async (path) => {
         this.opened.push(`#${number} ${path}`)
@@ -88,6 +89,10 @@ export class MemorySource implements GatewaySource {
       read: (start, end, signal) => (this.#options.read ?? readChunks)(path, bytes, start, end, signal),
     }
   }
+}
+
+function secondOf(release: MemoryRelease | undefined): number {
+  return Math.floor((release?.releasedAtMs ?? Number.NaN) / 1000)
 }
 
 export function sha256(bytes: Buffer): string {
