@@ -15,7 +15,15 @@ export function lintManifest(key: KeyHex, manifest: Manifest): void {
           ? `${manifest.quorum} signatures of ${signers.length} signers can never be had`
           : manifest.allowPatch
             ? 'signers may sign different lengths'
-            : null
+            : manifest.version < 1
+              ? 'its signatures do not name this log, so that those of another would pass'
+              : hasPrologue(manifest)
+                ? 'its first blocks stand without a signature'
+                : null
   if (fault === null) return
   throw new FreshetError('MANIFEST_WEAK', `channel ${key}: ${fault}`, { key })
+}
+
+function hasPrologue({ prologue }: Manifest): boolean {
+  return prologue !== undefined && prologue !== null
 }

@@ -79,8 +79,16 @@ test('debian version: generated pairs → the order that dpkg gives', { skip: sk
     return [a, isVersion(mixed) ? mixed : b]
   })
   // Random pairs are seldom equal, or all on one side: the tables see to it that each answer is asked for.
-  const known = [...RISING, ...EQUAL].flatMap((row) => row.slice(1).map((b, index): [string, string] => [row[index] ?? '', b]))
-  const pairs = [...known.flatMap(([a, b]): [string, string][] => [[a, b], [b, a]]), ...fc.sample(near, 300)].filter(
+  const known = [...RISING, ...EQUAL].flatMap((row) =>
+    row.slice(1).map((b, index): [string, string] => [row[index] ?? '', b]),
+  )
+  const pairs = [
+    ...known.flatMap(([a, b]): [string, string][] => [
+      [a, b],
+      [b, a],
+    ]),
+    ...fc.sample(near, 300),
+  ].filter(
     ([a, b]) => isVersion(a) && isVersion(b), // Policy's own example has texts that dpkg itself refuses
   )
   const script = `while read -r a b; do
