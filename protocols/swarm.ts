@@ -41,6 +41,8 @@ export interface SwarmOptions {
   /** A peer broke a rule; it is dropped and backed off already. */
   readonly onRefused?: (peer: KeyHex, error: FreshetError) => void
   readonly now?: () => number
+  /** By discovery key, 64 hex characters. */
+  readonly refusesLog?: (discoveryKey: string) => boolean
 }
 
 interface Topic {
@@ -154,6 +156,7 @@ export class Swarm {
     }
     const mux = guardConnection(stream, {
       ...(this.#options.now ? { now: this.#options.now } : {}),
+      ...(this.#options.refusesLog ? { refusesLog: this.#options.refusesLog } : {}),
       onRefused: (error) => {
         this.#dropped.add(remoteKey)
         this.#options.onRefused?.(remoteKey, error)

@@ -10,18 +10,14 @@ import { decodeEvent, encodeEvent, expectEvent } from '../schemas/events.ts'
 import type { ChannelEvent, Genesis, Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { BLOCK_WAIT_MS, TRAILING_BLOCKS_MAX } from '../schemas/limits.ts'
+import type { SignedHead } from '../schemas/evidence.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import { headEvidence } from './head-evidence.ts'
 import { lintManifest } from './lint-manifest.ts'
 import type { Store } from './open-store.ts'
 import { PackageIndex } from './package-index.ts'
 import type { IndexChanges } from './package-index.ts'
-
-export interface Head {
-  readonly length: number
-  readonly fork: number
-  readonly treeHash: Buffer
-}
 
 export interface ReadOptions {
   /** Only look on this disk. */
@@ -46,13 +42,13 @@ export class ReleaseLog {
   readonly key: KeyHex
   /** z-base-32 of the key: the id that people pass on. */
   readonly id: string
-  readonly core: Hypercore
+  #core: Hypercore
   readonly #store: Store
   readonly #index: Hypercore | null
 
   private constructor(store: Store, core: Hypercore, index: Hypercore | null) {
     this.#store = store
-    this.core = core
+    this.#core = core
     this.#index = index
     this.key = keyHex(core.key)
     this.id = idEncoding(core.key)
@@ -101,6 +97,16 @@ export class ReleaseLog {
     return new ReleaseLog(store, core, null)
   }
 
+  /** Ask for it anew after anything that may have closed the log: `reopen` replaces it. */
+  get core(): Hypercore {
+    return this.#core
+  }
+
+  /** Of the log, and of the index where it is here too. */
+  get discoveryKeys(): readonly Buffer[] {
+    return [this.#core, ...(this.#index === null ? [] : [this.#index])].map(({ discoveryKey }) => discoveryKey)
+  }
+
   get length(): number {
     return this.core.length
   }
@@ -109,9 +115,19 @@ export class ReleaseLog {
     return this.#index !== null && this.core.writable
   }
 
-  async head(): Promise<Head> {
-    const { length, fork } = this.core
-    return { length, fork, treeHash: await this.core.treeHash(length) }
+  /** @throws FreshetError NO_RELEASE when nobody has signed anything yet. */
+  head(): SignedHead {
+    const head = headEvidence(this.core)
+    if (head === null) throw new FreshetError('NO_RELEASE', `the log ${this.id} has no signed head yet`)
+    return head
+  }
+
+  /** After Hypercore closed the log because of a conflict: what is here can be read again, and is not replicated. */
+  async reopen(): Promise<void> {
+    await this.#core.close()
+    this.#core = this.#store.cores.get({ key: this.#core.key, allowFork: false, active: false })
+    await this.#core.ready()
+    this.#core.core.replicator.allowFork = false
   }
 
   /**
@@ -184,7 +200,7 @@ export class ReleaseLog {
    *
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Roots): Promise<Head> {
+  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Roots): Promise<SignedHead> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.core.writable) {

@@ -322,19 +322,21 @@ test(
   async (t) => {
     const { publisher, follower } = await followed(t)
     const { key, log } = publisher.node.session.channel('demo')
-    const { length, fork } = await log.head()
+    const { length, fork, signature } = log.head()
     for (const node of [publisher, follower]) {
       await node.stop()
       const { heads } = homeAt(node.home)
       await rm(heads, { recursive: true })
-      await (await HeadRecords.open(heads)).advance(key, { length, fork, treeHash: Buffer.alloc(32, 7), atMs: 1 })
+      const head = { length, fork, treeHash: Buffer.alloc(32, 7), signature, atMs: 1 }
+      await (await HeadRecords.open(heads)).advance(key, head)
       await node.start()
       t.is(versionIn(await packagesAt(node, 'demo'), 'aa'), '1', 'served')
       await node.until('the difference is noticed', () => node.status('demo').state === 'stopped')
       t.is(node.status('demo').trouble, 'HISTORY_REWRITE')
     }
-    t.is(await codeOf(publish(t, publisher, { aa: '2' })), 'PUBLISH_BEHIND')
+    t.is(await codeOf(publish(t, publisher, { aa: '2' })), 'HISTORY_REWRITE')
     t.is(publisher.node.session.channel('demo').log.length, length)
+    t.is(publisher.status('demo').evidence, null, 'a hash that nobody signed is no evidence')
   },
 )
 
