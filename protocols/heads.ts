@@ -7,7 +7,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { SignedHead } from '../schemas/evidence.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { EVIDENCE_PER_PEER_MAX, HEAD_PAUSE_MS, HEADS_BURST_MAX, HEADS_PER_SECOND_MAX } from '../schemas/limits.ts'
 import type { GuardedMux } from './guard.ts'
 import { headsProtocol } from './head-frames.ts'
@@ -96,7 +96,8 @@ export class HeadsLink {
       },
       onclose: () => this.#closed(),
     })
-    this.#session?.send.hello({ capability: this.#capability(this.#mux.stream.isInitiator) })
+    const capability = capabilityOf(this.#mux, this.#keeper.key, this.#mux.stream.isInitiator)
+    this.#session?.send.hello({ capability })
   }
 
   #closed(): void {
@@ -128,7 +129,7 @@ export class HeadsLink {
 
   #onHello(capability: Buffer): void {
     if (this.#trusted) throw malformed('a second hello')
-    if (!timingSafeEqual(capability, this.#capability(!this.#mux.stream.isInitiator))) {
+    if (!timingSafeEqual(capability, capabilityOf(this.#mux, this.#keeper.key, !this.#mux.stream.isInitiator))) {
       throw malformed('the peer does not know the key of the log')
     }
     this.#trusted = true
@@ -143,7 +144,11 @@ export class HeadsLink {
 
   #onSigners(manifest: Buffer): void {
     if (!this.#trusted || this.#verifies !== null) throw malformed('signers out of order')
-    this.#verifies = this.#keeper.verifier(manifest)
+    try {
+      this.#verifies = this.#keeper.verifier(manifest)
+    } catch (error) {
+      throw malformed(asFreshetError(error).message)
+    }
   }
 
   #onHead(head: SignedHead): void {
@@ -160,14 +165,14 @@ export class HeadsLink {
     this.#headsCountedAtMs = nowMs
     if (this.#headsLeft < 0) throw malformed('heads come faster than allowed')
   }
+}
 
-  /** Of no use on another connection, or to its own sender. */
-  #capability(ofInitiator: boolean): Buffer {
-    return createHmac('sha256', this.#keeper.key)
-      .update(`${headsProtocol.name} ${ofInitiator ? 'initiator' : 'responder'} `)
-      .update(this.#mux.stream.handshakeHash ?? '')
-      .digest()
-  }
+/** Shows that its sender knows the key of the log; of no use on another connection, or to whoever received it. */
+export function capabilityOf({ stream }: GuardedMux, key: Buffer, ofInitiator: boolean): Buffer {
+  return createHmac('sha256', key)
+    .update(`${headsProtocol.name} ${ofInitiator ? 'initiator' : 'responder'} `)
+    .update(stream.handshakeHash ?? '')
+    .digest()
 }
 
 function isSame(head: SignedHead, other: SignedHead | null): boolean {

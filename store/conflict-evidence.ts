@@ -1,6 +1,9 @@
 /**
- * Evidence from what Hypercore found by itself: its `conflict` event hands out the other log's roots at a length that both
- * have, what that log has beyond, and its signature, which is a consistency proof of the other log.
+ * Evidence from what Hypercore found by itself.
+ *
+ * Its `conflict` event hands out the other log's roots at a length that both have, what that log has beyond, and its signature:
+ * a consistency proof of the other log.
+ * Source: hypercore 11.37 lib/core.js (checkConflict), lib/replicator.js (_onconflict).
  */
 import type Hypercore from 'hypercore'
 import type { ConflictProof, Manifest, TreeNode } from 'hypercore'
@@ -9,6 +12,8 @@ import { compareHead } from './compare-heads.ts'
 import { treeHashesOf } from './consistency-proof.ts'
 import { equivocationEvidence } from './evidence.ts'
 import { headEvidence } from './head-evidence.ts'
+
+export type { ConflictProof }
 
 /** @returns null when neither log's nodes reach from one head to the other. @throws FreshetError EVIDENCE_INVALID. */
 export async function conflictEvidence(

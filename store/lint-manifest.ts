@@ -3,6 +3,8 @@ import type { Manifest } from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
 import type { KeyHex } from '../schemas/units.ts'
 
+export type { Manifest }
+
 /** @throws FreshetError MANIFEST_WEAK unless signers are distinct and the quorum is more than half of them. */
 export function lintManifest(key: KeyHex, manifest: Manifest): void {
   const signers = manifest.signers.map((signer) => signer.publicKey.toString('hex'))

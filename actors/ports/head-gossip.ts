@@ -5,7 +5,6 @@
  *
  * A head beyond this log is remembered, the newest of each peer, until the log has grown to it.
  */
-import type { ConflictProof, Manifest } from 'hypercore'
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import type { SignedHead } from '../../schemas/evidence.ts'
 import type { GuardedMux } from '../../protocols/guard.ts'
@@ -13,13 +12,21 @@ import { HeadsLink } from '../../protocols/heads.ts'
 import type { HeadKeeper } from '../../protocols/heads.ts'
 import { compareHead } from '../../store/compare-heads.ts'
 import { conflictEvidence } from '../../store/conflict-evidence.ts'
+import type { ConflictProof } from '../../store/conflict-evidence.ts'
 import type { EvidenceFiles } from '../../store/evidence-files.ts'
 import { judgeEvidence, rewriteEvidence } from '../../store/evidence.ts'
 import { encodeManifest, headEvidence, readManifest, verifyHead } from '../../store/head-evidence.ts'
+import type { Manifest } from '../../store/lint-manifest.ts'
+import type { ReleaseLog } from '../../store/release-log.ts'
 import type { Channel } from '../channel.ts'
 
+/** What a channel is, to this. */
+export interface GossipedChannel extends Pick<Channel, 'key' | 'name' | 'contradict'> {
+  readonly log: Pick<ReleaseLog, 'core' | 'reopen'>
+}
+
 export interface HeadGossipDeps {
-  readonly channel: Channel
+  readonly channel: GossipedChannel
   readonly evidence: EvidenceFiles
   readonly log: (level: 'info' | 'warn', message: string) => void
 }
@@ -27,13 +34,14 @@ export interface HeadGossipDeps {
 export class HeadGossip implements HeadKeeper {
   readonly key: Buffer
   readonly discoveryKey: Buffer
-  readonly #channel: Channel
+  readonly #channel: GossipedChannel
   readonly #evidence: EvidenceFiles
   readonly #log: HeadGossipDeps['log']
   readonly #links = new Map<GuardedMux, HeadsLink>()
   /** Verified, and not found consistent yet: at most one of each peer. */
   readonly #heard = new Map<HeadsLink, SignedHead>()
   readonly #comparing = new Set<HeadsLink>()
+  /** The log's own or a peer's, whichever is known first: there is one for a key. */
   #manifest: Manifest | null = null
 
   constructor({ channel, evidence, log }: HeadGossipDeps) {
@@ -55,7 +63,8 @@ export class HeadGossip implements HeadKeeper {
 
   manifest(): Buffer | null {
     const { manifest } = this.#channel.log.core
-    return manifest === null ? null : encodeManifest(manifest)
+    if (this.#manifest === null && manifest !== null) this.#manifest = strong(this.key, manifest)
+    return this.#manifest === null ? null : encodeManifest(this.#manifest)
   }
 
   head(): SignedHead | null {
@@ -68,7 +77,7 @@ export class HeadGossip implements HeadKeeper {
 
   verifier(bytes: Buffer): (head: SignedHead) => boolean {
     const manifest = readManifest(this.key, bytes)
-    this.#manifest = manifest // of a log whose first proof has not come, this is the only one
+    this.#manifest ??= manifest // of a log whose first proof has not come, this is the only one
     return (head) => verifyHead(this.key, manifest, head)
   }
 
@@ -161,13 +170,21 @@ export class HeadGossip implements HeadKeeper {
   async #settle(head: SignedHead): Promise<boolean> {
     for (;;) {
       const { core } = this.#channel.log
-      const manifest = core.manifest ?? this.#manifest
-      if (manifest === null) return false
       const { length } = core
-      const found = await compareHead(core, manifest, head)
+      if (this.manifest() === null || this.#manifest === null) return false
+      const found = await compareHead(core, this.#manifest, head)
       if (typeof found !== 'string') await this.accuse(found)
       if (found !== 'later') return true
       if (core.length === length) return false // or it has grown meanwhile, and nobody would ask again
     }
+  }
+}
+
+/** @returns null for one that other nodes would refuse: nobody can be held to what such signers say. */
+function strong(key: Buffer, manifest: Manifest): Manifest | null {
+  try {
+    return readManifest(key, encodeManifest(manifest))
+  } catch {
+    return null // whoever follows the channel is told so when its genesis is read
   }
 }

@@ -104,15 +104,21 @@ export class Network {
     for (const { mux } of this.#swarm.connections) gossip.link(mux)
   }
 
-  /** Neither announces nor replicates the channel from now on. Connections stay up: peers are still told why. */
-  stop({ key, log }: Channel): void {
+  /**
+   * Neither announces nor replicates the channel from now on. Connections stay up, and whoever still announces it is looked for:
+   * they are to be told why.
+   */
+  stop(channel: Channel): void {
+    const { key, log } = channel
     this.#watchdogs.get(key)?.stop()
     this.#watchdogs.delete(key)
     for (const discoveryKey of log.discoveryKeys) {
       this.#closedLogs.add(discoveryKey.toString('hex'))
       for (const { mux } of this.#swarm.connections) mux.closeLog(discoveryKey)
-      void this.#swarm.leave(discoveryKey).catch(() => {}) // the announcement runs out by itself
     }
+    const { discoveryKey } = log.core
+    const lookUp = this.#swarm.leave(discoveryKey).then(() => this.#swarm.join(discoveryKey, false))
+    lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
 
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */

@@ -6,9 +6,9 @@
  * `conflict` and `truncate`, or the record of the newest head.
  */
 import { once } from 'node:events'
-import type { ConflictProof } from 'hypercore'
 import type { Fact } from '../../schemas/journal.ts'
 import { digestHex } from '../../schemas/units.ts'
+import type { ConflictProof } from '../../store/conflict-evidence.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { Misdeed } from '../../store/evidence.ts'
 import type { Channel } from '../channel.ts'

@@ -9,12 +9,18 @@ import type { Manifest } from 'hypercore'
 import type { SignedHead } from '../../schemas/evidence.ts'
 import { compareHead } from '../../store/compare-heads.ts'
 import { headEvidence } from '../../store/head-evidence.ts'
+import type { Replica } from './replicas.ts'
 
 /** One key on several machines: every store opened with it writes logs of the same names. */
 const PRIMARY_KEY = Buffer.alloc(32, 7)
 
 /** A log of the shared key in a store of its own, closed and removed when the test ends. */
 export async function logOf(t: Assert, ...blocks: readonly string[]): Promise<Hypercore> {
+  return (await storedLogOf(t, ...blocks)).core
+}
+
+/** The same, for a test that replicates it. */
+export async function storedLogOf(t: Assert, ...blocks: readonly string[]): Promise<Replica> {
   const directory = await mkdtemp(join(tmpdir(), 'freshet-log-'))
   const store = new Corestore(directory, { primaryKey: PRIMARY_KEY, unsafe: true })
   const core = store.get({ name: 'log' })
@@ -24,7 +30,7 @@ export async function logOf(t: Assert, ...blocks: readonly string[]): Promise<Hy
     await store.close()
     await rm(directory, { recursive: true, force: true })
   })
-  return core
+  return { store, core }
 }
 
 export function headOf(core: Hypercore): SignedHead {

@@ -132,7 +132,7 @@ test('evidence: any byte changed, cut or added → refused', async (t) => {
 
 interface Quorum {
   readonly manifest: Manifest
-  head(content: string, ...by: number[]): Promise<{ core: Hypercore; head: SignedHead }>
+  readonly head: (content: string, ...by: number[]) => Promise<{ core: Hypercore; head: SignedHead }>
 }
 
 /** Two of three signers; each call is another machine that collected signatures of those it names. */
