@@ -56,7 +56,7 @@ export class HeadsLink {
   #headsLeft: number = HEADS_BURST_MAX
   #headsCountedAtMs: number
 
-  constructor(mux: GuardedMux, keeper: HeadKeeper, options: HeadsOptions = {}) {
+  constructor(mux: GuardedMux, keeper: HeadKeeper, options: HeadsOptions) {
     this.#mux = mux
     this.#keeper = keeper
     this.#now = options.now ?? (() => performance.now())
@@ -165,6 +165,11 @@ export class HeadsLink {
     this.#headsCountedAtMs = nowMs
     if (this.#headsLeft < 0) throw malformed('heads come faster than allowed')
   }
+}
+
+/** Takes part in the heads of one log on one connection until it closes. Once for each: the link opens its channel anew by itself. */
+export function openHeads(mux: GuardedMux, keeper: HeadKeeper, options: HeadsOptions = {}): HeadsLink {
+  return new HeadsLink(mux, keeper, options)
 }
 
 /** Shows that its sender knows the key of the log; of no use on another connection, or to whoever received it. */

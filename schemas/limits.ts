@@ -134,8 +134,8 @@ export const FRAME_BYTES_MAX = 1 * MIB
 export const BLOCK_FRAME_BYTES_MAX = EVENT_BYTES_MAX + 256 * KIB
 /** Blocks in one log. Hypercore fills a bitfield for any range a peer names: 2^23 blocks are 1 MiB, 2^45 the whole memory. */
 export const LOG_BLOCKS_MAX = 2 ** 23
-/** Protocol channels that one peer may have open or waiting; two cores per followed channel, and our own. */
-export const CHANNELS_PER_PEER_MAX = 64
+/** Protocol channels that one peer may have open or waiting: two cores and the heads of some thirty followed channels, and our own. */
+export const CHANNELS_PER_PEER_MAX = 96
 /** An `open` message: protocol name, id, handshake. Ours take less than 200 bytes. */
 export const OPEN_BYTES_MAX = 4 * KIB
 /** Opens at once, and per second after that. A peer that follows 64 channels sends 64; a flood sends 250,000 a second. */

@@ -43,6 +43,8 @@ export class ReleaseLog {
   /** z-base-32 of the key: the id that people pass on. */
   readonly id: string
   #core: Hypercore
+  /** Readers wait for it. */
+  #reopened: Promise<void> = Promise.resolve()
   readonly #store: Store
   readonly #index: Hypercore | null
 
@@ -122,10 +124,16 @@ export class ReleaseLog {
     return head
   }
 
-  /** After Hypercore closed the log because of a conflict: what is here can be read again, and is not replicated. */
-  async reopen(): Promise<void> {
+  /** While Hypercore closes the log because of a conflict: what is here can be read again, and is not replicated. */
+  reopen(): Promise<void> {
+    this.#reopened = this.#reopen()
+    return this.#reopened
+  }
+
+  async #reopen(): Promise<void> {
+    const { key } = this.#core
     await this.#core.close()
-    this.#core = this.#store.cores.get({ key: this.#core.key, allowFork: false, active: false })
+    this.#core = this.#store.cores.get({ key, allowFork: false, active: false })
     await this.#core.ready()
     this.#core.core.replicator.allowFork = false
   }
@@ -149,6 +157,7 @@ export class ReleaseLog {
 
   async #get(block: number, local: boolean): Promise<Buffer | null> {
     try {
+      await this.#reopened
       return await this.core.get(block, local ? { wait: false } : { timeout: BLOCK_WAIT_MS })
     } catch (error) {
       if ((error as { code?: string }).code === 'REQUEST_TIMEOUT') return null
@@ -230,6 +239,7 @@ export class ReleaseLog {
   }
 
   async close(): Promise<void> {
+    await this.#reopened.catch(() => {}) // whoever asked for it has the error
     await this.core.close()
     await this.#index?.close()
   }

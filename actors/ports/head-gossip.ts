@@ -8,8 +8,8 @@
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import type { SignedHead } from '../../schemas/evidence.ts'
 import type { GuardedMux } from '../../protocols/guard.ts'
-import { HeadsLink } from '../../protocols/heads.ts'
-import type { HeadKeeper } from '../../protocols/heads.ts'
+import { openHeads } from '../../protocols/heads.ts'
+import type { HeadKeeper, HeadsLink } from '../../protocols/heads.ts'
 import { compareHead } from '../../store/compare-heads.ts'
 import { conflictEvidence } from '../../store/conflict-evidence.ts'
 import type { ConflictProof } from '../../store/conflict-evidence.ts'
@@ -52,12 +52,14 @@ export class HeadGossip implements HeadKeeper {
     this.key = core.key
     this.discoveryKey = core.discoveryKey
     core.on('append', () => this.#grown())
+    core.on('truncate', () => void this.#rewritten()) // never rejects
+    core.on('conflict', (_length, _fork, proof) => void this.#conflicted(proof)) // never rejects
   }
 
   /** Takes part on one connection until it closes. */
   link(mux: GuardedMux): void {
     if (this.#links.has(mux)) return
-    this.#links.set(mux, new HeadsLink(mux, this))
+    this.#links.set(mux, openHeads(mux, this))
     mux.stream.once('close', () => this.#links.delete(mux))
   }
 
@@ -111,14 +113,14 @@ export class HeadGossip implements HeadKeeper {
     const [kept] = this.#evidence.of(this.#channel.key)
     if (kept !== undefined) return this.#channel.contradict(kept.code)
     const { core } = this.#channel.log
-    if (core.fork > 0) return this.rewritten()
+    if (core.fork > 0) return this.#rewritten()
     if (recorded === null || core.manifest === null) return
     const found = await compareHead(core, core.manifest, recorded)
     if (typeof found !== 'string') await this.#accuseOr('HISTORY_REWRITE', async () => found)
   }
 
   /** The log that is here was truncated: its own head tells it. */
-  async rewritten(): Promise<void> {
+  async #rewritten(): Promise<void> {
     await this.#accuseOr('HISTORY_REWRITE', async () => {
       const { core } = this.#channel.log
       const own = headEvidence(core)
@@ -126,8 +128,8 @@ export class HeadGossip implements HeadKeeper {
     })
   }
 
-  /** Hypercore has seen and verified two heads that contradict each other, and closes the log. */
-  async conflicted(proof: ConflictProof): Promise<void> {
+  /** Hypercore has seen and verified two heads that contradict each other, and closes the log; it may be late with it. */
+  async #conflicted(proof: ConflictProof): Promise<void> {
     await this.#accuseOr('EQUIVOCATION', async () => {
       await this.#channel.log.reopen()
       const { core } = this.#channel.log

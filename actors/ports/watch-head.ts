@@ -8,7 +8,6 @@
 import { once } from 'node:events'
 import type { Fact } from '../../schemas/journal.ts'
 import { digestHex } from '../../schemas/units.ts'
-import type { ConflictProof } from '../../store/conflict-evidence.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { Misdeed } from '../../store/evidence.ts'
 import type { Channel } from '../channel.ts'
@@ -30,28 +29,19 @@ export async function watchHead(
 ): Promise<void> {
   const { core } = channel.log
   const { key, contradicted } = channel
-  const onConflict = (_length: number, _fork: number, proof: ConflictProof): void => void gossip.conflicted(proof) // never rejects
-  const onTruncate = (): void => void gossip.rewritten() // never rejects
   const ended = AbortSignal.any([signal, contradicted])
-  core.on('conflict', onConflict)
-  core.on('truncate', onTruncate)
-  try {
-    await gossip.checkOwn(heads.newest(key))
-    let known = headLength
-    while (!ended.aborted) {
-      if (core.length > known) {
-        const { length, fork, treeHash, signature } = channel.log.head()
-        const atMs = now()
-        await heads.advance(key, { length, fork, treeHash, signature, atMs })
-        await record({ type: 'head.accepted', key, length, fork, treeHash: digestHex(treeHash), atMs })
-        known = length
-      } else {
-        await once(core, 'append', { signal: ended }).catch(() => {}) // aborted: the loop condition sees it
-      }
+  await gossip.checkOwn(heads.newest(key))
+  let known = headLength
+  while (!ended.aborted) {
+    if (core.length > known && core.fork === 0) {
+      const { length, fork, treeHash, signature } = channel.log.head()
+      const atMs = now()
+      await heads.advance(key, { length, fork, treeHash, signature, atMs })
+      await record({ type: 'head.accepted', key, length, fork, treeHash: digestHex(treeHash), atMs })
+      known = length
+    } else {
+      await once(core, 'append', { signal: ended }).catch(() => {}) // aborted: the loop condition sees it
     }
-  } finally {
-    core.off('conflict', onConflict)
-    core.off('truncate', onTruncate)
   }
   if (!signal.aborted) await record({ type: 'channel.stopped', key, code: contradicted.reason as Misdeed, atMs: now() })
 }

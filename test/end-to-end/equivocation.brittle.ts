@@ -152,6 +152,46 @@ test('equivocation: the other log is longer → stops as well', MINUTES, async (
 })
 
 test(
+  'equivocation: a second machine that speaks of no heads → Hypercore sees it, and that is evidence too',
+  MINUTES,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const original = await network.node()
+    const id = await original.createChannel('demo')
+    await publish(t, original, '1')
+    await original.stop()
+    const home = await copyOf(t, network, original)
+    await original.start()
+    const follower = await follow(network, id, 1)
+    await publish(t, original, '2')
+    await follower.announced(2)
+    t.is(await versionAt(follower, '@1'), '1')
+    await original.stop()
+
+    const store = await Store.open(homeAt(home).store)
+    t.teardown(() => store.close(), { order: 0 })
+    const { core } = await ReleaseLog.openOwn(store, 'demo')
+    const { length } = follower.node.session.channel('demo').log
+    await core.append(Array.from({ length }, (_, i) => Buffer.from(`another story ${i}`)))
+    const otherLength = core.length
+    const swarm = openSwarm({
+      bootstrap: [network.bootstrap],
+      onConnection: ({ stream }) => void store.cores.replicate(stream),
+    })
+    t.teardown(() => swarm.destroy(), { order: -1 })
+    await swarm.join(core.discoveryKey)
+
+    const kept = await stopped(t, follower, 'EQUIVOCATION')
+    t.alike(
+      judgeEvidence(kept).heads.map((head) => head.length),
+      [length, otherLength],
+    )
+    t.alike([await versionAt(follower), await versionAt(follower, '@1')], ['2', '1'], 'it serves what it had')
+    t.is(follower.node.session.channel('demo').log.length, length)
+  },
+)
+
+test(
   'rewrite: a publisher that truncates and appends → refused by who followed it and by who comes new',
   MINUTES,
   async (t) => {

@@ -6,7 +6,7 @@ import type { SignedHead } from '../../schemas/evidence.ts'
 import { EVIDENCE_PER_PEER_MAX, HEADS_BURST_MAX } from '../../schemas/limits.ts'
 import { guardConnection, type GuardedMux } from '../../protocols/guard.ts'
 import { headsProtocol } from '../../protocols/head-frames.ts'
-import { capabilityOf, type HeadKeeper, HeadsLink } from '../../protocols/heads.ts'
+import { capabilityOf, type HeadKeeper, type HeadsLink, openHeads } from '../../protocols/heads.ts'
 import { frame, protocol } from '../../protocols/protocol.ts'
 import { encodeManifest, readManifest, verifyHead } from '../../store/head-evidence.ts'
 import { closed, memoryPair, until } from '../helpers/connections.ts'
@@ -80,8 +80,8 @@ async function ends(t: Assert): Promise<Ends> {
 test('heads: two honest peers → each hears the other, and of what is appended the newest', async (t) => {
   const { muxes } = await ends(t)
   const [one, other] = [new Notes(await logOf(t, 'a', 'b')), new Notes(await logOf(t, 'a'))]
-  const link = new HeadsLink(muxes[0], one, { pauseMs: 20 })
-  const back = new HeadsLink(muxes[1], other, { pauseMs: 20 })
+  const link = openHeads(muxes[0], one, { pauseMs: 20 })
+  const back = openHeads(muxes[1], other, { pauseMs: 20 })
   await until(() => one.heads.length === 1 && other.heads.length === 1)
   t.alike([one.heads[0]?.length, other.heads[0]?.length], [1, 2])
   for (const block of ['c', 'd', 'e']) {
@@ -104,13 +104,13 @@ test('heads: a peer that follows later → is heard then; a channel opened again
   const { muxes } = await ends(t)
   const [one, other] = [new Notes(await logOf(t, 'a', 'b')), new Notes(await logOf(t, 'a'))]
   one.held = [Buffer.from('proof 1')]
-  new HeadsLink(muxes[0], one)
+  openHeads(muxes[0], one)
   await until(() => one.gone === 1) // refused: nobody was there
-  const first = new HeadsLink(muxes[1], other)
+  const first = openHeads(muxes[1], other)
   await until(() => other.heads.length === 1 && other.accusations.length === 1)
   first.close()
   await until(() => one.gone === 2)
-  new HeadsLink(muxes[1], other)
+  openHeads(muxes[1], other)
   await until(() => other.heads.length === 2)
   t.is(other.accusations.length, 1)
 })
@@ -131,7 +131,7 @@ async function attack(t: Assert, ...blocks: string[]): Promise<Attack> {
   const victim = new Notes(await logOf(t, 'a', 'b', ...blocks))
   victim.held = [Buffer.from('proof of the victim')]
   const heard: string[] = []
-  new HeadsLink(muxes[1], victim)
+  openHeads(muxes[1], victim)
   const note = (name: string) => () => void heard.push(name)
   const session = headsProtocol.open(muxes[0], {
     id: victim.discoveryKey,
@@ -246,7 +246,7 @@ test('heads: garbage in every frame → cut off', async (t) => {
   ] as const) {
     const { muxes, refusals } = await ends(t)
     const victim = new Notes(await logOf(t, 'a'))
-    new HeadsLink(muxes[1], victim)
+    openHeads(muxes[1], victim)
     const session = garbage.open(muxes[0], {
       id: victim.discoveryKey,
       on: { hello: () => {}, evidence: () => {}, signers: () => {}, head: () => {} },
