@@ -328,7 +328,7 @@ export class Session {
   async #close(): Promise<void> {
     for (const { actor } of this.#followed.values()) actor.stop()
     this.fetches.close()
-    const parts = [this.network, ...this.channels, this.pool, this.#journal, this.store]
+    const parts = [this.network, ...this.channels, this.heads, this.evidence, this.pool, this.#journal, this.store]
     const errors: unknown[] = []
     for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
     if (errors.length > 0) throw errors[0]

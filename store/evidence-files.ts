@@ -53,6 +53,11 @@ export class EvidenceFiles {
     return keeping
   }
 
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    await this.#written
+  }
+
   async #keep(bytes: Buffer): Promise<Verdict> {
     const verdict = judgeEvidence(bytes)
     const { key, code } = verdict

@@ -65,6 +65,11 @@ export class HeadRecords {
     return writing
   }
 
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    await this.#written
+  }
+
   async #advance(key: KeyHex, head: HeadRecord): Promise<void> {
     const known = this.#records.get(key)
     if (known !== undefined && (head.fork < known.fork || (head.fork === known.fork && head.length <= known.length))) {

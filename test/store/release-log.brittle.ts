@@ -104,3 +104,19 @@ test('release log: opened → obeys no truncation, whatever opened its core firs
   t.is(early.core.replicator.allowFork, false)
   t.is(log.core.core.replicator.allowFork, false)
 })
+
+test('release log: a head that is being written → nobody is told of it before it is on disk', async (t) => {
+  const { store, log } = await TestChannel.create(t)
+  const before = log.head()
+  const seen: unknown[] = []
+  const sync = store.sync.bind(store)
+  store.sync = async () => {
+    await sync()
+    seen.push(log.head().length)
+  }
+  await store.commit(async (sessionOf) => {
+    await (await sessionOf(log.core)).append([Buffer.from('a block')])
+  })
+  t.alike(seen, [before.length], 'still the head before, when the disk has the new one')
+  t.is(log.head().length, before.length + 1)
+})
