@@ -15,6 +15,7 @@ import { compareHead } from '../../store/compare-heads.ts'
 import { equivocationEvidence, judgeEvidence } from '../../store/evidence.ts'
 import { encodeManifest, headEvidence, readManifest, verifyHead } from '../../store/head-evidence.ts'
 import { scratchFolder } from '../helpers/channel.ts'
+import { golden } from '../helpers/golden.ts'
 import { refusalOf } from '../helpers/refusal.ts'
 import { replica } from '../helpers/replicas.ts'
 import { evidenceOf, headOf, logOf, manifestOf } from '../helpers/signed-logs.ts'
@@ -108,6 +109,18 @@ test('evidence: signed heads of another key, a stranger’s signature, another l
   t.is(refusal(altered(file, { key: stranger.key })), 'EVIDENCE_INVALID', 'of another channel')
   t.is(refusal(altered(file, { manifest: encodeManifest(manifestOf(stranger)) })), 'EVIDENCE_INVALID')
   t.is(refusal(altered(file, { proof: [{ byteLength: 1, hash: first.treeHash }] })), 'EVIDENCE_INVALID')
+})
+
+test('evidence: what an earlier version wrote → is written the same, and still holds', async (t) => {
+  const [one, other] = [await logOf(t, 'a', 'b', 'c'), await logOf(t, 'a', 'x')]
+  const rewritten = await logOf(t, 'a')
+  await rewritten.truncate(0)
+  const made = { equivocation: await evidenceOf(one, other), rewrite: await evidenceOf(one, rewritten) }
+  for (const [kind, file] of Object.entries(made)) {
+    const written = golden('evidence')[kind]?.['1'] ?? ''
+    t.is(file.toString('hex'), written, kind)
+    t.is(refusal(Buffer.from(written, 'hex')), 'accepted')
+  }
 })
 
 test('evidence: any byte changed, cut or added → refused', async (t) => {
