@@ -15,6 +15,7 @@ import { FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
 import { OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
 
 export type ChannelRole = 'publisher' | 'follower'
@@ -33,6 +34,7 @@ export class Channel {
   readonly #past = new Map<number, Promise<Snapshot>>()
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
+  readonly #contradicted = new AbortController()
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -46,6 +48,15 @@ export class Channel {
 
   get key(): KeyHex {
     return this.log.key
+  }
+
+  /** Aborts, with the code as its reason, when the channel's key was found to contradict itself. */
+  get contradicted(): AbortSignal {
+    return this.#contradicted.signal
+  }
+
+  contradict(code: Misdeed): void {
+    this.#contradicted.abort(code)
   }
 
   /** Null until the first block has arrived in this session. */

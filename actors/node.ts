@@ -154,10 +154,12 @@ export class Node {
   ): Promise<PublishResult> {
     const { session } = this
     const channel = session.channel(name)
+    session.requireRunning(channel)
     const { pool, heads, files, network } = session
     const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
     const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
     await session.settled(channel, result.release)
+    session.requireRunning(channel) // or the release is one that nobody will take
     return result
   }
 

@@ -5,9 +5,11 @@
  * Facts go through `record`: into the journal, then to the actor they concern.
  */
 import type { Actor, SnapshotFrom } from 'xstate'
-import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, ERROR_CODES, FreshetError } from '../schemas/errors.ts'
+import type { ErrorCode } from '../schemas/errors.ts'
 import type { Fact } from '../schemas/journal.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
 import { prepareHome } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
@@ -24,6 +26,7 @@ import type { FollowContext, FollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { livePort } from './port.ts'
 import { Fetches } from './ports/fetches.ts'
+import { HeadGossip } from './ports/head-gossip.ts'
 import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { prepareSnapshot } from './ports/prepare-snapshot.ts'
@@ -45,6 +48,7 @@ export interface SessionOptions {
 interface Followed {
   readonly channel: Channel
   readonly actor: Actor<typeof followChannel>
+  readonly gossip: HeadGossip
 }
 
 export class Session {
@@ -52,6 +56,7 @@ export class Session {
   readonly store: Store
   readonly pool: Pool
   readonly heads: HeadRecords
+  readonly evidence: EvidenceFiles
   readonly files: IndexFiles
   readonly fetches: Fetches
   readonly network: Network | null
@@ -68,6 +73,7 @@ export class Session {
     this.store = opened.store
     this.pool = opened.pool
     this.heads = opened.heads
+    this.evidence = opened.evidence
     this.files = opened.files
     this.#journal = opened.journal
     this.network = opened.network
@@ -94,6 +100,7 @@ export class Session {
         store,
         pool,
         heads: await HeadRecords.open(options.home.heads),
+        evidence: await EvidenceFiles.open(options.home.evidence),
         files: await IndexFiles.open(options.home.indexes),
         journal: await Journal.open(store),
         network: options.network === null ? null : await Network.open(options.network, store, pool, options.log),
@@ -120,6 +127,12 @@ export class Session {
 
   state(channel: Channel): SnapshotFrom<typeof followChannel> {
     return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
+  }
+
+  /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when `channel` was stopped. */
+  requireRunning(channel: Channel): void {
+    const { status, context } = this.state(channel)
+    if (status === 'done') throw this.#stopError(channel, context.code as ErrorCode)
   }
 
   /**
@@ -154,7 +167,9 @@ export class Session {
     if (followed === undefined) return
     const previous = followed.actor.getSnapshot().context.readyNumber
     followed.actor.send(fact)
-    if (fact.type !== 'release.ready' || fact.number <= previous) return
+    if (fact.type === 'channel.stopped') this.#stopped(followed)
+    if (fact.type !== 'release.ready' || fact.number <= previous || followed.actor.getSnapshot().status === 'done')
+      return
     this.troubles.delete(fact.key)
     await this.#takeName(followed.channel)
     try {
@@ -260,12 +275,13 @@ export class Session {
     const onTrouble = (of: Channel, error: FreshetError): void => this.#onTrouble(of, error)
     const onDefect = (error: unknown): void => this.#onDefect(error)
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
+    const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const machine = followChannel.provide({
       actors: {
         watchHead: livePort(
           // Not its input: a resumed port is given the context of when its state was entered, which was before any head.
           (_: FollowContext, signal) =>
-            watchHead({ channel, heads: this.heads, record, now }, state.context.headLength, signal),
+            watchHead({ channel, gossip, heads: this.heads, record, now }, state.context.headLength, signal),
           onDefect,
         ),
         prepareSnapshot: livePort(
@@ -275,10 +291,25 @@ export class Session {
       },
     })
     const actor = resume(machine, { key: channel.key }, state)
-    this.#followed.set(channel.key, { channel, actor })
+    const followed = { channel, actor, gossip }
+    this.#followed.set(channel.key, followed)
     actor.subscribe({ error: onDefect })
     actor.start()
+    this.network?.gossip(gossip)
     if (actor.getSnapshot().status === 'active') this.network?.join(channel)
+    else this.#stopped(followed)
+  }
+
+  /** Nothing of the channel is taken or given any more; what was ready stays served, and the evidence is handed on. */
+  #stopped({ channel, actor }: Followed): void {
+    this.network?.stop(channel)
+    this.#onTrouble(channel, this.#stopError(channel, actor.getSnapshot().context.code as ErrorCode))
+  }
+
+  #stopError({ key, name }: Channel, code: ErrorCode): FreshetError {
+    const path = this.evidence.of(key).find((kept) => kept.code === code)?.path ?? null
+    const shown = path === null ? 'no evidence could be had' : `evidence: ${path}`
+    return new FreshetError(code, `${name} is stopped: ${ERROR_CODES[code].means}; ${shown}`, { evidence: path })
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {
@@ -297,7 +328,7 @@ export class Session {
   async #close(): Promise<void> {
     for (const { actor } of this.#followed.values()) actor.stop()
     this.fetches.close()
-    const parts = [this.network, ...this.channels, this.pool, this.#journal, this.store]
+    const parts = [this.network, ...this.channels, this.heads, this.evidence, this.pool, this.#journal, this.store]
     const errors: unknown[] = []
     for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
     if (errors.length > 0) throw errors[0]
@@ -308,6 +339,7 @@ interface Opened {
   readonly store: Store
   readonly pool: Pool
   readonly heads: HeadRecords
+  readonly evidence: EvidenceFiles
   readonly files: IndexFiles
   readonly journal: Journal
   readonly network: Network | null

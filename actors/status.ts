@@ -19,6 +19,8 @@ export interface ChannelStatus {
   readonly state: string
   /** Code of the newest trouble; null when all is well. */
   readonly trouble: string | null
+  /** File that shows why the channel is stopped, for `freshet audit --evidence`. */
+  readonly evidence: string | null
 }
 
 export interface NodeStatus {
@@ -47,6 +49,7 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
       peers: session.network?.peersOf(channel) ?? 0,
       state,
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
+      evidence: session.evidence.of(channel.key)[0]?.path ?? null,
     }
   })
   return {

@@ -24,6 +24,8 @@ export interface GuardOptions {
   readonly onRefused?: (error: FreshetError) => void
   /** Instead of PEER_NOT_READING_MS. */
   readonly notReadingMs?: number
+  /** Logs that are not replicated, by discovery key in hex. Corestore gives any log to a peer that knows its key. */
+  readonly refusesLog?: (discoveryKey: string) => boolean
 }
 
 /** Protomux pauses above this by itself (MAX_BUFFERED). */
@@ -39,6 +41,7 @@ export class GuardedMux extends Protomux {
   readonly #now: () => number
   readonly #onRefused: (error: FreshetError) => void
   readonly #notReadingMs: number
+  readonly #refusesLog: (discoveryKey: string) => boolean
   readonly #replication = new ReplicationGuard(gateOf(this))
   readonly #waiters = new Set<() => void>()
   #inBatch = false
@@ -55,6 +58,7 @@ export class GuardedMux extends Protomux {
     this.#now = options.now ?? (() => performance.now())
     this.#onRefused = options.onRefused ?? (() => undefined)
     this.#notReadingMs = options.notReadingMs ?? limits.PEER_NOT_READING_MS
+    this.#refusesLog = options.refusesLog ?? (() => false)
     this.#opensCountedAtMs = this.#progressAtMs = this.#now()
     const reading = setInterval(() => this.#checkReading(), Math.ceil(this.#notReadingMs / 10))
     reading.unref()
@@ -85,7 +89,14 @@ export class GuardedMux extends Protomux {
     return false
   }
 
+  /** Ends the replication of a log on this connection. */
+  closeLog(discoveryKey: Buffer): void {
+    const channels = [...this].filter(({ protocol }) => protocol === REPLICATION_PROTOCOL)
+    for (const channel of channels) if (channel.id !== null && discoveryKey.equals(channel.id)) channel.close()
+  }
+
   override createChannel(options: ChannelOptions): Channel | null {
+    if (this.#isRefused(options.protocol, hexOf(options.id ?? null))) return null
     const bounded = options.protocol === REPLICATION_PROTOCOL ? this.#replication.bound(options) : options
     return super.createChannel({
       ...bounded,
@@ -134,10 +145,12 @@ export class GuardedMux extends Protomux {
     if (!(remoteId >= 1 && remoteId <= REMOTE_IDS_MAX)) {
       throw new FreshetError('CHANNEL_QUOTA', `channel ${remoteId} is out of range`, { remoteId })
     }
-    const key = `${c.string.decode(peek)}##${hexOf(c.optionalBuffer.decode(peek))}`
+    const [protocol, id] = [c.string.decode(peek), hexOf(c.optionalBuffer.decode(peek))]
+    const key = `${protocol}##${id}`
     // An answer to our own open is bounded by what we open, and refusing it would confuse the other end.
     const isAnswer = (this._infos.get(key)?.outgoing.length ?? 0) > 0
-    if (!isAnswer && this.#channels() >= limits.CHANNELS_PER_PEER_MAX) return this.#reject(remoteId)
+    const isTooMany = this.#channels() >= limits.CHANNELS_PER_PEER_MAX
+    if (!isAnswer && (isTooMany || this.#isRefused(protocol, id))) return this.#reject(remoteId)
     return super._onopensession({ buffer, start: 0, end: byteLength })
   }
 
@@ -221,6 +234,10 @@ export class GuardedMux extends Protomux {
       }
     }
     return contained
+  }
+
+  #isRefused(protocol: string, id: string): boolean {
+    return protocol === REPLICATION_PROTOCOL && this.#refusesLog(id)
   }
 
   #admitMessage(): void {

@@ -83,6 +83,7 @@ declare module 'protomux' {
 
   export interface Channel {
     readonly protocol: string
+    readonly id: Buffer | null
     readonly opened: boolean
     readonly closed: boolean
     readonly messages: readonly { send(value: unknown): boolean }[]

@@ -41,10 +41,14 @@ export interface SwarmOptions {
   /** A peer broke a rule; it is dropped and backed off already. */
   readonly onRefused?: (peer: KeyHex, error: FreshetError) => void
   readonly now?: () => number
+  /** By discovery key, 64 hex characters. */
+  readonly refusesLog?: (discoveryKey: string) => boolean
 }
 
 interface Topic {
   readonly session: DiscoverySession
+  /** Whether others find this node under the topic, or it only finds them. */
+  readonly announced: boolean
   timer: NodeJS.Timeout | null
   delayMs: number
 }
@@ -94,12 +98,13 @@ export class Swarm {
   /**
    * Announces this node under `topic` (32 bytes), then looks for others. Resolves after the first look-up, which says nothing
    * about connections, and takes some seconds where no bootstrap node answers. Joining twice does nothing.
+   * @param announced false: only looks for others.
    */
-  async join(topic: Buffer): Promise<void> {
+  async join(topic: Buffer, announced = true): Promise<void> {
     const key = topic.toString('hex')
     if (this.#closing !== null || this.#topics.has(key)) return
-    const session = this.#swarm.join(topic, { server: true, client: false })
-    const entry: Topic = { session, timer: null, delayMs: LOOKUP_DELAY_MS_MIN }
+    const session = this.#swarm.join(topic, { server: announced, client: !announced })
+    const entry: Topic = { session, announced, timer: null, delayMs: LOOKUP_DELAY_MS_MIN }
     this.#topics.set(key, entry)
     await session.flushed()
     await this.#lookUp(key, entry)
@@ -154,6 +159,7 @@ export class Swarm {
     }
     const mux = guardConnection(stream, {
       ...(this.#options.now ? { now: this.#options.now } : {}),
+      ...(this.#options.refusesLog ? { refusesLog: this.#options.refusesLog } : {}),
       onRefused: (error) => {
         this.#dropped.add(remoteKey)
         this.#options.onRefused?.(remoteKey, error)
@@ -187,7 +193,7 @@ export class Swarm {
   async #lookUp(key: string, entry: Topic): Promise<void> {
     if (this.#topics.get(key) !== entry) return
     try {
-      await entry.session.refresh({ server: true, client: true })
+      await entry.session.refresh({ server: entry.announced, client: true })
     } catch {
       // left or destroyed meanwhile: the next line notices
     }

@@ -123,6 +123,14 @@ export const ERROR_CODES = {
     means: 'a publisher truncated or rewrote its log',
     remedy: 'ask the publisher; the last good snapshot is still served',
   },
+  EQUIVOCATION: {
+    means: 'the key of a channel signed two histories that cannot both be true',
+    remedy: 'ask the publisher, and show the evidence file; the last good snapshot is still served',
+  },
+  EVIDENCE_INVALID: {
+    means: 'an evidence file is malformed or proves nothing',
+    remedy: 'do not rely on it: ask whoever gave it to you for the file as their node kept it',
+  },
   HEAD_ROLLBACK: {
     means: 'the stored log is shorter than the newest head this node accepted',
     remedy: 'connect to peers so that the missing part is fetched again',

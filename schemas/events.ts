@@ -26,6 +26,7 @@ import {
 } from './codec.ts'
 import type { Codec, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
+import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
 
 /** First block of every log: what this channel is. */
@@ -89,14 +90,6 @@ export const indexFile = struct({
 
 const artifactRoots = list(struct({ digest: fixed32, piecesRoot: fixed32 }), limits.ARTIFACT_ROOTS_MAX)
 
-/** A head of this log with the signatures that its manifest asks for. Hypercore itself keeps only the newest one. */
-const signedHead = struct({
-  length: uint,
-  fork: uint,
-  treeHash: fixed32,
-  signature: bytes(limits.HEAD_SIGNATURE_BYTES_MAX),
-})
-
 /** Moves the channel from one snapshot to the next. */
 export const release = struct({
   number: uint,
@@ -117,7 +110,8 @@ export const release = struct({
   lateRoots: artifactRoots,
   /** Head of the Hyperbee index that belongs to this release. */
   index: struct({ length: uint, treeHash: fixed32 }),
-  /** The log before this release: what makes the release before checkable from the log alone. */
+  /** The log before this release, with its signatures: Hypercore itself keeps only the newest, so this is what makes the release before
+   * checkable from the log alone. */
   headBefore: signedHead,
   /** Positions of the newest chapter and the newest note before this block; 0: none yet. */
   chapterBlock: uint,
@@ -185,7 +179,6 @@ export type Checkpoint = Infer<typeof checkpoint>
 export type Chapter = Infer<typeof chapter>
 export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
-export type SignedHead = Infer<typeof signedHead>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)

@@ -39,8 +39,6 @@ export const CHAPTERS_MAX = 16_384
 export const TAGS_MAX = 4_096
 /** Name of a tag; it is also a path segment of the gateway. */
 export const TAG_BYTES_MAX = 64
-/** Signatures of one head of a log: about 70 bytes for each signer of the quorum. */
-export const HEAD_SIGNATURE_BYTES_MAX = 8 * KIB
 
 /** Stanzas in one block: the text bound divided by the shortest possible stanza is far above what occurs. */
 export const STANZAS_PER_BLOCK_MAX = 16_384
@@ -156,8 +154,8 @@ export const FRAME_BYTES_MAX = 1 * MIB
 export const BLOCK_FRAME_BYTES_MAX = EVENT_BYTES_MAX + 256 * KIB
 /** Blocks in one log. Hypercore fills a bitfield for any range a peer names: 2^23 blocks are 1 MiB, 2^45 the whole memory. */
 export const LOG_BLOCKS_MAX = 2 ** 23
-/** Protocol channels that one peer may have open or waiting; two cores per followed channel, and our own. */
-export const CHANNELS_PER_PEER_MAX = 64
+/** Protocol channels that one peer may have open or waiting: two cores and the heads of some thirty followed channels, and our own. */
+export const CHANNELS_PER_PEER_MAX = 96
 /** An `open` message: protocol name, id, handshake. Ours take less than 200 bytes. */
 export const OPEN_BYTES_MAX = 4 * KIB
 /** Opens at once, and per second after that. A peer that follows 64 channels sends 64; a flood sends 250,000 a second. */
@@ -334,5 +332,24 @@ export const CATCH_UP_SILENCE_MS = 1_000
 export const CATCH_UP_LOOK_MS = 20
 /** Notifications kept for those who ask late. */
 export const NOTIFICATIONS_MAX = 256
+
+// Signed heads and evidence (protocols/heads.ts, store/evidence.ts)
+/** Signatures of one head: 66 bytes for each signer of a quorum, and signers are few. */
+export const HEAD_SIGNATURE_BYTES_MAX = 8 * KIB
+/** The encoded manifest of a log: 65 bytes a signer. */
+export const MANIFEST_BYTES_MAX = 8 * KIB
+/** Tree nodes that lead from one length to another: one a level for the roots of the shorter, one a level for what follows. */
+export const CONSISTENCY_NODES_MAX = 2 * 24
+/** One evidence file: a manifest, two heads, a consistency proof of 40 bytes a node, and their key. */
+export const EVIDENCE_BYTES_MAX = MANIFEST_BYTES_MAX + 2 * HEAD_SIGNATURE_BYTES_MAX + 4 * KIB
+/** Pieces of evidence that a peer may send about one log over one connection: there are two kinds, and each is kept once. */
+export const EVIDENCE_PER_PEER_MAX = 2
+/** Signed heads of one log that a peer may send at once, and per second after that. Verifying one takes 0.1 ms a signer. */
+export const HEADS_BURST_MAX = 16
+/** Signed heads per second that are tolerated for long. We send at most one every HEAD_PAUSE_MS. */
+export const HEADS_PER_SECOND_MAX = 4
+/** Pause between two heads of one log to one peer, in milliseconds; the newest then stands for those between. */
+export const HEAD_PAUSE_MS = 500
+
 /** A peer that others had to stand in for this often in a row is dropped, however quick they were. */
 export const UPGRADE_MISSES_MAX = 3

@@ -2,24 +2,31 @@
  * The newest head of each channel that this node ever accepted or published, outside the store that holds the logs.
  *
  * A store that lost its tail (bit rot in a write-ahead log, a restored backup) looks healthy by itself; this record is what
- * shows that it is behind. One small file per channel, written durably, so that it never goes back.
+ * shows that it is behind. It carries the signature, so that a log which is another one can be shown to be. One small file per channel, written durably, so that it never goes back.
  */
 import { mkdir, readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeRecord, encodeRecord, fixed32, struct, uint } from '../schemas/codec.ts'
+import { bytes, decodeRecord, encodeRecord, fixed32, struct, uint } from '../schemas/codec.ts'
 import type { Infer } from '../schemas/codec.ts'
 import { FreshetError } from '../schemas/errors.ts'
+import type { SignedHead } from '../schemas/evidence.ts'
+import { HEAD_SIGNATURE_BYTES_MAX } from '../schemas/limits.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { asIoError, writeDurably } from './durable.ts'
 
-const headRecord = struct({ version: uint, key: fixed32, fork: uint, length: uint, treeHash: fixed32, atMs: uint })
+const headRecord = struct({
+  version: uint,
+  key: fixed32,
+  fork: uint,
+  length: uint,
+  treeHash: fixed32,
+  signature: bytes(HEAD_SIGNATURE_BYTES_MAX),
+  atMs: uint,
+})
 const VERSION = 1
 
-export interface HeadRecord {
-  readonly fork: number
-  readonly length: number
-  readonly treeHash: Buffer
+export interface HeadRecord extends SignedHead {
   readonly atMs: number
 }
 
@@ -40,9 +47,9 @@ export class HeadRecords {
     for (const name of await readdir(directory)) {
       if (!name.endsWith('.head')) continue
       const path = join(directory, name)
-      const { key, fork, length, treeHash, atMs } = decode(await readFile(path), path)
+      const { key, fork, length, treeHash, signature, atMs } = decode(await readFile(path), path)
       if (name !== `${keyHex(key)}.head`) throw damaged(path)
-      records.set(keyHex(key), { fork, length, treeHash, atMs })
+      records.set(keyHex(key), { fork, length, treeHash, signature, atMs })
     }
     return new HeadRecords(directory, records)
   }
@@ -56,6 +63,11 @@ export class HeadRecords {
     const writing = this.#written.then(() => this.#advance(key, head))
     this.#written = writing.catch(() => {}) // whoever asked for it has the error; the next one only waits
     return writing
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    await this.#written
   }
 
   async #advance(key: KeyHex, head: HeadRecord): Promise<void> {

@@ -8,6 +8,31 @@ declare module 'hypercore' {
     readonly quorum: number
     readonly allowPatch: boolean
     readonly signers: readonly { readonly publicKey: Buffer; readonly namespace: Buffer }[]
+    readonly prologue?: object | null
+  }
+  /** A node of the Merkle tree; `size` counts the bytes of all blocks below it. */
+  export interface TreeNode {
+    readonly index: number
+    readonly size: number
+    readonly hash: Buffer
+  }
+  /** Private, pinned: what is signed and by whom, changed in one step at every append. */
+  export interface CoreState {
+    readonly length: number
+    readonly fork: number
+    readonly signature: Buffer | null
+    hash(): Buffer
+  }
+  /** What Hypercore hands out with `conflict`: the other log's roots at a length, what it has beyond, and its signature. */
+  export interface ConflictProof {
+    readonly fork: number
+    readonly upgrade: {
+      readonly start: number
+      readonly length: number
+      readonly nodes: readonly TreeNode[]
+      readonly additionalNodes: readonly TreeNode[]
+      readonly signature: Buffer
+    }
   }
   export interface ReplicationPeer {
     readonly remotePublicKey: Buffer
@@ -43,8 +68,8 @@ declare module 'hypercore' {
     readonly closing: unknown
     readonly manifest: Manifest | null
     readonly peers: readonly ReplicationPeer[]
-    /** Private, pinned: the replicator obeys a remote truncation unless told here; the signature of the newest head. */
-    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: { readonly signature: Buffer } }
+    /** Private, pinned: the replicator obeys a remote truncation unless told here. */
+    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: CoreState }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { atom?: Atom; name?: string }): Hypercore
@@ -59,6 +84,63 @@ declare module 'hypercore' {
     findingPeers(): () => void
     static discoveryKey(key: Buffer): Buffer
   }
+}
+
+declare module 'hypercore/lib/verifier.js' {
+  import type { Manifest } from 'hypercore'
+
+  /** What is verified: `signable` gives the bytes that were signed, for the context that the manifest's version demands. */
+  export interface SignedView {
+    readonly length: number
+    readonly fork: number
+    hash(): Buffer
+    signable(context: Buffer): Buffer
+  }
+  export default class Verifier {
+    constructor(key: Buffer, manifest: Manifest)
+    verify(view: SignedView, signature: Buffer): boolean
+    static manifestHash(manifest: Manifest): Buffer
+    static encodeManifest(manifest: Manifest): Buffer
+    static decodeManifest(bytes: Buffer): Manifest
+    static isCompat(key: Buffer, manifest: Manifest): boolean
+  }
+}
+
+declare module 'hypercore/lib/caps.js' {
+  const caps: { treeSignable(context: Buffer, treeHash: Buffer, length: number, fork: number): Buffer }
+  export default caps
+}
+
+declare module 'hypercore/lib/multisig.js' {
+  export interface PartialSignature {
+    readonly signer: number
+    readonly signature: Buffer
+    readonly patch: number
+  }
+  const multisig: {
+    assemble(parts: readonly (PartialSignature & { readonly nodes: null })[]): Buffer
+    inflate(signature: Buffer): { readonly proofs: readonly PartialSignature[] }
+  }
+  export default multisig
+}
+
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { CoreState, TreeNode } from 'hypercore'
+
+  const tree: { readonly MerkleTree: { get(state: CoreState, index: number): Promise<TreeNode | null> } }
+  export default tree
+}
+
+declare module 'hypercore-crypto' {
+  import type { TreeNode } from 'hypercore'
+
+  const crypto: {
+    parent(left: TreeNode, right: TreeNode): Buffer
+    tree(roots: readonly TreeNode[]): Buffer
+    keyPair(seed: Buffer): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+    sign(message: Buffer, secretKey: Buffer): Buffer
+  }
+  export default crypto
 }
 
 declare module 'corestore' {
@@ -80,7 +162,7 @@ declare module 'corestore' {
     flush(): Promise<void>
   }
   export default class Corestore {
-    constructor(directory: string, options?: { readOnly?: boolean })
+    constructor(directory: string, options?: { readOnly?: boolean; primaryKey?: Buffer; unsafe?: boolean })
     readonly storage: {
       createAtom(): Atom
       hasCore(discoveryKey: Buffer): Promise<boolean>

@@ -3,6 +3,8 @@ import type { Manifest } from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
 import type { KeyHex } from '../schemas/units.ts'
 
+export type { Manifest }
+
 /** @throws FreshetError MANIFEST_WEAK unless signers are distinct and the quorum is more than half of them. */
 export function lintManifest(key: KeyHex, manifest: Manifest): void {
   const signers = manifest.signers.map((signer) => signer.publicKey.toString('hex'))
@@ -15,7 +17,15 @@ export function lintManifest(key: KeyHex, manifest: Manifest): void {
           ? `${manifest.quorum} signatures of ${signers.length} signers can never be had`
           : manifest.allowPatch
             ? 'signers may sign different lengths'
-            : null
+            : manifest.version < 1
+              ? 'its signatures do not name this log, so that those of another would pass'
+              : hasPrologue(manifest)
+                ? 'its first blocks stand without a signature'
+                : null
   if (fault === null) return
   throw new FreshetError('MANIFEST_WEAK', `channel ${key}: ${fault}`, { key })
+}
+
+function hasPrologue({ prologue }: Manifest): boolean {
+  return prologue !== undefined && prologue !== null
 }

@@ -8,23 +8,19 @@ import { once } from 'node:events'
 import type Hypercore from 'hypercore'
 import { id as idEncoding } from './identity.ts'
 import { decodeEvent, encodeEvent, expectEvent } from '../schemas/events.ts'
-import type { ChannelEvent, Genesis, Release, SignedHead } from '../schemas/events.ts'
+import type { ChannelEvent, Genesis, Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { BLOCK_WAIT_MS, TRAILING_BLOCKS_MAX } from '../schemas/limits.ts'
+import type { SignedHead } from '../schemas/evidence.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import { headEvidence } from './head-evidence.ts'
 import { lintManifest } from './lint-manifest.ts'
 import { isNote } from './notes.ts'
 import type { Note } from './notes.ts'
 import type { Store } from './open-store.ts'
 import { PackageIndex } from './package-index.ts'
 import type { IndexChanges } from './package-index.ts'
-
-export interface Head {
-  readonly length: number
-  readonly fork: number
-  readonly treeHash: Buffer
-}
 
 export interface ReadOptions {
   /** Only look on this disk. */
@@ -49,14 +45,16 @@ export class ReleaseLog {
   readonly key: KeyHex
   /** z-base-32 of the key: the id that people pass on. */
   readonly id: string
-  readonly core: Hypercore
+  #core: Hypercore
+  /** Readers wait for it. */
+  #reopened: Promise<void> = Promise.resolve()
   readonly #store: Store
   /** Null on a follower that has not needed it yet. */
   #index: Hypercore | null
 
   private constructor(store: Store, core: Hypercore, index: Hypercore | null) {
     this.#store = store
-    this.core = core
+    this.#core = core
     this.#index = index
     this.key = keyHex(core.key)
     this.id = idEncoding(core.key)
@@ -105,6 +103,16 @@ export class ReleaseLog {
     return new ReleaseLog(store, core, null)
   }
 
+  /** Ask for it anew after anything that may have closed the log: `reopen` replaces it. */
+  get core(): Hypercore {
+    return this.#core
+  }
+
+  /** Of the log, and of the index where it is here too. */
+  get discoveryKeys(): readonly Buffer[] {
+    return [this.#core, ...(this.#index === null ? [] : [this.#index])].map(({ discoveryKey }) => discoveryKey)
+  }
+
   get length(): number {
     return this.core.length
   }
@@ -113,9 +121,25 @@ export class ReleaseLog {
     return this.core.writable
   }
 
-  async head(): Promise<Head> {
-    const { length, fork } = this.core
-    return { length, fork, treeHash: await this.core.treeHash(length) }
+  /** @throws FreshetError NO_RELEASE when nobody has signed anything yet. */
+  head(): SignedHead {
+    const head = headEvidence(this.core)
+    if (head === null) throw new FreshetError('NO_RELEASE', `the log ${this.id} has no signed head yet`)
+    return head
+  }
+
+  /** While Hypercore closes the log because of a conflict: what is here can be read again, and is not replicated. */
+  reopen(): Promise<void> {
+    this.#reopened = this.#reopen()
+    return this.#reopened
+  }
+
+  async #reopen(): Promise<void> {
+    const { key } = this.#core
+    await this.#core.close()
+    this.#core = this.#store.cores.get({ key, allowFork: false, active: false })
+    await this.#core.ready()
+    this.#core.core.replicator.allowFork = false
   }
 
   /**
@@ -137,6 +161,7 @@ export class ReleaseLog {
 
   async #get(block: number, local: boolean): Promise<Buffer | null> {
     try {
+      await this.#reopened
       return await this.core.get(block, local ? { wait: false } : { timeout: BLOCK_WAIT_MS })
     } catch (error) {
       if ((error as { code?: string }).code === 'REQUEST_TIMEOUT') return null
@@ -188,7 +213,7 @@ export class ReleaseLog {
    *
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<Head> {
+  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<SignedHead> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.writable) throw this.#readOnly()
@@ -196,7 +221,7 @@ export class ReleaseLog {
     await this.#store.requireSpace(3 * byteLength)
     await this.#store.commit(async (sessionOf) => {
       this.#requireLength(base)
-      const headBefore = await this.signedHead()
+      const headBefore = this.head()
       const indexSession = await sessionOf(index)
       const logSession = await sessionOf(this.core)
       await PackageIndex.update(indexSession, release.number, changes)
@@ -213,20 +238,13 @@ export class ReleaseLog {
    * Appends one note, durable and then announced.
    * @param base length that the log must have. @throws as `append`.
    */
-  async appendNote(base: number, note: Note): Promise<Head> {
+  async appendNote(base: number, note: Note): Promise<SignedHead> {
     if (!this.writable) throw this.#readOnly()
     await this.#store.commit(async (sessionOf) => {
       this.#requireLength(base)
       await (await sessionOf(this.core)).append([encodeEvent(note)])
     })
     return this.head()
-  }
-
-  /** The newest head with its signature. */
-  async signedHead(): Promise<SignedHead> {
-    const { length, fork } = this.core
-    const signature = Buffer.from(this.core.core.state.signature) // together with the length, before anything is awaited
-    return { length, fork, treeHash: await this.core.treeHash(length), signature }
   }
 
   /**
@@ -263,6 +281,7 @@ export class ReleaseLog {
   }
 
   async close(): Promise<void> {
+    await this.#reopened.catch(() => {}) // whoever asked for it has the error
     await this.core.close()
     await this.#index?.close()
   }

@@ -74,6 +74,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
       channel: channel.name,
     })
   }
+  session.requireRunning(channel) // before anything is downloaded
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,

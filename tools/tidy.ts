@@ -29,6 +29,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   hyperdht: ['protocols'],
   '@hyperswarm/secret-stream': ['protocols'],
   hypercore: ['store'],
+  'hypercore-crypto': ['store'],
   corestore: ['store'],
   hyperbee: ['store'],
   'compact-encoding': ['schemas', 'protocols', 'store'],

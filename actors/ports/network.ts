@@ -2,8 +2,8 @@
  * The network of one session: connections, replication of logs, pieces, and who is dropped for what.
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
- * carries one piece channel served from the pool. Each channel's log has a watchdog, because one silent peer would otherwise
- * hold up every update.
+ * carries one piece channel served from the pool and one for the signed heads of each log. Each channel's log has a watchdog,
+ * because one silent peer would otherwise hold up every update.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
@@ -19,6 +19,7 @@ import { watchUpgrades } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
+import type { HeadGossip } from './head-gossip.ts'
 
 export interface HostPort {
   readonly host: string
@@ -38,7 +39,10 @@ export class Network {
   readonly #log: Log
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
-  readonly #watchdogs: { stop(): void }[] = []
+  readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
+  readonly #gossips: HeadGossip[] = []
+  /** Discovery keys of logs that are neither given nor taken. */
+  readonly #closedLogs = new Set<string>()
   /** First look-ups: they end whether or not anybody was found. */
   readonly #lookUps: Promise<void>[] = []
   /** All of them and the connections that they led to, once somebody needed to wait for that. */
@@ -59,6 +63,7 @@ export class Network {
       keyPair,
       bootstrap: options.bootstrap,
       onConnection: (connection) => this.#connected(connection),
+      refusesLog: (discoveryKey) => this.#closedLogs.has(discoveryKey),
       onRefused: (peer, error) => log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`),
     })
   }
@@ -79,7 +84,8 @@ export class Network {
   /** Announces this node for the channel and looks for others, for as long as the network is open. */
   join(channel: Channel): void {
     const { core } = channel.log
-    this.#watchdogs.push(
+    this.#watchdogs.set(
+      channel.key,
       watchUpgrades(core, {
         drop: (stream, error) => {
           if (stream.remotePublicKey !== null) this.#swarm.drop(keyHex(stream.remotePublicKey), error)
@@ -90,6 +96,29 @@ export class Network {
       .join(core.discoveryKey)
       .catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
     this.#lookUps.push(lookUp)
+  }
+
+  /** Exchanges signed heads and evidence with every peer that knows the log, for as long as the network is open. */
+  gossip(gossip: HeadGossip): void {
+    this.#gossips.push(gossip)
+    for (const { mux } of this.#swarm.connections) gossip.link(mux)
+  }
+
+  /**
+   * Neither announces nor replicates the channel from now on. Connections stay up, and whoever still announces it is looked for:
+   * they are to be told why.
+   */
+  stop(channel: Channel): void {
+    const { key, log } = channel
+    this.#watchdogs.get(key)?.stop()
+    this.#watchdogs.delete(key)
+    for (const discoveryKey of log.discoveryKeys) {
+      this.#closedLogs.add(discoveryKey.toString('hex'))
+      for (const { mux } of this.#swarm.connections) mux.closeLog(discoveryKey)
+    }
+    const { discoveryKey } = log.core
+    const lookUp = this.#swarm.leave(discoveryKey).then(() => this.#swarm.join(discoveryKey, false))
+    lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
 
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */
@@ -132,13 +161,14 @@ export class Network {
   }
 
   async close(): Promise<void> {
-    for (const watchdog of this.#watchdogs) watchdog.stop()
+    for (const watchdog of this.#watchdogs.values()) watchdog.stop()
     await this.#swarm.destroy()
   }
 
   #connected({ stream, mux, remoteKey }: Connection): void {
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
+    for (const gossip of this.#gossips) gossip.link(mux)
     const pieces = openPieces(mux, remoteKey, this.#pool, {
       onclose: () => {
         if (pieces !== null) this.#peers.remove(pieces)

@@ -64,7 +64,7 @@ async function stateOf({ home, node }: TestNode): Promise<object> {
   return {
     files,
     releases: (await collect(channel.history.releases())).map(({ hash }) => hash.toString('hex')),
-    log: [channel.log.length, channel.log.core.fork, (await channel.log.head()).treeHash.toString('hex')],
+    log: [channel.log.length, channel.log.core.fork, channel.log.head().treeHash.toString('hex')],
     status: node.status(),
   }
 }

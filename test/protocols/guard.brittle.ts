@@ -189,7 +189,7 @@ test('guard: more channels than allowed → those beyond are rejected, the conne
   t.alike(refusals, [])
   channels[0]?.close()
   await until(() => [...mux].length === CHANNELS_PER_PEER_MAX - 1)
-  const late = far.createChannel({ protocol: 'p69' })
+  const late = far.createChannel({ protocol: `p${CHANNELS_PER_PEER_MAX + 5}` })
   late?.open()
   t.ok(await late?.fullyOpened(), 'and a place that became free can be taken')
 })

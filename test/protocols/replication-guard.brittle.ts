@@ -104,3 +104,44 @@ test('replication guard: a range or length beyond any log → MESSAGE_MALFORMED,
 function request(id: number, fork: number, index: number): unknown {
   return { id, fork, block: { index, nodes: 0 }, hash: null, seek: null, upgrade: null, manifest: false, priority: 0 }
 }
+
+test('replication guard: a log that is refused → neither given nor taken, before and after; others are', async (t) => {
+  const publisher = await replica(t, null)
+  await publisher.core.append([Buffer.from('a')])
+  const second = publisher.store.get({ name: 'second' })
+  await second.ready()
+  await second.append([Buffer.from('b')])
+  const follower = await replica(t, publisher.core.key)
+  const copy = follower.store.get({ key: second.key })
+  await copy.ready()
+  const [far, near] = await tcpPair()
+  const refused = new Set<string>()
+  const refusals: FreshetError[] = []
+  const mux = guardConnection(far, {
+    onRefused: (error) => refusals.push(error),
+    refusesLog: (discoveryKey) => refused.has(discoveryKey),
+  })
+  guardConnection(near)
+  publisher.store.replicate(far)
+  follower.store.replicate(near)
+  await until(() => follower.core.length === 1 && copy.length === 1)
+
+  refused.add(publisher.core.discoveryKey.toString('hex'))
+  mux.closeLog(publisher.core.discoveryKey)
+  await until(() => publisher.core.peers.length === 0 && follower.core.peers.length === 0)
+  await publisher.core.append([Buffer.from('a 2')])
+  await second.append([Buffer.from('b 2')])
+  await until(() => copy.length === 2)
+  t.is(follower.core.length, 1)
+
+  const [again, back] = await tcpPair()
+  guardConnection(again, { refusesLog: (discoveryKey) => refused.has(discoveryKey) })
+  guardConnection(back)
+  publisher.store.replicate(again)
+  follower.store.replicate(back)
+  await second.append([Buffer.from('b 3')])
+  await until(() => copy.length === 3 && copy.peers.length === 2)
+  t.is(follower.core.length, 1, 'nor on another connection')
+  t.alike([publisher.core.peers.length, refusals], [0, []], 'politely')
+  for (const stream of [far, near, again, back]) stream.destroy()
+})

@@ -12,6 +12,7 @@ const head = (length: number, fork = 0): HeadRecord => ({
   fork,
   length,
   treeHash: sha256(`${fork} ${length}`),
+  signature: Buffer.from(`signed ${fork} ${length}`),
   atMs: 1_700_000_000_000,
 })
 

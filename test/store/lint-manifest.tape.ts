@@ -26,6 +26,9 @@ test('lint manifest: repeated signers, no majority, too many, none → MANIFEST_
     t.equal(lint(weak), 'MANIFEST_WEAK', `${weak.quorum} of ${weak.signers.length}`)
   }
   t.equal(lint({ ...manifest(2, 1, 2, 3), allowPatch: true }), 'MANIFEST_WEAK', 'signers of different lengths')
+  t.equal(lint({ ...manifest(1, 1), version: 0 }), 'MANIFEST_WEAK', 'signatures that name no log')
+  t.equal(lint({ ...manifest(1, 1), prologue: { length: 3 } }), 'MANIFEST_WEAK', 'blocks that nobody signs')
+  t.equal(lint({ ...manifest(1, 1), prologue: null }), 'accepted')
   const namespaces = [0, 1].map((n) => ({ publicKey: Buffer.alloc(32, 1), namespace: Buffer.alloc(32, n) }))
   t.equal(lint({ ...manifest(2), signers: namespaces }), 'MANIFEST_WEAK', 'one key under two namespaces')
   t.end()

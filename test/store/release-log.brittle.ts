@@ -51,10 +51,10 @@ test('release log: a restart → same id, same head, still writable', async (t) 
   const directory = join(await scratchFolder(t), 'store')
   const store = await Store.open(directory)
   const log = await ReleaseLog.create(store, 'demo', Buffer.from('key'), 0, nothing)
-  const [id, head] = [log.id, await log.head()]
+  const [id, head] = [log.id, log.head()]
   await store.close()
   const again = await ReleaseLog.openOwn(await openStore(t, directory), 'demo')
-  t.alike([again.id, await again.head(), again.writable], [id, head, true])
+  t.alike([again.id, again.head(), again.writable], [id, head, true])
 })
 
 test('release log: a release → names the head of the index that was written with it', async (t) => {
@@ -112,4 +112,20 @@ test('release log: opened → obeys no truncation, whatever opened its core firs
   const log = await ReleaseLog.follow(store, key.toString('hex') as never)
   t.is(early.core.replicator.allowFork, false)
   t.is(log.core.core.replicator.allowFork, false)
+})
+
+test('release log: a head that is being written → nobody is told of it before it is on disk', async (t) => {
+  const { store, log } = await TestChannel.create(t)
+  const before = log.head()
+  const seen: unknown[] = []
+  const sync = store.sync.bind(store)
+  store.sync = async () => {
+    await sync()
+    seen.push(log.head().length)
+  }
+  await store.commit(async (sessionOf) => {
+    await (await sessionOf(log.core)).append([Buffer.from('a block')])
+  })
+  t.alike(seen, [before.length], 'still the head before, when the disk has the new one')
+  t.is(log.head().length, before.length + 1)
 })

@@ -54,10 +54,10 @@ export function addQueryCommands(program: Command): void {
 }
 
 function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): string {
-  const lines = channels.map(({ name, role, release, packages, behind, frozen, trouble, state }) => {
+  const lines = channels.map(({ name, role, release, packages, behind, frozen, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
-    return `${name}  ${role}  ${at}${late}  ${state}${frozen ? '  FROZEN' : ''}${trouble === null ? '' : `  ${trouble}`}`
+    return `${name}  ${role}  ${at}${late}  ${state}${frozen ? '  FROZEN' : ''}${trouble === null ? '' : `  ${trouble}`}${evidence === null ? '' : `\n  freshet audit --evidence ${evidence}`}`
   })
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
