@@ -80,6 +80,8 @@ export class Channel {
     await this.history.advance()
     const newest = this.history.newest
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
+    // Brings the notes here, so that a tag resolves without peers. One that does not hold fails whoever asks for it.
+    await this.history.tags().catch(() => {})
     return newest
   }
 

@@ -10,6 +10,7 @@ import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import type { When } from '../schemas/when.ts'
 import { startGateway } from '../protocols/gateway.ts'
 import type { Gateway } from '../protocols/gateway.ts'
 import { homeAt } from '../store/home.ts'
@@ -24,7 +25,8 @@ import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { publishRelease } from './ports/publish-release.ts'
-import type { PublishProgress, PublishResult } from './ports/publish-release.ts'
+import type { PublishDeps, PublishProgress, PublishResult } from './ports/publish-release.ts'
+import { tagRelease } from './ports/tag-release.ts'
 import { Session } from './session.ts'
 import { statusOf } from './status.ts'
 import type { NodeStatus } from './status.ts'
@@ -65,7 +67,7 @@ export class Node {
   #reopenedAtMs = Number.NEGATIVE_INFINITY
   #reopenPauseMs = RETRY_PAUSE_MS_MIN
   readonly #stopped = new AbortController()
-  /** One import at a time and channel. */
+  /** One import or tag at a time and channel. */
   readonly #publishing = new Map<KeyHex, Promise<unknown>>()
 
   constructor(options: NodeOptions) {
@@ -117,14 +119,18 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    const { key } = this.session.channel(name) // a channel has two names: its own and its id
-    const earlier = this.#publishing.get(key) ?? Promise.resolve()
-    const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
-    this.#publishing.set(
-      key,
-      publishing.catch(() => {}),
-    ) // the caller sees the error; the next import only waits
-    return publishing
+    return this.#oneByOne(name, () => this.#publish(name, draft, onProgress))
+  }
+
+  /** Names a release of an own channel, for ever; resolves when the name is known here. */
+  async tag(name: string, when: When, tag: string): Promise<{ readonly release: number }> {
+    return this.#oneByOne(name, async () => {
+      const { session } = this
+      const channel = session.channel(name)
+      const stopped = (): boolean => session.state(channel).status === 'done'
+      const number = await tagRelease({ ...this.#publishDeps(session), stopped }, channel, when, tag)
+      return { release: number }
+    })
   }
 
   async fetch(wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
@@ -154,11 +160,26 @@ export class Node {
   ): Promise<PublishResult> {
     const { session } = this
     const channel = session.channel(name)
-    const { pool, heads, files, network } = session
-    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
-    const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
+    const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
     await session.settled(channel, result.release)
     return result
+  }
+
+  #publishDeps({ pool, heads, files, network }: Session): PublishDeps {
+    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
+    return { pool, heads, files, now: this.#now, catchUp }
+  }
+
+  /** What appends to a channel waits for what is being appended to it. */
+  #oneByOne<Result>(name: string, append: () => Promise<Result>): Promise<Result> {
+    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+    const earlier = this.#publishing.get(key) ?? Promise.resolve()
+    const appending = earlier.then(append)
+    this.#publishing.set(
+      key,
+      appending.catch(() => {}),
+    ) // the caller sees the error; the next one only waits
+    return appending
   }
 
   #openSession(): Promise<Session> {

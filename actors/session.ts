@@ -154,8 +154,9 @@ export class Session {
     if (followed === undefined) return
     const previous = followed.actor.getSnapshot().context.readyNumber
     followed.actor.send(fact)
-    if (fact.type !== 'release.ready' || fact.number <= previous) return
+    if (fact.type !== 'release.ready') return
     this.troubles.delete(fact.key)
+    if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     try {
       await this.options.notifier.announce(followed.channel, previous)

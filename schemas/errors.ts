@@ -117,6 +117,10 @@ export const ERROR_CODES = {
     remedy: 'the publisher must repair its software; snapshots do not depend on the index',
   },
   TAG_EXISTS: { means: 'a tag of this name was given already', remedy: 'choose another name: tags are never moved' },
+  TAGS_FULL: {
+    means: 'a channel has as many tags as a channel may have',
+    remedy: 'release numbers name a release too',
+  },
   TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
   VERSION_UNSUPPORTED: { means: 'a record was written by a newer Freshet', remedy: 'update Freshet' },
   HISTORY_REWRITE: {

@@ -15,6 +15,7 @@ import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
+import { tagRelease } from './tag-release.ts'
 
 export const OPERATIONS = [
   'channel.create',
@@ -25,6 +26,7 @@ export const OPERATIONS = [
   'notifications',
   'releases',
   'snapshot',
+  'tag',
   'fetch',
   'status',
 ] as const
@@ -47,6 +49,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
+    tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
   }
@@ -129,6 +132,7 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
 async function releases(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const ready = channel.current?.release.number ?? 0
+  const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
   for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
     releases.push({
@@ -137,9 +141,17 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       releasedAt: new Date(releasedAtMs).toISOString(),
       suite,
       ready: number <= ready,
+      tags: tags.get(number) ?? [],
     })
   }
   return { channel: channel.name, releases }
+}
+
+/** Number of a release → its tags. */
+function namesOf(tags: ReadonlyMap<string, number>): Map<number, string[]> {
+  const names = new Map<number, string[]>()
+  for (const [name, number] of tags) names.set(number, [...(names.get(number) ?? []), name])
+  return names
 }
 
 async function snapshot(node: Node, args: Arguments): Promise<unknown> {

@@ -8,6 +8,7 @@ import { addFollowCommand } from './follow.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
 import { addStartCommands } from './start.ts'
+import { addTagCommand } from './tag.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addStartCommands(program)
   addQueryCommands(program)
   addFetchCommand(program)
+  addTagCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }

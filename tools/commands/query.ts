@@ -15,6 +15,7 @@ interface Releases {
     releasedAt: string
     suite: string
     ready: boolean
+    tags: string[]
   }[]
 }
 
@@ -68,8 +69,8 @@ function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): s
 }
 
 function releasesText({ channel, releases }: Releases): string {
-  const lines = releases.map(
-    ({ number, publishedAt, suite, ready }) => `#${number}  ${publishedAt}  ${suite}${ready ? '' : '  not ready'}`,
+  const lines = releases.map(({ number, publishedAt, suite, ready, tags }) =>
+    [`#${number}`, publishedAt, suite, ...tags, ...(ready ? [] : ['not ready'])].join('  '),
   )
   return lines.join('\n') || `${channel} has no release yet`
 }
