@@ -18,8 +18,9 @@ import type { Home } from '../store/home.ts'
 import { parseId } from '../store/identity.ts'
 import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
+import { frozenSince } from './frozen-since.ts'
 import { Notifier } from './notifier.ts'
-import type { Notification } from './notifier.ts'
+import type { NodeEvent } from './notifier.ts'
 import { fetchPackage } from './ports/fetch-package.ts'
 import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
@@ -141,8 +142,13 @@ export class Node {
     return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
   }
 
+  /** @returns the Valid-Until of the newest release, in Unix milliseconds, when it has passed; else null. */
+  frozenSince({ current }: Channel): number | null {
+    return frozenSince(current?.release ?? null, this.#now())
+  }
+
   /** @returns what ends the listening. */
-  onNotification(listener: (notification: Notification) => void): () => void {
+  onNotification(listener: (event: NodeEvent) => void): () => void {
     return this.notifier.listen(listener)
   }
 
@@ -230,9 +236,18 @@ export class Node {
     return gatewaySource({
       channel: (name) => this.session.channel(name),
       channels: () => this.session.channels,
-      notices: (channel) =>
-        this.session.troubles.has(channel.key) ? [this.session.troubles.get(channel.key)?.code ?? ''] : [],
+      notices: (channel, number) => this.#notices(channel, number),
       session: () => this.session,
     })
+  }
+
+  /** What a client of release `number` should know. Old releases are asked for as such: only the newest one can be frozen. */
+  #notices(channel: Channel, number: number): readonly string[] {
+    const trouble = this.#session?.troubles.get(channel.key)
+    const since = channel.current?.release.number === number ? this.frozenSince(channel) : null
+    return [
+      ...(trouble === undefined ? [] : [trouble.code]),
+      ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
+    ]
   }
 }

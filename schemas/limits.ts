@@ -330,6 +330,8 @@ export const CATCH_UP_MS = 5_000
 export const CATCH_UP_SILENCE_MS = 1_000
 /** How often it looks whether they have, in milliseconds: no event says so. */
 export const CATCH_UP_LOOK_MS = 20
+/** How often a node compares the age of its channels with the clock, at least, in milliseconds: timers stop while a machine sleeps. */
+export const FRESHNESS_LOOK_MS_MAX = 60_000
 /** Notifications kept for those who ask late. */
 export const NOTIFICATIONS_MAX = 256
 /** A peer that others had to stand in for this often in a row is dropped, however quick they were. */

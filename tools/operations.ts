@@ -4,8 +4,9 @@
  */
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { Channel } from '../actors/channel.ts'
 import type { Node } from '../actors/node.ts'
-import type { Notification } from '../actors/notifier.ts'
+import type { NodeEvent } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
@@ -102,6 +103,7 @@ async function follow(node: Node, args: Arguments): Promise<unknown> {
     id: channel.log.id,
     release: channel.current?.release.number ?? 0,
     behind: channel.behind,
+    frozen: node.frozenSince(channel) !== null,
   }
 }
 
@@ -109,8 +111,8 @@ async function follow(node: Node, args: Arguments): Promise<unknown> {
 async function notifications(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
   const wanted = optionalTextOf(args, 'channel')
   const key = wanted === null ? null : node.session.channel(wanted).log.id
-  const sendTo = (notification: Notification): void => {
-    if (key === null || notification.id === key) void io.event(notification).catch(() => {}) // the reader left: it ends below
+  const sendTo = (event: NodeEvent): void => {
+    if (key === null || event.id === key) void io.event(event).catch(() => {}) // the reader left: it ends below
   }
   const stop = node.onNotification(sendTo)
   const stopWatching = node.notifier.watch(({ id, path, done, total }) => {
@@ -132,6 +134,7 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
 async function releases(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const ready = channel.current?.release.number ?? 0
+  const frozenNumber = node.frozenSince(channel) === null ? 0 : ready
   const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
   for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
@@ -142,6 +145,7 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       suite,
       ready: number <= ready,
       tags: tags.get(number) ?? [],
+      frozen: number === frozenNumber,
     })
   }
   return { channel: channel.name, releases }
@@ -164,8 +168,15 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     publishedAt: new Date(release.publishedAtMs).toISOString(),
     suite: release.suite,
     packages: packageCount,
+    ...freshnessOf(node, channel, release.number),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
+}
+
+/** An old release is as old as it should be: only the newest one can be frozen. */
+function freshnessOf(node: Node, channel: Channel, number: number): { frozen: boolean; frozenSince: string | null } {
+  const since = channel.current?.release.number === number ? node.frozenSince(channel) : null
+  return { frozen: since !== null, frozenSince: since === null ? null : new Date(since).toISOString() }
 }
 
 async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {

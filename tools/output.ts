@@ -1,6 +1,6 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
-import type { Notification } from '../actors/notifier.ts'
+import type { FreshnessChange, NodeEvent, Notification } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 
 export interface Output {
@@ -57,8 +57,19 @@ export function formatCount(count: number): string {
 
 const LISTED_CHANGES = 8
 
-/** One line for people: what changed, how much, how far behind. */
-export function notificationLine(notification: Notification): string {
+/** One line for people. */
+export function eventLine(event: NodeEvent): string {
+  return event.event === 'release' ? notificationLine(event) : freshnessLine(event)
+}
+
+function freshnessLine({ event, channel, release, validUntil }: FreshnessChange): string {
+  const until = validUntil === null ? '' : `, good until ${validUntil}`
+  if (event === 'thawed') return `${channel} #${release}: no longer frozen${until}`
+  return `${channel} #${release}: FROZEN since ${validUntil}: nothing newer was heard of`
+}
+
+/** What changed, how much, how far behind. */
+function notificationLine(notification: Notification): string {
   const { channel, release, previous, publishedAt, packages, counts, bytes, changes, behind } = notification
   const what =
     previous === 0

@@ -16,6 +16,7 @@ interface Releases {
     suite: string
     ready: boolean
     tags: string[]
+    frozen: boolean
   }[]
 }
 
@@ -24,6 +25,7 @@ interface SnapshotResult {
   readonly release: number
   readonly releasedAt: string
   readonly packages: number
+  readonly frozenSince: string | null
   readonly indexes: readonly { path: string; size: number; sha256: string }[]
 }
 
@@ -45,7 +47,7 @@ export function addQueryCommands(program: Command): void {
     })
 
   withCommonOptions(program.command('snapshot').argument('<channel[@when]>'))
-    .description('what a release contains; WHEN is #NUMBER or a time (ISO 8601)')
+    .description('what a release contains; WHEN is #NUMBER, a time (ISO 8601) or a tag')
     .action(async (text: string, options: CommonOptions) => {
       const context = contextOf(options)
       const wanted = splitChannelWhen(text)
@@ -55,10 +57,10 @@ export function addQueryCommands(program: Command): void {
 }
 
 function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): string {
-  const lines = channels.map(({ name, role, release, packages, behind, frozen, trouble, state }) => {
+  const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
-    return `${name}  ${role}  ${at}${late}  ${state}${frozen ? '  FROZEN' : ''}${trouble === null ? '' : `  ${trouble}`}`
+    return `${name}  ${role}  ${at}${late}  ${state}${frozenText(frozenSince)}${trouble === null ? '' : `  ${trouble}`}`
   })
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
@@ -68,14 +70,23 @@ function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): s
   return lines.join('\n')
 }
 
+function frozenText(since: string | null): string {
+  return since === null ? '' : `  FROZEN since ${since}`
+}
+
 function releasesText({ channel, releases }: Releases): string {
-  const lines = releases.map(({ number, publishedAt, suite, ready, tags }) =>
-    [`#${number}`, publishedAt, suite, ...tags, ...(ready ? [] : ['not ready'])].join('  '),
+  const lines = releases.map(({ number, publishedAt, suite, ready, tags, frozen }) =>
+    [`#${number}`, publishedAt, suite, ...tags, ready ? '' : 'not ready', frozen ? 'FROZEN' : '']
+      .filter((part) => part !== '')
+      .join('  '),
   )
   return lines.join('\n') || `${channel} has no release yet`
 }
 
-function snapshotText({ channel, release, releasedAt, packages, indexes }: SnapshotResult): string {
+function snapshotText({ channel, release, releasedAt, packages, frozenSince, indexes }: SnapshotResult): string {
   const lines = indexes.map(({ path, size, sha256 }) => `  ${sha256}  ${size}  ${path}`)
-  return [`${channel} #${release}, ${releasedAt}: ${formatCount(packages)} packages`, ...lines].join('\n')
+  return [
+    `${channel} #${release}, ${releasedAt}: ${formatCount(packages)} packages${frozenText(frozenSince)}`,
+    ...lines,
+  ].join('\n')
 }
