@@ -28,6 +28,8 @@ import type { NetworkOptions } from './ports/network.ts'
 import { publishRelease } from './ports/publish-release.ts'
 import type { PublishDeps, PublishProgress, PublishResult } from './ports/publish-release.ts'
 import { tagRelease } from './ports/tag-release.ts'
+import { writeSnapshot } from './ports/write-snapshot.ts'
+import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
 import { statusOf } from './status.ts'
 import type { NodeStatus } from './status.ts'
@@ -136,6 +138,15 @@ export class Node {
 
   async fetch(wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
     return fetchPackage(this.session, wish, signal)
+  }
+
+  /** A release as a complete repository in a folder. */
+  async writeSnapshot(
+    order: SnapshotOrder,
+    signal: AbortSignal,
+    onProgress: (progress: SnapshotWriteProgress) => void = () => {},
+  ): Promise<WrittenSnapshot> {
+    return writeSnapshot(this.session, order, signal, onProgress)
   }
 
   status(): NodeStatus {

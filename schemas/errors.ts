@@ -143,6 +143,14 @@ export const ERROR_CODES = {
     means: 'a rebuilt index differs from the signed one',
     remedy: 'the publisher made a bad release; the one before is still served',
   },
+  SNAPSHOT_INCOMPLETE: {
+    means: 'files of a snapshot could not be had',
+    remedy: 'run it again when a peer has them: it resumes; --allow-missing does without them',
+  },
+  SNAPSHOT_FOREIGN: {
+    means: 'a folder to write a snapshot to holds something else',
+    remedy: 'give an empty folder, or one that this channel was written to before',
+  },
   // Store
   STORE_LOCKED: { means: 'another process uses this home', remedy: 'stop it, or give another --home' },
   STORE_COPIED: {

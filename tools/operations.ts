@@ -4,7 +4,6 @@
  */
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Channel } from '../actors/channel.ts'
 import type { Node } from '../actors/node.ts'
 import type { NodeEvent } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
@@ -14,9 +13,11 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { freshnessOf } from './freshness-of.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
   'channel.create',
@@ -27,6 +28,7 @@ export const OPERATIONS = [
   'notifications',
   'releases',
   'snapshot',
+  'snapshot.write',
   'tag',
   'fetch',
   'status',
@@ -34,7 +36,12 @@ export const OPERATIONS = [
 export type OperationName = (typeof OPERATIONS)[number]
 
 /** Operations that need peers, so that a command without daemon opens the network for them. */
-export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch'])
+export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
+  'follow',
+  'notifications',
+  'fetch',
+  'snapshot.write',
+])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
   const checked =
@@ -50,6 +57,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
+    'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
@@ -171,12 +179,6 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     ...freshnessOf(node, channel, release.number),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
-}
-
-/** An old release is as old as it should be: only the newest one can be frozen. */
-function freshnessOf(node: Node, channel: Channel, number: number): { frozen: boolean; frozenSince: string | null } {
-  const since = channel.current?.release.number === number ? node.frozenSince(channel) : null
-  return { frozen: since !== null, frozenSince: since === null ? null : new Date(since).toISOString() }
 }
 
 async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {

@@ -17,6 +17,7 @@ const PHASES: Readonly<Record<string, string>> = {
   files: 'taking in files',
   fetch: 'fetching packages',
   rebuild: 'rebuilding the index',
+  snapshot: 'writing packages',
 }
 
 export function createOutput(json: boolean): Output {
@@ -28,8 +29,9 @@ export function createOutput(json: boolean): Output {
       process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`)
     },
     progress(update) {
-      const { phase, done, total } = update as { phase?: string; done?: number; total?: number }
-      if (phase !== undefined) bar?.show(PHASES[phase] ?? phase, done ?? 0, total ?? 1)
+      const { phase, done, total, bytes } = update as { phase?: string; done?: number; total?: number; bytes?: number }
+      const note = bytes === undefined ? '' : `, ${formatBytes(bytes)}`
+      if (phase !== undefined) bar?.show(PHASES[phase] ?? phase, done ?? 0, total ?? 1, note)
     },
     settle: () => bar?.stop(),
   }
@@ -53,6 +55,11 @@ export function formatBytes(byteLength: number): string {
 
 export function formatCount(count: number): string {
   return count.toLocaleString('en')
+}
+
+/** What follows a release that is older than it may be. */
+export function frozenText(since: string | null): string {
+  return since === null ? '' : `  FROZEN since ${since}`
 }
 
 const LISTED_CHANGES = 8
@@ -93,20 +100,20 @@ class ProgressLine {
   #phase = ''
   #bar: cliProgress.SingleBar | null = null
 
-  show(phase: string, done: number, total: number): void {
+  show(phase: string, done: number, total: number, note: string): void {
     if (phase !== this.#phase || this.#bar === null) {
       this.stop()
       this.#phase = phase
       this.#bar = new cliProgress.SingleBar({
-        format: `${phase} [{bar}] {value}/{total}`,
+        format: `${phase} [{bar}] {value}/{total}{note}`,
         hideCursor: true,
         clearOnComplete: true,
       })
-      this.#bar.start(total, done)
+      this.#bar.start(total, done, { note })
       return
     }
     this.#bar.setTotal(total)
-    this.#bar.update(done)
+    this.#bar.update(done, { note })
   }
 
   stop(): void {

@@ -7,6 +7,7 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
+import { addSnapshotCommand } from './snapshot.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
 
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addFollowCommand(program)
   addStartCommands(program)
   addQueryCommands(program)
+  addSnapshotCommand(program)
   addFetchCommand(program)
   addTagCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })

@@ -1,8 +1,7 @@
-/** `freshet status`, `releases`, `snapshot`: what this node knows. */
+/** `freshet status`, `releases`: what this node knows. */
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../actors/status.ts'
-import { splitChannelWhen } from '../../schemas/when.ts'
-import { formatBytes, formatCount } from '../output.ts'
+import { formatBytes, formatCount, frozenText } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
@@ -18,15 +17,6 @@ interface Releases {
     tags: string[]
     frozen: boolean
   }[]
-}
-
-interface SnapshotResult {
-  readonly channel: string
-  readonly release: number
-  readonly releasedAt: string
-  readonly packages: number
-  readonly frozenSince: string | null
-  readonly indexes: readonly { path: string; size: number; sha256: string }[]
 }
 
 export function addQueryCommands(program: Command): void {
@@ -45,15 +35,6 @@ export function addQueryCommands(program: Command): void {
       const list = (await withNode(context, 'releases', (call) => call('releases', { channel }))) as Releases
       context.output.result(list, () => releasesText(list))
     })
-
-  withCommonOptions(program.command('snapshot').argument('<channel[@when]>'))
-    .description('what a release contains; WHEN is #NUMBER, a time (ISO 8601) or a tag')
-    .action(async (text: string, options: CommonOptions) => {
-      const context = contextOf(options)
-      const wanted = splitChannelWhen(text)
-      const snapshot = (await withNode(context, 'snapshot', (call) => call('snapshot', wanted))) as SnapshotResult
-      context.output.result(snapshot, () => snapshotText(snapshot))
-    })
 }
 
 function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): string {
@@ -70,10 +51,6 @@ function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): s
   return lines.join('\n')
 }
 
-function frozenText(since: string | null): string {
-  return since === null ? '' : `  FROZEN since ${since}`
-}
-
 function releasesText({ channel, releases }: Releases): string {
   const lines = releases.map(({ number, publishedAt, suite, ready, tags, frozen }) =>
     [`#${number}`, publishedAt, suite, ...tags, ready ? '' : 'not ready', frozen ? 'FROZEN' : '']
@@ -81,12 +58,4 @@ function releasesText({ channel, releases }: Releases): string {
       .join('  '),
   )
   return lines.join('\n') || `${channel} has no release yet`
-}
-
-function snapshotText({ channel, release, releasedAt, packages, frozenSince, indexes }: SnapshotResult): string {
-  const lines = indexes.map(({ path, size, sha256 }) => `  ${sha256}  ${size}  ${path}`)
-  return [
-    `${channel} #${release}, ${releasedAt}: ${formatCount(packages)} packages${frozenText(frozenSince)}`,
-    ...lines,
-  ].join('\n')
 }
