@@ -332,8 +332,6 @@ export const CATCH_UP_SILENCE_MS = 1_000
 export const CATCH_UP_LOOK_MS = 20
 /** Files of a snapshot that are copied, linked or hashed at once: enough for a disk to have always something to do. */
 export const SNAPSHOT_FILES_AT_ONCE = 8
-/** Missing files of a snapshot that are asked of peers at once. */
-export const SNAPSHOT_FETCHES_MAX = FETCHES_ACTIVE_MAX
 /**
  * Missing files of a snapshot, taken at random, that nobody has, in a row, before the rest is not asked for: peers then have, with
  * 99 % certainty, less than one in fifty of the rest, and each question costs FETCH_GIVE_UP_MS.

@@ -11,7 +11,7 @@ import { clearText } from '../../schemas/clear-text.ts'
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import type { ErrorCode } from '../../schemas/errors.ts'
 import {
-  SNAPSHOT_FETCHES_MAX,
+  FETCHES_ACTIVE_MAX,
   SNAPSHOT_FILES_AT_ONCE,
   SNAPSHOT_MISSES_MAX,
   SNAPSHOT_MISSING_LISTED_MAX,
@@ -160,7 +160,7 @@ class SnapshotWriter {
       if (!(await this.#placeHeld(wanted, path))) absent.push(wanted)
     })
     shuffle(absent)
-    await eachOf(absent, SNAPSHOT_FETCHES_MAX, signal, (wanted) => this.#fetch(wanted))
+    await eachOf(absent, FETCHES_ACTIVE_MAX, signal, (wanted) => this.#fetch(wanted))
   }
 
   /** @returns false when the pool does not hold it. */

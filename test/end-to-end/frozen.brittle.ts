@@ -63,6 +63,7 @@ test('frozen: Valid-Until passes → said once, over a restart too; a newer rele
   t.is(await noticeOf(follower, 'demo'), `frozen since ${since}`, 'the gateway marks its answers')
   t.is(await noticeOf(follower, 'demo@1'), `frozen since ${since}`, 'by number too: it is the newest')
   t.ok((await (await fetch(`${follower.gateway}/`)).text()).includes(`(frozen since ${since})`), 'and its page')
+  t.is((await follower.call<{ frozen: boolean }>('follow', { id })).frozen, true, 'follow')
   const snapshot = await follower.call<{ frozen: boolean }>('snapshot', { channel: 'demo' })
   t.is(snapshot.frozen, true, 'snapshot')
   const list = await follower.call<{ releases: { frozen: boolean }[] }>('releases', { channel: 'demo' })

@@ -2,7 +2,7 @@
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import type { WrittenSnapshot } from '../../actors/ports/write-snapshot.ts'
+import type { SnapshotWriteProgress, WrittenSnapshot } from '../../actors/ports/write-snapshot.ts'
 import { homeAt } from '../../store/home.ts'
 import { buildDeb, type DebDescription } from '../../tools/demo/build-deb.ts'
 import { scratchApt } from '../../tools/demo/scratch-apt.ts'
@@ -158,6 +158,33 @@ test(
     t.is((await write(follower, directory, '3')).complete, true)
   },
 )
+
+test('snapshot write: interrupted → nothing half-named, no InRelease; run again → the rest', LONG, async (t) => {
+  const { publisher } = await twoReleases(t)
+  const directory = join(await scratchFolder(t), 'tree')
+  const order = { channel: 'demo', directory, metadataOnly: false, link: false, allowMissing: false }
+  const whole = { ...order, when: { kind: 'number', number: 1 } } as const
+  const stop = new AbortController()
+  const progress: SnapshotWriteProgress[] = []
+  const interrupted = publisher.node.writeSnapshot(whole, stop.signal, (update) => {
+    progress.push(update)
+    stop.abort()
+  })
+  t.is(await codeOf(interrupted), 'INTERRUPTED')
+  const placed = await filesIn(join(directory, 'pool'))
+  const sizes = await Promise.all(placed.map(async (file) => (await stat(join(directory, 'pool', file))).size))
+  const { phase, done, total, bytes } = progress[0] ?? { phase: '', done: 0, total: 0, bytes: 0 }
+  t.alike([phase, done, total], ['snapshot', 1, 3], 'progress in files')
+  t.ok(sizes.includes(bytes), 'and in bytes')
+  t.absent(
+    (await filesIn(directory)).some((file) => !file.startsWith('pool/')),
+    'packages only',
+  )
+  t.alike((await readdir(directory)).toSorted(), ['.freshet-snapshot', 'pool'])
+  const again = await publisher.node.writeSnapshot(whole, new AbortController().signal)
+  t.alike([again.complete, again.files], [true, 3])
+  await sameAsGateway(t, publisher, 'demo@1', directory)
+})
 
 test('snapshot write: --link → the pool and the tree share files, adopted ones are copied', LONG, async (t) => {
   const { publisher } = await twoReleases(t)

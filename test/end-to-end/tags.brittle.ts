@@ -7,7 +7,7 @@ import { jsonOf, runCommand } from '../helpers/command-line.ts'
 import { privateNetwork, scratchFolder, type TestNode } from '../helpers/network.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
-const MINUTE = { timeout: 60_000 }
+const LONG = { timeout: 180_000 }
 
 interface Tagged {
   readonly channel: string
@@ -38,7 +38,7 @@ async function versionAt(node: TestNode, view: string): Promise<string> {
 
 test(
   'tags: given → resolved by the publisher, its followers and their gateways; no release is announced',
-  MINUTE,
+  LONG,
   async (t) => {
     const network = await privateNetwork(t)
     const publisher = await network.node()
@@ -78,7 +78,7 @@ test(
   },
 )
 
-test('tags: refused → a stable code, and the log has not moved', MINUTE, async (t) => {
+test('tags: refused → a stable code, and the log has not moved', LONG, async (t) => {
   const network = await privateNetwork(t)
   const publisher = await network.node()
   const id = await publisher.createChannel('demo')
@@ -104,7 +104,7 @@ test('tags: refused → a stable code, and the log has not moved', MINUTE, async
 
 test(
   'tags: one name given twice at once, beside an import → given once, and the head record is the last one',
-  MINUTE,
+  LONG,
   async (t) => {
     const network = await privateNetwork(t)
     const publisher = await network.node({ offline: true })
@@ -125,7 +125,7 @@ test(
   },
 )
 
-test('tags: on the command line → JSON, and a line for people', MINUTE, async (t) => {
+test('tags: on the command line → JSON, and a line for people', LONG, async (t) => {
   const home = await scratchFolder(t)
   const debs = await scratchFolder(t)
   await buildDeb(debs, { name: 'aa', version: '1', architecture: 'amd64' })
