@@ -91,6 +91,8 @@ export class Channel {
     await this.history.advance()
     const newest = this.history.newest
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
+    // Brings the notes here, so that a tag resolves without peers. One that does not hold fails whoever asks for it.
+    await this.history.tags().catch(() => {})
     return newest
   }
 
@@ -106,8 +108,20 @@ export class Channel {
     return this.#pastSnapshot(number)
   }
 
+  /**
+   * A snapshot for one reader, who closes it: it stays whole however many others are asked for meanwhile.
+   * @throws as `snapshot`.
+   */
+  async openSnapshot(when: When): Promise<Snapshot> {
+    const { number } = when.kind === 'newest' ? (await this.snapshot(when)).release : await this.history.resolve(when)
+    return Snapshot.open(this.log, this.#files, await this.history.plan(number), this.onProgress)
+  }
+
   /** BEP 52 pieces root of a package's file, or null where nobody knows one or it is a single piece. */
-  async rootOf({ release }: Snapshot, { digest, block, byteLength }: PlacedStanza): Promise<Buffer | null> {
+  async rootOf(
+    { release }: Snapshot,
+    { digest, block, byteLength }: Pick<PlacedStanza, 'digest' | 'block' | 'byteLength'>,
+  ): Promise<Buffer | null> {
     if (byteLength <= PIECE_BYTES) return null
     return this.history.rootOf(await this.history.plan(release.number), digest, block)
   }

@@ -12,10 +12,13 @@ import type { DigestHex, KeyHex } from '../schemas/units.ts'
 import { followChannel } from './follow-channel.ts'
 import type { FollowFact } from './follow-channel.ts'
 import { applyFact, initialState } from './recover.ts'
+import { watchFreshness } from './watch-freshness.ts'
+import type { FreshnessFact } from './watch-freshness.ts'
 
 export interface RecoveredChannel {
   readonly added: FactOf<'channel.added'>
   readonly state: SnapshotFrom<typeof followChannel>
+  readonly freshness: SnapshotFrom<typeof watchFreshness>
   /** Position of the release that is ready; 0: none. */
   readonly readyBlock: number
 }
@@ -26,6 +29,7 @@ interface Reasons {
   readonly ready: readonly FollowFact[]
   readonly refused: readonly FollowFact[]
   readonly stopped: readonly FollowFact[]
+  readonly frozen: readonly FreshnessFact[]
 }
 
 interface ChannelFold extends Omit<RecoveredChannel, 'added'> {
@@ -50,8 +54,8 @@ export class JournalFold {
 
   get channels(): readonly RecoveredChannel[] {
     return [...this.#added.values()].map((added) => {
-      const { state, readyBlock } = this.#folds.get(added.key) ?? unfolded(added.key)
-      return { added, state, readyBlock }
+      const { state, freshness, readyBlock } = this.#folds.get(added.key) ?? unfolded(added.key)
+      return { added, state, freshness, readyBlock }
     })
   }
 
@@ -69,8 +73,8 @@ export class JournalFold {
   /** The fewest facts that fold to the same. */
   condensed(): readonly Fact[] {
     const channels = [...this.#added.values()].flatMap((added): Fact[] => {
-      const { head, ready, refused, stopped } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
-      return [added, ...new Set([...ready, ...refused, ...head, ...stopped])] // a head may stand in all three
+      const { head, ready, refused, stopped, frozen } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
+      return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
     return [...channels, ...this.#wanted.values()]
   }
@@ -83,15 +87,24 @@ export class JournalFold {
 }
 
 function unfolded(key: KeyHex): ChannelFold {
-  const reasons = { head: [], ready: [], refused: [], stopped: [] }
-  return { state: initialState(followChannel, { key }), readyBlock: 0, reasons }
+  const reasons = { head: [], ready: [], refused: [], stopped: [], frozen: [] }
+  const freshness = initialState(watchFreshness, { key })
+  return { state: initialState(followChannel, { key }), freshness, readyBlock: 0, reasons }
 }
 
-function foldFact(fold: ChannelFold, fact: FollowFact): ChannelFold {
+function foldFact(fold: ChannelFold, fact: FollowFact | FreshnessFact): ChannelFold {
+  if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return foldFreshness(fold, fact)
   const state = applyFact(followChannel, fold.state, fact)
   if (state.context === fold.state.context) return fold // no edge was taken: every edge notes something
   const readyBlock = fact.type === 'release.ready' ? fact.block : fold.readyBlock
-  return { state, readyBlock, reasons: withReason(fold.reasons, fact) }
+  return { ...fold, state, readyBlock, reasons: withReason(fold.reasons, fact) }
+}
+
+/** A release that becomes ready only makes the machine look at the clock again: it moves nothing that is folded. */
+function foldFreshness(fold: ChannelFold, fact: FactOf<'channel.frozen' | 'channel.thawed'>): ChannelFold {
+  const freshness = applyFact(watchFreshness, fold.freshness, fact)
+  if (freshness.context === fold.freshness.context) return fold
+  return { ...fold, freshness, reasons: { ...fold.reasons, frozen: fact.type === 'channel.frozen' ? [fact] : [] } }
 }
 
 function withReason(reasons: Reasons, fact: FollowFact): Reasons {

@@ -10,6 +10,7 @@ import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import type { When } from '../schemas/when.ts'
 import { startGateway } from '../protocols/gateway.ts'
 import type { Gateway } from '../protocols/gateway.ts'
 import { homeAt } from '../store/home.ts'
@@ -17,14 +18,18 @@ import type { Home } from '../store/home.ts'
 import { parseId } from '../store/identity.ts'
 import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
+import { frozenSince } from './frozen-since.ts'
 import { Notifier } from './notifier.ts'
-import type { Notification } from './notifier.ts'
+import type { NodeEvent } from './notifier.ts'
 import { fetchPackage } from './ports/fetch-package.ts'
 import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { publishRelease } from './ports/publish-release.ts'
-import type { PublishProgress, PublishResult } from './ports/publish-release.ts'
+import type { PublishDeps, PublishProgress, PublishResult } from './ports/publish-release.ts'
+import { tagRelease } from './ports/tag-release.ts'
+import { writeSnapshot } from './ports/write-snapshot.ts'
+import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
 import { statusOf } from './status.ts'
 import type { NodeStatus } from './status.ts'
@@ -65,7 +70,7 @@ export class Node {
   #reopenedAtMs = Number.NEGATIVE_INFINITY
   #reopenPauseMs = RETRY_PAUSE_MS_MIN
   readonly #stopped = new AbortController()
-  /** One import at a time and channel. */
+  /** One import or tag at a time and channel. */
   readonly #publishing = new Map<KeyHex, Promise<unknown>>()
 
   constructor(options: NodeOptions) {
@@ -117,26 +122,44 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    const { key } = this.session.channel(name) // a channel has two names: its own and its id
-    const earlier = this.#publishing.get(key) ?? Promise.resolve()
-    const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
-    this.#publishing.set(
-      key,
-      publishing.catch(() => {}),
-    ) // the caller sees the error; the next import only waits
-    return publishing
+    return this.#oneByOne(name, () => this.#publish(name, draft, onProgress))
+  }
+
+  /** Names a release of an own channel, for ever; resolves when the name is known here. */
+  async tag(name: string, when: When, tag: string): Promise<{ readonly release: number }> {
+    return this.#oneByOne(name, async () => {
+      const { session } = this
+      const channel = session.channel(name)
+      session.requireRunning(channel)
+      const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
+      return { release: number }
+    })
   }
 
   async fetch(wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
     return fetchPackage(this.session, wish, signal)
   }
 
+  /** A release as a complete repository in a folder. */
+  async writeSnapshot(
+    order: SnapshotOrder,
+    signal: AbortSignal,
+    onProgress: (progress: SnapshotWriteProgress) => void = () => {},
+  ): Promise<WrittenSnapshot> {
+    return writeSnapshot(this.session, order, signal, onProgress)
+  }
+
   status(): NodeStatus {
     return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
   }
 
+  /** @returns the Valid-Until of the newest release, in Unix milliseconds, when it has passed; else null. */
+  frozenSince({ current }: Channel): number | null {
+    return frozenSince(current?.release ?? null, this.#now())
+  }
+
   /** @returns what ends the listening. */
-  onNotification(listener: (notification: Notification) => void): () => void {
+  onNotification(listener: (event: NodeEvent) => void): () => void {
     return this.notifier.listen(listener)
   }
 
@@ -155,12 +178,27 @@ export class Node {
     const { session } = this
     const channel = session.channel(name)
     session.requireRunning(channel)
-    const { pool, heads, files, network } = session
-    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
-    const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
+    const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
     await session.settled(channel, result.release)
     session.requireRunning(channel) // or the release is one that nobody will take
     return result
+  }
+
+  #publishDeps({ pool, heads, files, network }: Session): PublishDeps {
+    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
+    return { pool, heads, files, now: this.#now, catchUp }
+  }
+
+  /** What appends to a channel waits for what is being appended to it. */
+  #oneByOne<Result>(name: string, append: () => Promise<Result>): Promise<Result> {
+    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+    const earlier = this.#publishing.get(key) ?? Promise.resolve()
+    const appending = earlier.then(append)
+    this.#publishing.set(
+      key,
+      appending.catch(() => {}),
+    ) // the caller sees the error; the next one only waits
+    return appending
   }
 
   #openSession(): Promise<Session> {
@@ -211,9 +249,18 @@ export class Node {
     return gatewaySource({
       channel: (name) => this.session.channel(name),
       channels: () => this.session.channels,
-      notices: (channel) =>
-        this.session.troubles.has(channel.key) ? [this.session.troubles.get(channel.key)?.code ?? ''] : [],
+      notices: (channel, number) => this.#notices(channel, number),
       session: () => this.session,
     })
+  }
+
+  /** What a client of release `number` should know. Old releases are asked for as such: only the newest one can be frozen. */
+  #notices(channel: Channel, number: number): readonly string[] {
+    const trouble = this.#session?.troubles.get(channel.key)
+    const since = channel.current?.release.number === number ? this.frozenSince(channel) : null
+    return [
+      ...(trouble === undefined ? [] : [trouble.code]),
+      ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
+    ]
   }
 }

@@ -1,11 +1,18 @@
-/** Tells whoever listens what a release that has just become ready changed. Nothing here survives a restart yet. */
+/**
+ * Tells whoever listens what a release that has just become ready changed, and when a channel freezes or thaws.
+ * Nothing here survives a restart yet.
+ */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import { readPackageChanges } from '../store/package-changes.ts'
 import type { ChangeKind, PackageChange } from '../store/package-changes.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
 
+/** What a node tells whoever listens, told apart by `event`. */
+export type NodeEvent = Notification | FreshnessChange
+
 export interface Notification {
+  readonly event: 'release'
   readonly channel: string
   readonly id: string
   readonly release: number
@@ -24,22 +31,32 @@ export interface Notification {
   readonly behind: number
 }
 
+/** The newest release passed its Valid-Until and nothing newer is here; or that is over. */
+export interface FreshnessChange {
+  readonly event: 'frozen' | 'thawed'
+  readonly channel: string
+  readonly id: string
+  /** The newest release that is here. */
+  readonly release: number
+  readonly validUntil: string | null
+}
+
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
 export interface RebuildProgress extends SnapshotProgress {
   readonly id: string
 }
 
 export class Notifier {
-  readonly #listeners = new Set<(notification: Notification) => void>()
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #watchers = new Set<(progress: RebuildProgress) => void>()
-  #recent: Notification[] = []
+  #recent: NodeEvent[] = []
 
-  get recent(): readonly Notification[] {
+  get recent(): readonly NodeEvent[] {
     return this.#recent
   }
 
   /** @returns what ends the listening. */
-  listen(listener: (notification: Notification) => void): () => void {
+  listen(listener: (event: NodeEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -57,9 +74,18 @@ export class Notifier {
   /** `previous`: number of the release that was ready before. */
   async announce(channel: Channel, previous: number): Promise<void> {
     const notification = await describe(channel, previous)
-    if (notification === null) return
-    this.#recent = [...this.#recent, notification].slice(-NOTIFICATIONS_MAX)
-    for (const listener of this.#listeners) listener(notification)
+    if (notification !== null) this.#tell(notification)
+  }
+
+  freshness({ name, log, current }: Channel, event: FreshnessChange['event']): void {
+    const { number: release = 0, validUntilMs = null } = current?.release ?? {}
+    const validUntil = validUntilMs === null ? null : new Date(validUntilMs).toISOString()
+    this.#tell({ event, channel: name, id: log.id, release, validUntil })
+  }
+
+  #tell(event: NodeEvent): void {
+    this.#recent = [...this.#recent, event].slice(-NOTIFICATIONS_MAX)
+    for (const listener of this.#listeners) listener(event)
   }
 }
 
@@ -76,6 +102,7 @@ async function describe(channel: Channel, previous: number): Promise<Notificatio
   const packages = current.packageCount
   if (previous === 0) counts.added = packages
   return {
+    event: 'release',
     channel: channel.name,
     id: channel.log.id,
     release: number,

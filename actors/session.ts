@@ -7,7 +7,7 @@
 import type { Actor, SnapshotFrom } from 'xstate'
 import { asFreshetError, ERROR_CODES, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
-import type { Fact } from '../schemas/journal.ts'
+import type { Fact, FactOf } from '../schemas/journal.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
@@ -25,6 +25,7 @@ import { followChannel } from './follow-channel.ts'
 import type { FollowContext, FollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { livePort } from './port.ts'
+import { awaitFreeze, awaitThaw } from './ports/await-freshness.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import { Network } from './ports/network.ts'
@@ -33,6 +34,8 @@ import { prepareSnapshot } from './ports/prepare-snapshot.ts'
 import { watchHead } from './ports/watch-head.ts'
 import { JournalFold } from './journal-fold.ts'
 import { initialState, resume } from './recover.ts'
+import { watchFreshness } from './watch-freshness.ts'
+import type { FreshnessContext } from './watch-freshness.ts'
 
 export interface SessionOptions {
   readonly home: Home
@@ -49,6 +52,7 @@ interface Followed {
   readonly channel: Channel
   readonly actor: Actor<typeof followChannel>
   readonly gossip: HeadGossip
+  readonly freshness: Actor<typeof watchFreshness>
 }
 
 export class Session {
@@ -162,21 +166,32 @@ export class Session {
 
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
-    if (this.#closing !== null || !isFollowFact(fact)) return
+    if (this.#closing !== null) return
+    if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
+    if (!isFollowFact(fact)) return
     const followed = this.#followed.get(fact.key)
     if (followed === undefined) return
     const previous = followed.actor.getSnapshot().context.readyNumber
     followed.actor.send(fact)
     if (fact.type === 'channel.stopped') this.#stopped(followed)
-    if (fact.type !== 'release.ready' || fact.number <= previous || followed.actor.getSnapshot().status === 'done')
-      return
+    if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
+    if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     try {
       await this.options.notifier.announce(followed.channel, previous)
     } catch (error) {
       this.#onTrouble(followed.channel, asFreshetError(error)) // the release is ready all the same
     }
+    if (this.network !== null) followed.freshness.send(fact)
+  }
+
+  /** Said after it is written down: a crash in between costs the saying, and nothing is said twice. */
+  #noteFreshness(fact: FactOf<'channel.frozen' | 'channel.thawed'>): void {
+    const followed = this.#followed.get(fact.key)
+    if (followed === undefined) return
+    followed.freshness.send(fact)
+    this.options.notifier.freshness(followed.channel, fact.type === 'channel.frozen' ? 'frozen' : 'thawed')
   }
 
   /**
@@ -222,7 +237,8 @@ export class Session {
     await this.#journal.record({ type: 'channel.added', key: log.key, name, role, atMs: this.options.now() })
     await this.store.sync() // the answer to this command is an id that people pass on
     const channel = new Channel(name, role, log, this.files)
-    this.#start(channel, initialState(followChannel, { key: log.key }))
+    const { key } = log
+    this.#start(channel, initialState(followChannel, { key }), initialState(watchFreshness, { key }))
     return channel
   }
 
@@ -247,13 +263,13 @@ export class Session {
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
-    for (const { added, state, readyBlock } of fold.channels) {
+    for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added
       const log =
         role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
       const channel = new Channel(name, role, log, this.files)
       await this.#restore(channel, readyBlock)
-      this.#start(channel, state)
+      this.#start(channel, state, freshness)
     }
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.wanted) this.fetches.resume(fact)
@@ -269,7 +285,11 @@ export class Session {
     }
   }
 
-  #start(channel: Channel, state: SnapshotFrom<typeof followChannel>): void {
+  #start(
+    channel: Channel,
+    state: SnapshotFrom<typeof followChannel>,
+    freshnessState: SnapshotFrom<typeof watchFreshness>,
+  ): void {
     const { now } = this.options
     const record = (fact: Fact): Promise<void> => this.record(fact)
     const onTrouble = (of: Channel, error: FreshetError): void => this.#onTrouble(of, error)
@@ -291,11 +311,15 @@ export class Session {
       },
     })
     const actor = resume(machine, { key: channel.key }, state)
-    const followed = { channel, actor, gossip }
+    const freshness = resume(this.#freshnessOf(channel), { key: channel.key }, freshnessState)
+    const followed = { channel, actor, gossip, freshness }
     this.#followed.set(channel.key, followed)
     actor.subscribe({ error: onDefect })
+    freshness.subscribe({ error: onDefect })
     actor.start()
     this.network?.gossip(gossip)
+    // A command that runs without peers has no listener either: the daemon is the one to say it.
+    if (this.network !== null) freshness.start()
     if (actor.getSnapshot().status === 'active') this.network?.join(channel)
     else this.#stopped(followed)
   }
@@ -312,6 +336,17 @@ export class Session {
     return new FreshetError(code, `${name} is stopped: ${ERROR_CODES[code].means}; ${shown}`, { evidence: path })
   }
 
+  #freshnessOf(channel: Channel): typeof watchFreshness {
+    const deps = { channel, record: (fact: Fact): Promise<void> => this.record(fact), now: this.options.now }
+    const onDefect = (error: unknown): void => this.#onDefect(error)
+    return watchFreshness.provide({
+      actors: {
+        awaitFreeze: livePort((_: FreshnessContext, signal) => awaitFreeze(deps, signal), onDefect),
+        awaitThaw: livePort((_: FreshnessContext, signal) => awaitThaw(deps, signal), onDefect),
+      },
+    })
+  }
+
   #onTrouble(channel: Channel, error: FreshetError): void {
     this.troubles.set(channel.key, error)
     this.options.log('warn', `${channel.name}: ${error.code}: ${error.message}`)
@@ -326,7 +361,10 @@ export class Session {
 
   /** Every part is closed, whatever the others do: a store that stays open keeps its lock, and no session could follow. */
   async #close(): Promise<void> {
-    for (const { actor } of this.#followed.values()) actor.stop()
+    for (const { actor, freshness } of this.#followed.values()) {
+      actor.stop()
+      freshness.stop()
+    }
     this.fetches.close()
     const parts = [this.network, ...this.channels, this.heads, this.evidence, this.pool, this.#journal, this.store]
     const errors: unknown[] = []

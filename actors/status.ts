@@ -1,5 +1,6 @@
 /** What `freshet status` tells: a view of a session, nothing of its own. */
 import type { ChannelRole } from './channel.ts'
+import { frozenSince } from './frozen-since.ts'
 import type { Session } from './session.ts'
 
 export interface ChannelStatus {
@@ -14,6 +15,8 @@ export interface ChannelStatus {
   readonly behind: number
   /** The served release's Valid-Until has passed. */
   readonly frozen: boolean
+  /** That Valid-Until; null while the release is good. */
+  readonly frozenSince: string | null
   readonly peers: number
   /** State of the channel's actor: current, preparing, refused, stopped. */
   readonly state: string
@@ -36,7 +39,7 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
     const { value, context } = session.state(channel)
     const state = typeof value === 'string' ? value : value.following
     const release = channel.current?.release ?? null
-    const validUntilMs = release?.validUntilMs ?? null
+    const frozenSinceMs = frozenSince(release, nowMs)
     return {
       name: channel.name,
       id: channel.log.id,
@@ -45,7 +48,8 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
       publishedAt: release === null ? null : new Date(release.publishedAtMs).toISOString(),
       packages: channel.current?.packageCount ?? 0,
       behind: Math.max(channel.behind, context.headLength > context.readyLength ? 1 : 0),
-      frozen: validUntilMs !== null && validUntilMs < nowMs,
+      frozen: frozenSinceMs !== null,
+      frozenSince: frozenSinceMs === null ? null : new Date(frozenSinceMs).toISOString(),
       peers: session.network?.peersOf(channel) ?? 0,
       state,
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),

@@ -117,6 +117,10 @@ export const ERROR_CODES = {
     remedy: 'the publisher must repair its software; snapshots do not depend on the index',
   },
   TAG_EXISTS: { means: 'a tag of this name was given already', remedy: 'choose another name: tags are never moved' },
+  TAGS_FULL: {
+    means: 'a channel has as many tags as a channel may have',
+    remedy: 'release numbers name a release too',
+  },
   TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
   VERSION_UNSUPPORTED: { means: 'a record was written by a newer Freshet', remedy: 'update Freshet' },
   HISTORY_REWRITE: {
@@ -146,6 +150,14 @@ export const ERROR_CODES = {
   SNAPSHOT_MISMATCH: {
     means: 'a rebuilt index differs from the signed one',
     remedy: 'the publisher made a bad release; the one before is still served',
+  },
+  SNAPSHOT_INCOMPLETE: {
+    means: 'files of a snapshot could not be had',
+    remedy: 'run it again when a peer has them: it resumes; --allow-missing does without them',
+  },
+  SNAPSHOT_FOREIGN: {
+    means: 'a folder to write a snapshot to holds something else',
+    remedy: 'give an empty folder, or one that this channel was written to before',
   },
   // Store
   STORE_LOCKED: { means: 'another process uses this home', remedy: 'stop it, or give another --home' },

@@ -36,6 +36,10 @@ const artifactWanted = struct({ key, digest, byteLength: uint, piecesRoot: nulla
 const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
 /** No peer could give it in the time there was. */
 const artifactUnavailable = struct({ digest, code, atMs: uint })
+/** The newest release is older than it may be, and this was said to whoever listened. */
+const channelFrozen = struct({ key, number: uint, validUntilMs: uint, atMs: uint })
+/** A frozen channel has a release again that is good. */
+const channelThawed = struct({ key, number: uint, atMs: uint })
 /** Everything before this is void: the facts that follow say the same in fewer words. */
 const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
@@ -49,6 +53,8 @@ export type Fact =
   | ({ readonly type: 'artifact.kept' } & Infer<typeof artifactKept>)
   | ({ readonly type: 'artifact.unavailable' } & Infer<typeof artifactUnavailable>)
   | ({ readonly type: 'journal.compacted' } & Infer<typeof journalCompacted>)
+  | ({ readonly type: 'channel.frozen' } & Infer<typeof channelFrozen>)
+  | ({ readonly type: 'channel.thawed' } & Infer<typeof channelThawed>)
 
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
 
@@ -62,6 +68,8 @@ const FACTS = {
   'artifact.kept': { number: 7, version: 1, body: artifactKept },
   'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
   'journal.compacted': { number: 9, version: 1, body: journalCompacted },
+  'channel.frozen': { number: 10, version: 1, body: channelFrozen },
+  'channel.thawed': { number: 11, version: 1, body: channelThawed },
 } as const
 
 export function encodeFact(fact: Fact): Buffer {

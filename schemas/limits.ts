@@ -330,6 +330,21 @@ export const CATCH_UP_MS = 5_000
 export const CATCH_UP_SILENCE_MS = 1_000
 /** How often it looks whether they have, in milliseconds: no event says so. */
 export const CATCH_UP_LOOK_MS = 20
+/** Files of a snapshot that are copied, linked or hashed at once: enough for a disk to have always something to do. */
+export const SNAPSHOT_FILES_AT_ONCE = 8
+/**
+ * Missing files of a snapshot, taken at random, that nobody has, in a row, before the rest is not asked for: peers then have, with
+ * 99 % certainty, less than one in fifty of the rest, and each question costs FETCH_GIVE_UP_MS.
+ */
+export const SNAPSHOT_MISSES_MAX = 256
+/** Missing files that the result of writing a snapshot names; all are counted. */
+export const SNAPSHOT_MISSING_LISTED_MAX = 10_000
+/** The marker in a folder that a snapshot was written to: some hundred bytes. */
+export const SNAPSHOT_MARKER_BYTES_MAX = 4 * KIB
+/** Pause between two reports of progress while a snapshot is written, in milliseconds. */
+export const SNAPSHOT_PROGRESS_MS = 100
+/** How often a node compares the age of its channels with the clock, at least, in milliseconds: timers stop while a machine sleeps. */
+export const FRESHNESS_LOOK_MS_MAX = 60_000
 /** Notifications kept for those who ask late. */
 export const NOTIFICATIONS_MAX = 256
 

@@ -125,7 +125,8 @@ export class History {
     const { noteBlock } = await this.#log.newest(options)
     const { chapterBlocks } = this.#state
     const chapter = chapterBlocks.length === 0 ? null : await this.#chapter(chapterBlocks, -1, options)
-    return readTags(this.#log, noteBlock, chapter, (block) => this.#releasesBefore(block), options)
+    const known = this.newest?.block ?? 0
+    return readTags(this.#log, noteBlock, chapter, known, (block) => this.#releasesBefore(block), options)
   }
 
   /** What the next release needs to know of the table of contents. */

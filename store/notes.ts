@@ -21,6 +21,7 @@ export function isNote(event: ChannelEvent | null): event is Note {
 /**
  * @param noteBlock the newest note; 0: none.
  * @param chapter the newest chapter before it.
+ * @param releaseBlock the newest release that was read: what was said after a later one is not known yet.
  * @returns every tag: name → number of its release.
  * @throws FreshetError EVENT_INVALID when a tag is given twice, or names a release that did not exist when it was given.
  */
@@ -28,6 +29,7 @@ export async function readTags(
   log: ReleaseLog,
   noteBlock: number,
   chapter: Chapter | null,
+  releaseBlock: number,
   releasesBefore: (block: number) => Promise<number>,
   options: ReadOptions,
 ): Promise<ReadonlyMap<string, number>> {
@@ -35,7 +37,7 @@ export async function readTags(
   for (const { name, number } of chapter?.tags ?? []) add(tags, name, number, noteBlock)
   const until = chapter?.noteBlock ?? 0
   for (const { block, note } of (await chain(log, noteBlock, until, options)).reverse()) {
-    if (note.type !== 'tag') continue
+    if (note.type !== 'tag' || note.releaseBlock > releaseBlock) continue
     if (note.number < 1 || note.number > (await releasesBefore(block))) {
       throw linkError(block, `the tag ${note.name} names release ${note.number}, which did not exist`)
     }

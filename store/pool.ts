@@ -100,6 +100,12 @@ export class Pool {
     return this.#locate(digest)?.path ?? null
   }
 
+  /** As `pathOf`, of a file of the pool's own: one that was adopted is somebody else's, to change as they like. */
+  ownPathOf(digest: DigestHex): string | null {
+    const located = this.#locate(digest)
+    return located === null || located.adopted ? null : located.path
+  }
+
   /** Bytes from `start` up to, not including, `end`, each piece checked before any of it is given out. Throws as `read`. */
   async *stream(digest: DigestHex, start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
     const located = this.#need(digest)

@@ -5,7 +5,7 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Node } from '../actors/node.ts'
-import type { Notification } from '../actors/notifier.ts'
+import type { NodeEvent } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
@@ -13,8 +13,11 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { freshnessOf } from './freshness-of.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
+import { tagRelease } from './tag-release.ts'
+import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
   'channel.create',
@@ -25,13 +28,20 @@ export const OPERATIONS = [
   'notifications',
   'releases',
   'snapshot',
+  'snapshot.write',
+  'tag',
   'fetch',
   'status',
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
 /** Operations that need peers, so that a command without daemon opens the network for them. */
-export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch'])
+export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
+  'follow',
+  'notifications',
+  'fetch',
+  'snapshot.write',
+])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
   const checked =
@@ -47,6 +57,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
+    'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
+    tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
   }
@@ -100,6 +112,7 @@ async function follow(node: Node, args: Arguments): Promise<unknown> {
     id: channel.log.id,
     release: channel.current?.release.number ?? 0,
     behind: channel.behind,
+    frozen: node.frozenSince(channel) !== null,
   }
 }
 
@@ -107,8 +120,8 @@ async function follow(node: Node, args: Arguments): Promise<unknown> {
 async function notifications(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
   const wanted = optionalTextOf(args, 'channel')
   const key = wanted === null ? null : node.session.channel(wanted).log.id
-  const sendTo = (notification: Notification): void => {
-    if (key === null || notification.id === key) void io.event(notification).catch(() => {}) // the reader left: it ends below
+  const sendTo = (event: NodeEvent): void => {
+    if (key === null || event.id === key) void io.event(event).catch(() => {}) // the reader left: it ends below
   }
   const stop = node.onNotification(sendTo)
   const stopWatching = node.notifier.watch(({ id, path, done, total }) => {
@@ -130,6 +143,8 @@ async function notifications(node: Node, args: Arguments, io: ControlIo): Promis
 async function releases(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const ready = channel.current?.release.number ?? 0
+  const frozenNumber = node.frozenSince(channel) === null ? 0 : ready
+  const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
   for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
     releases.push({
@@ -138,9 +153,18 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       releasedAt: new Date(releasedAtMs).toISOString(),
       suite,
       ready: number <= ready,
+      tags: tags.get(number) ?? [],
+      frozen: number === frozenNumber,
     })
   }
   return { channel: channel.name, releases }
+}
+
+/** Number of a release → its tags. */
+function namesOf(tags: ReadonlyMap<string, number>): Map<number, string[]> {
+  const names = new Map<number, string[]>()
+  for (const [name, number] of tags) names.set(number, [...(names.get(number) ?? []), name])
+  return names
 }
 
 async function snapshot(node: Node, args: Arguments): Promise<unknown> {
@@ -153,6 +177,7 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     publishedAt: new Date(release.publishedAtMs).toISOString(),
     suite: release.suite,
     packages: packageCount,
+    ...freshnessOf(node, channel, release.number),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
 }

@@ -1,6 +1,6 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
-import type { Notification } from '../actors/notifier.ts'
+import type { FreshnessChange, NodeEvent, Notification } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
@@ -18,6 +18,7 @@ const PHASES: Readonly<Record<string, string>> = {
   files: 'taking in files',
   fetch: 'fetching packages',
   rebuild: 'rebuilding the index',
+  snapshot: 'writing packages',
 }
 
 export function createOutput(json: boolean): Output {
@@ -29,8 +30,9 @@ export function createOutput(json: boolean): Output {
       process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`)
     },
     progress(update) {
-      const { phase, done, total } = update as { phase?: string; done?: number; total?: number }
-      if (phase !== undefined) bar?.show(PHASES[phase] ?? phase, done ?? 0, total ?? 1)
+      const { phase, done, total, bytes } = update as { phase?: string; done?: number; total?: number; bytes?: number }
+      const note = bytes === undefined ? '' : `, ${formatBytes(bytes)}`
+      if (phase !== undefined) bar?.show(PHASES[phase] ?? phase, done ?? 0, total ?? 1, note)
     },
     settle: () => bar?.stop(),
   }
@@ -60,10 +62,26 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en')
 }
 
+/** What follows a release that is older than it may be. */
+export function frozenText(since: string | null): string {
+  return since === null ? '' : `  FROZEN since ${since}`
+}
+
 const LISTED_CHANGES = 8
 
-/** One line for people: what changed, how much, how far behind. */
-export function notificationLine(notification: Notification): string {
+/** One line for people. */
+export function eventLine(event: NodeEvent): string {
+  return event.event === 'release' ? notificationLine(event) : freshnessLine(event)
+}
+
+function freshnessLine({ event, channel, release, validUntil }: FreshnessChange): string {
+  const until = validUntil === null ? '' : `, good until ${validUntil}`
+  if (event === 'thawed') return `${channel} #${release}: no longer frozen${until}`
+  return `${channel} #${release}: FROZEN since ${validUntil}: nothing newer was heard of`
+}
+
+/** What changed, how much, how far behind. */
+function notificationLine(notification: Notification): string {
   const { channel, release, previous, publishedAt, packages, counts, bytes, changes, behind } = notification
   const what =
     previous === 0
@@ -87,20 +105,20 @@ class ProgressLine {
   #phase = ''
   #bar: cliProgress.SingleBar | null = null
 
-  show(phase: string, done: number, total: number): void {
+  show(phase: string, done: number, total: number, note: string): void {
     if (phase !== this.#phase || this.#bar === null) {
       this.stop()
       this.#phase = phase
       this.#bar = new cliProgress.SingleBar({
-        format: `${phase} [{bar}] {value}/{total}`,
+        format: `${phase} [{bar}] {value}/{total}{note}`,
         hideCursor: true,
         clearOnComplete: true,
       })
-      this.#bar.start(total, done)
+      this.#bar.start(total, done, { note })
       return
     }
     this.#bar.setTotal(total)
-    this.#bar.update(done)
+    this.#bar.update(done, { note })
   }
 
   stop(): void {

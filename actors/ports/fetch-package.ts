@@ -67,7 +67,7 @@ function choose(found: readonly PlacedStanza[], { name, version, architecture }:
 }
 
 /** The fetch goes on for others, and after a restart; only this wait ends. */
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+export async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   await new Promise<void>((resolve, reject) => {
     const onAbort = (): void => reject(new FreshetError('INTERRUPTED', 'the fetch goes on when the daemon runs'))

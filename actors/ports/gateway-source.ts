@@ -22,7 +22,8 @@ export interface GatewaySourceDeps {
   /** @throws FreshetError CHANNEL_UNKNOWN. */
   readonly channel: (nameOrId: string) => Channel
   readonly channels: () => readonly Channel[]
-  readonly notices: (channel: Channel) => readonly string[]
+  /** Of release `number`, at this moment. */
+  readonly notices: (channel: Channel, number: number) => readonly string[]
   /** Asked anew for every file: the store may have been reopened since. */
   readonly session: () => { readonly pool: Pool; readonly fetches: Fetches }
 }
@@ -51,7 +52,7 @@ function describeChannel(deps: GatewaySourceDeps, channel: Channel): ServedChann
     suite: release?.suite ?? '',
     components: [...components],
     release: release?.number ?? null,
-    notices: deps.notices(channel),
+    notices: deps.notices(channel, release?.number ?? 0),
   }
 }
 
@@ -75,7 +76,9 @@ function servedRelease(
     suite,
     releasedAtMs,
     isDateUnique,
-    notices: deps.notices(resolved),
+    get notices() {
+      return deps.notices(resolved, number) // anew for every answer: time passes
+    },
     async open(path) {
       // Looked up again: this one may be closed by now, because others were asked for or the store was reopened.
       const channel = deps.channel(channelId)

@@ -96,7 +96,10 @@ function countsOf({ kept, passedOver }: TakenIn): Pick<PublishResult, 'artifacts
 }
 
 /** A publisher that appends to an older state than the world has seen contradicts itself for ever. */
-async function requireCaughtUp({ heads, catchUp }: PublishDeps, channel: Channel): Promise<void> {
+export async function requireCaughtUp(
+  { heads, catchUp }: Pick<PublishDeps, 'heads' | 'catchUp'>,
+  channel: Channel,
+): Promise<void> {
   if (!channel.log.writable) {
     throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
       channel: channel.name,

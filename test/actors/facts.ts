@@ -24,6 +24,12 @@ export const refused = (length: number, key: KeyHex = KEY): FactOf<'release.refu
 export const stopped = (key: KeyHex = KEY): FactOf<'channel.stopped'> => {
   return { type: 'channel.stopped', key, code: 'HISTORY_REWRITE', atMs }
 }
+export const frozen = (validUntilMs: number, key: KeyHex = KEY): FactOf<'channel.frozen'> => {
+  return { type: 'channel.frozen', key, number: 1, validUntilMs, atMs }
+}
+export const thawed = (key: KeyHex = KEY): FactOf<'channel.thawed'> => {
+  return { type: 'channel.thawed', key, number: 2, atMs }
+}
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
   return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
 }
@@ -47,6 +53,12 @@ export function anyFollowFact(key: KeyHex) {
 
 export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   { arbitrary: fc.constantFrom(KEY, OTHER_KEY).chain((key) => anyFollowFact(key) as fc.Arbitrary<Fact>), weight: 6 },
+  {
+    arbitrary: fc
+      .tuple(fc.constantFrom(KEY, OTHER_KEY), fc.constantFrom(1, 2))
+      .chain(([key, validUntilMs]) => fc.constantFrom<Fact>(frozen(validUntilMs, key), thawed(key))),
+    weight: 3,
+  },
   { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
   {
     arbitrary: fc

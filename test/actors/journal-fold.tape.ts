@@ -3,7 +3,21 @@ import test from 'tape'
 import { JournalFold } from '../../actors/journal-fold.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
-import { added, anyFact, DIGESTS, head, kept, KEY, OTHER_KEY, ready, refused, stopped, wanted } from './facts.ts'
+import {
+  added,
+  anyFact,
+  DIGESTS,
+  frozen,
+  head,
+  kept,
+  KEY,
+  OTHER_KEY,
+  ready,
+  refused,
+  stopped,
+  thawed,
+  wanted,
+} from './facts.ts'
 
 const MARK: Fact = { type: 'journal.compacted', factsBefore: 1, atMs: 0 }
 
@@ -15,8 +29,8 @@ function fold(facts: Iterable<Fact>): JournalFold {
 
 /** All that a node takes from its journal at start. */
 function view(journal: JournalFold): string {
-  const channels = journal.channels.map(({ added: { key, name, role }, state, readyBlock }) => {
-    return [key, name, role, state.value, state.context, state.status, readyBlock]
+  const channels = journal.channels.map(({ added: { key, name, role }, state, freshness, readyBlock }) => {
+    return [key, name, role, state.value, state.context, state.status, freshness.value, freshness.context, readyBlock]
   })
   return fc.stringify([channels, journal.wanted])
 }
@@ -66,6 +80,14 @@ test('journal fold: a channel of many releases → a handful of facts', (t) => {
     head(306),
     stopped(),
   ])
+  t.end()
+})
+
+test('journal fold: a channel that froze and thawed → only what is so now', (t) => {
+  const facts: Fact[] = [added(), head(3), ready(3, 1), frozen(5)]
+  t.deepEqual(fold(facts).condensed(), facts)
+  t.deepEqual(fold([...facts, thawed()]).condensed(), facts.slice(0, 3))
+  t.deepEqual(fold([...facts, frozen(6), thawed(), frozen(7)]).condensed(), [...facts.slice(0, 3), frozen(7)])
   t.end()
 })
 

@@ -25,6 +25,7 @@ const COMMANDS = [
   ['dht'],
   ['releases'],
   ['snapshot'],
+  ['tag'],
   ['fetch'],
   ['status'],
 ]

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
-import type { Notification } from '../../actors/notifier.ts'
+import type { FreshnessChange, Notification } from '../../actors/notifier.ts'
 import type { HostPort } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
@@ -24,6 +24,8 @@ export interface TestNodeOptions {
   /** Default: a new one. */
   readonly home?: string
   readonly offline?: boolean
+  /** The node's clock. */
+  readonly now?: () => number
 }
 
 export interface TestNetwork {
@@ -46,7 +48,11 @@ export async function privateNetwork(t: Assert): Promise<TestNetwork> {
     bootstrap,
     address: `${bootstrap.host}:${bootstrap.port}`,
     async node(options = {}) {
-      const node = new TestNode(options.home ?? (await scratchFolder(t)), options.offline === true ? null : bootstrap)
+      const node = new TestNode(
+        options.home ?? (await scratchFolder(t)),
+        options.offline === true ? null : bootstrap,
+        options.now ?? Date.now,
+      )
       t.teardown(() => node.stop(), { order: NODES })
       await node.start()
       return node
@@ -58,13 +64,16 @@ export class TestNode {
   readonly home: string
   /** What this node announced since the test began, over restarts. */
   readonly notifications: Notification[] = []
+  readonly freshness: FreshnessChange[] = []
   readonly warnings: string[] = []
   readonly #bootstrap: HostPort | null
+  readonly #now: () => number
   #node: Node | null = null
 
-  constructor(home: string, bootstrap: HostPort | null) {
+  constructor(home: string, bootstrap: HostPort | null, now: () => number = Date.now) {
     this.home = home
     this.#bootstrap = bootstrap
+    this.#now = now
   }
 
   get node(): Node {
@@ -81,9 +90,13 @@ export class TestNode {
       home: this.home,
       network: this.#bootstrap === null ? null : { bootstrap: [this.#bootstrap] },
       gateway: { host: '127.0.0.1', port: 0 },
+      now: this.#now,
       log: (level, message) => level === 'warn' && this.warnings.push(message),
     })
-    this.#node.onNotification((notification) => this.notifications.push(notification))
+    this.#node.onNotification((event) => {
+      if (event.event === 'release') this.notifications.push(event)
+      else this.freshness.push(event)
+    })
   }
 
   async stop(): Promise<void> {

@@ -142,6 +142,26 @@ test('chapters: tags → known by name, before and after a chapter; each once', 
   t.is(await codeOf(reader.tags()), 'EVENT_INVALID', 'one that is given twice')
 })
 
+test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {
+  const channel = await TestChannel.create(t)
+  const reader = new History(channel.log)
+  const tag = async (name: string): Promise<void> => {
+    const { releaseBlock, noteBlock } = await channel.log.newest()
+    const number = channel.history.newest?.number ?? 0
+    const note = { type: 'tag', atMs: PUBLISHED_AT_MS, releaseBlock, noteBlock, name, number } as const
+    await channel.log.appendNote(channel.log.length, note)
+  }
+  await channel.publish({ [MAIN]: stanza('aa', '1') })
+  await tag('one')
+  await reader.advance()
+  await channel.publish({ [MAIN]: stanza('aa', '2') })
+  await tag('two')
+  t.alike(Object.fromEntries(await reader.tags()), { one: 1 })
+  t.is(await codeOf(reader.resolve({ kind: 'tag', tag: 'two' })), 'RELEASE_UNKNOWN')
+  await reader.advance()
+  t.alike(Object.fromEntries(await reader.tags()), { one: 1, two: 2 })
+})
+
 test('chapters: a tag for a release that was not there → EVENT_INVALID', async (t) => {
   const channel = await published(t, 2)
   const note = { type: 'tag', atMs: 1, releaseBlock: 6, noteBlock: 0, name: 'future', number: 3 } as const

@@ -1,7 +1,7 @@
 /** `freshet follow ID`: follow a channel, then say what changes as it comes. */
 import type { Command } from 'commander'
-import type { Notification } from '../../actors/notifier.ts'
-import { notificationLine } from '../output.ts'
+import type { NodeEvent } from '../../actors/notifier.ts'
+import { eventLine } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
@@ -15,6 +15,7 @@ interface Followed {
   readonly name: string
   readonly id: string
   readonly release: number
+  readonly frozen: boolean
 }
 
 export function addFollowCommand(program: Command): void {
@@ -23,10 +24,10 @@ export function addFollowCommand(program: Command): void {
     .option('--name <name>', 'what to call it here; default: what its publisher calls it')
     .option('--detach', 'return at once: the daemon goes on following', false)
     .action(async (id: string, options: FollowOptions) => {
-      const context = contextOf(options, (event) => {
-        const notification = event as Notification
+      const context = contextOf(options, (value) => {
+        const event = value as NodeEvent
         context.output.settle()
-        process.stdout.write(`${options.json ? JSON.stringify(notification) : notificationLine(notification)}\n`)
+        process.stdout.write(`${options.json ? JSON.stringify(event) : eventLine(event)}\n`)
       })
       const needed = options.detach ? 'channel.list' : 'follow'
       await withNode(context, needed, async (call) => {
@@ -47,7 +48,8 @@ async function untilInterrupted(listening: Promise<unknown>, signal: AbortSignal
   }
 }
 
-function followedLine({ name, id, release }: Followed): string {
-  const where = release === 0 ? 'waiting for its first release' : `at release #${release}`
+function followedLine({ name, id, release, frozen }: Followed): string {
+  const age = frozen ? ', FROZEN' : ''
+  const where = release === 0 ? 'waiting for its first release' : `at release #${release}${age}`
   return `following ${name === id ? id : `${name} (${id})`}, ${where}`
 }

@@ -8,7 +8,9 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
+import { addSnapshotCommand } from './snapshot.ts'
 import { addStartCommands } from './start.ts'
+import { addTagCommand } from './tag.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -22,8 +24,10 @@ export function createProgram(): Command {
   addFollowCommand(program)
   addStartCommands(program)
   addQueryCommands(program)
+  addSnapshotCommand(program)
   addFetchCommand(program)
   addAuditCommand(program)
+  addTagCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }

@@ -1,8 +1,7 @@
-/** `freshet status`, `releases`, `snapshot`: what this node knows. */
+/** `freshet status`, `releases`: what this node knows. */
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../actors/status.ts'
-import { splitChannelWhen } from '../../schemas/when.ts'
-import { formatBytes, formatCount } from '../output.ts'
+import { formatBytes, formatCount, frozenText } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
@@ -15,15 +14,9 @@ interface Releases {
     releasedAt: string
     suite: string
     ready: boolean
+    tags: string[]
+    frozen: boolean
   }[]
-}
-
-interface SnapshotResult {
-  readonly channel: string
-  readonly release: number
-  readonly releasedAt: string
-  readonly packages: number
-  readonly indexes: readonly { path: string; size: number; sha256: string }[]
 }
 
 export function addQueryCommands(program: Command): void {
@@ -42,22 +35,14 @@ export function addQueryCommands(program: Command): void {
       const list = (await withNode(context, 'releases', (call) => call('releases', { channel }))) as Releases
       context.output.result(list, () => releasesText(list))
     })
-
-  withCommonOptions(program.command('snapshot').argument('<channel[@when]>'))
-    .description('what a release contains; WHEN is #NUMBER or a time (ISO 8601)')
-    .action(async (text: string, options: CommonOptions) => {
-      const context = contextOf(options)
-      const wanted = splitChannelWhen(text)
-      const snapshot = (await withNode(context, 'snapshot', (call) => call('snapshot', wanted))) as SnapshotResult
-      context.output.result(snapshot, () => snapshotText(snapshot))
-    })
 }
 
 function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): string {
-  const lines = channels.map(({ name, role, release, packages, behind, frozen, trouble, state, evidence }) => {
+  const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
-    return `${name}  ${role}  ${at}${late}  ${state}${frozen ? '  FROZEN' : ''}${trouble === null ? '' : `  ${trouble}`}${evidence === null ? '' : `\n  freshet audit --evidence ${evidence}`}`
+    const proof = evidence === null ? '' : `\n  freshet audit --evidence ${evidence}`
+    return `${name}  ${role}  ${at}${late}  ${state}${frozenText(frozenSince)}${trouble === null ? '' : `  ${trouble}`}${proof}`
   })
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
@@ -68,13 +53,10 @@ function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): s
 }
 
 function releasesText({ channel, releases }: Releases): string {
-  const lines = releases.map(
-    ({ number, publishedAt, suite, ready }) => `#${number}  ${publishedAt}  ${suite}${ready ? '' : '  not ready'}`,
+  const lines = releases.map(({ number, publishedAt, suite, ready, tags, frozen }) =>
+    [`#${number}`, publishedAt, suite, ...tags, ready ? '' : 'not ready', frozen ? 'FROZEN' : '']
+      .filter((part) => part !== '')
+      .join('  '),
   )
   return lines.join('\n') || `${channel} has no release yet`
-}
-
-function snapshotText({ channel, release, releasedAt, packages, indexes }: SnapshotResult): string {
-  const lines = indexes.map(({ path, size, sha256 }) => `  ${sha256}  ${size}  ${path}`)
-  return [`${channel} #${release}, ${releasedAt}: ${formatCount(packages)} packages`, ...lines].join('\n')
 }

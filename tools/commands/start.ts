@@ -4,7 +4,7 @@ import { startBootstrap } from '../../protocols/bootstrap.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { parseHostPort } from '../arguments.ts'
 import { startDaemon } from '../daemon.ts'
-import { notificationLine } from '../output.ts'
+import { eventLine } from '../output.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
@@ -27,8 +27,8 @@ export function addStartCommands(program: Command): void {
         gateway: parseHostPort(options.gateway),
         log: (_, message) => context.onLog(message),
       })
-      daemon.node.onNotification((notification) => {
-        process.stdout.write(`${options.json ? JSON.stringify(notification) : notificationLine(notification)}\n`)
+      daemon.node.onNotification((event) => {
+        process.stdout.write(`${options.json ? JSON.stringify(event) : eventLine(event)}\n`)
       })
       const { url } = daemon.node.gateway ?? { url: null }
       context.output.result({ gateway: url, home: context.home }, () => `gateway ${url}, home ${context.home}`)

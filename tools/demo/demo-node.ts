@@ -5,7 +5,7 @@ import type { Notification } from '../../actors/notifier.ts'
 import type { HostPort } from '../../actors/ports/network.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { type OperationName, operationsOf } from '../operations.ts'
-import { notificationLine } from '../output.ts'
+import { eventLine } from '../output.ts'
 import type { Narrator } from './narrator.ts'
 import type { Stage } from './stage.ts'
 
@@ -48,8 +48,9 @@ export class DemoNode {
     stage.onClose(() => demoNode.stop())
     stage.signal.throwIfAborted()
     node.onNotification((notification) => {
+      if (notification.event !== 'release') return
       demoNode.#told.push({ notification, atMs: performance.now() })
-      if (announces) narrator.say(name, `told: ${notificationLine(notification)}`)
+      if (announces) narrator.say(name, `told: ${eventLine(notification)}`)
       demoNode.#events.emit('told')
     })
     return demoNode
