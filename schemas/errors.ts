@@ -139,6 +139,14 @@ export const ERROR_CODES = {
     means: 'a rebuilt index differs from the signed one',
     remedy: 'the publisher made a bad release; the one before is still served',
   },
+  AUDIT_FALSE: {
+    means: 'an audit found something that is not what the log and its signatures say',
+    remedy: 'do not rely on this copy: fetch it anew from peers, and show the report to the publisher when it stays',
+  },
+  AUDIT_INCOMPLETE: {
+    means: 'something could not be checked, and nothing that could be was found false',
+    remedy: 'start the daemon so that peers give missing blocks; name missing keys with --keyring FILE',
+  },
   // Store
   STORE_LOCKED: { means: 'another process uses this home', remedy: 'stop it, or give another --home' },
   STORE_COPIED: {

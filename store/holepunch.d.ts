@@ -8,6 +8,17 @@ declare module 'hypercore' {
     readonly quorum: number
     readonly allowPatch: boolean
     readonly signers: readonly { readonly publicKey: Buffer; readonly namespace: Buffer }[]
+    readonly prologue?: object | null
+  }
+  /** A node of the Merkle tree; `size` counts the bytes of all blocks below it. */
+  export interface TreeNode {
+    readonly index: number
+    readonly size: number
+    readonly hash: Buffer
+  }
+  /** Private, pinned: what is signed, changed in one step at every append. */
+  export interface CoreState {
+    readonly signature: Buffer
   }
   export interface ReplicationPeer {
     readonly remotePublicKey: Buffer
@@ -34,6 +45,7 @@ declare module 'hypercore' {
     readonly key: Buffer
     readonly discoveryKey: Buffer
     readonly length: number
+    readonly byteLength: number
     /** Blocks that are here without a gap, from the first on. */
     readonly contiguousLength: number
     readonly fork: number
@@ -43,7 +55,7 @@ declare module 'hypercore' {
     readonly manifest: Manifest | null
     readonly peers: readonly ReplicationPeer[]
     /** Private, pinned: the replicator obeys a remote truncation unless told here; the signature of the newest head. */
-    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: { readonly signature: Buffer } }
+    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: CoreState }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { atom?: Atom; name?: string }): Hypercore
@@ -53,11 +65,51 @@ declare module 'hypercore' {
     truncate(length: number): Promise<void>
     update(options?: { wait?: boolean; force?: boolean }): Promise<boolean>
     treeHash(length?: number): Promise<Buffer>
-    download(range: { blocks: readonly number[] }): Download
+    download(range: { blocks: readonly number[] } | { start: number; end: number; linear: boolean }): Download
     clear(start: number, end: number): Promise<unknown>
     findingPeers(): () => void
     static discoveryKey(key: Buffer): Buffer
   }
+}
+
+declare module 'hypercore/lib/verifier.js' {
+  import type { Manifest } from 'hypercore'
+
+  /** What is verified: `signable` gives the bytes that were signed, for the context that the manifest's version demands. */
+  export interface SignedView {
+    readonly length: number
+    readonly fork: number
+    hash(): Buffer
+    signable(context: Buffer): Buffer
+  }
+  export default class Verifier {
+    constructor(key: Buffer, manifest: Manifest)
+    verify(view: SignedView, signature: Buffer): boolean
+    static manifestHash(manifest: Manifest): Buffer
+  }
+}
+
+declare module 'hypercore/lib/caps.js' {
+  const caps: { treeSignable(context: Buffer, treeHash: Buffer, length: number, fork: number): Buffer }
+  export default caps
+}
+
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { CoreState, TreeNode } from 'hypercore'
+
+  const tree: { readonly MerkleTree: { get(state: CoreState, index: number): Promise<TreeNode | null> } }
+  export default tree
+}
+
+declare module 'hypercore-crypto' {
+  import type { TreeNode } from 'hypercore'
+
+  const crypto: {
+    data(block: Buffer): Buffer
+    parent(left: TreeNode, right: TreeNode): Buffer
+    tree(roots: readonly TreeNode[]): Buffer
+  }
+  export default crypto
 }
 
 declare module 'corestore' {

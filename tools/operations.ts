@@ -13,6 +13,7 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { auditOperation } from './audit-channel.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 
@@ -27,11 +28,12 @@ export const OPERATIONS = [
   'snapshot',
   'fetch',
   'status',
+  'audit',
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
 /** Operations that need peers, so that a command without daemon opens the network for them. */
-export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch'])
+export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch', 'audit'])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
   const checked =
@@ -49,6 +51,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     snapshot: checked((args) => snapshot(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    audit: checked((args, io) => auditOperation(node, args, io)),
   }
 }
 

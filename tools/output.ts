@@ -2,6 +2,7 @@
 import cliProgress from 'cli-progress'
 import type { Notification } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
+import type { ErrorCode } from '../schemas/errors.ts'
 
 export interface Output {
   readonly json: boolean
@@ -17,6 +18,10 @@ const PHASES: Readonly<Record<string, string>> = {
   files: 'taking in files',
   fetch: 'fetching packages',
   rebuild: 'rebuilding the index',
+  'audit-blocks': 'checking the log',
+  'audit-lookup': 'checking the look-up index',
+  'audit-releases': 'checking releases, by blocks',
+  'audit-files': 'hashing files of packages',
 }
 
 export function createOutput(json: boolean): Output {
@@ -35,13 +40,17 @@ export function createOutput(json: boolean): Output {
   }
 }
 
-/** @returns the exit code: 2 for wrong use, 1 for everything else that was refused or failed. */
+/** What was asked about was checked, and is not so. */
+const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set(['AUDIT_FALSE'])
+
+/** @returns the exit code: 2 for wrong use, 3 for checked and found false, 1 for everything else that was refused or failed. */
 export function reportError(error: unknown, json: boolean): number {
   const failure = asFreshetError(error)
   const { code, message, remedy } = failure
   if (json) process.stderr.write(`${JSON.stringify({ error: failure })}\n`)
   else process.stderr.write(`freshet: ${code}: ${message} (${remedy})\n`)
   if (code === 'INTERNAL' && !json && failure.cause instanceof Error) process.stderr.write(`${failure.cause.stack}\n`)
+  if (FOUND_FALSE.has(code)) return 3
   return code === 'USAGE' ? 2 : 1
 }
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
+import { addAuditCommand } from './audit.ts'
 import { addChannelCommands } from './channel.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   addStartCommands(program)
   addQueryCommands(program)
   addFetchCommand(program)
+  addAuditCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }

@@ -1,0 +1,59 @@
+/** `freshet audit CHANNEL`: verify everything, from the log alone; exit 0 only if all of it holds. */
+import { resolve } from 'node:path'
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import type { AuditReport } from '../../schemas/audit-report.ts'
+import { FreshetError } from '../../schemas/errors.ts'
+import { auditText, lineOf } from '../audit-text.ts'
+import { withNode } from '../run-operation.ts'
+import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import type { CommandContext, CommonOptions } from './context.ts'
+
+interface AuditChannelOptions extends CommonOptions {
+  readonly since?: number
+  readonly sample?: number
+  readonly seed?: string
+  readonly keyring: readonly string[]
+  readonly pool: boolean
+}
+
+const repeat = (value: string, before: readonly string[]): string[] => [...before, value]
+
+export function addAuditCommand(program: Command): void {
+  const command = withBootstrap(withCommonOptions(program.command('audit').argument('<channel>')))
+  withAuditChannelOptions(command)
+    .description('verify everything: exit 0 only if all of it holds, 3 when something does not')
+    .action(async (channel: string, options: AuditChannelOptions) => {
+      await auditOneChannel(contextOf(options), channel, options)
+    })
+}
+
+function withAuditChannelOptions(command: Command): Command {
+  const number = (flags: string, description: string): Option => new Option(flags, description).argParser(Number)
+  return command
+    .addOption(number('--since <release>', 'begin with this release, and believe those before'))
+    .addOption(
+      number('--sample <count>', 'make the index files of so many releases only; the chain is checked in full'),
+    )
+    .option('--seed <text>', 'with --sample: makes the same choice again')
+    .option(
+      '--keyring <file>',
+      "only these keys may sign (repeatable); default: this machine's, and the channel's",
+      repeat,
+      [],
+    )
+    .option('--no-pool', 'leave the files of packages alone')
+}
+
+/** @throws FreshetError AUDIT_FALSE, AUDIT_INCOMPLETE after the report was printed. */
+async function auditOneChannel(context: CommandContext, channel: string, options: AuditChannelOptions): Promise<void> {
+  const { since, sample, seed, keyring, pool } = options
+  const keyrings = keyring.map((path) => resolve(path))
+  const args = { channel, since, sample, seed, keyrings, withoutPool: !pool }
+  const report = (await withNode(context, 'audit', (call) => call('audit', args))) as AuditReport
+  context.output.result(report, () => auditText(channel, report))
+  const [fault] = report.failures
+  if (fault !== undefined) throw new FreshetError('AUDIT_FALSE', lineOf(fault), { channel, failure: fault.code })
+  const [gap] = report.unchecked
+  if (gap !== undefined) throw new FreshetError('AUDIT_INCOMPLETE', lineOf(gap), { channel, unchecked: gap.code })
+}
