@@ -35,7 +35,7 @@ function scopeOf(report: AuditReport): string[] {
     `index files made again: ${formatBytes(indexBytes)}${sample === null ? '' : `, of a sample of ${sample.releases.length} by the seed ${sample.seed}: ${sample.releases.map((number) => `#${number}`).join(' ')}`}`,
     ...signers.map(
       ({ fingerprint, releases: signed, channelKey }) =>
-        `signed by ${fingerprint}: ${formatCount(signed)} releases${channelKey ? " (the channel's own key, which says nothing about a distribution)" : ''}`,
+        `signed by ${fingerprint}: ${formatCount(signed)} ${signed === 1 ? 'release' : 'releases'}${channelKey ? " (the channel's own key, which says nothing about a distribution)" : ''}`,
     ),
   ]
   if (artifacts !== null) {

@@ -13,6 +13,7 @@ import type { Pool } from '../pool.ts'
 import { readRelease } from '../release-block.ts'
 import type { ReadRelease } from '../release-block.ts'
 import type { Head, ReleaseLog } from '../release-log.ts'
+import { verifyHead } from '../verify-head.ts'
 import { auditLookupCore } from './audit-lookup-core.ts'
 import { checkArtifacts } from './check-artifacts.ts'
 import { checkManifest, checkNewestHead } from './check-heads.ts'
@@ -83,7 +84,9 @@ class Audit {
     const log = this.#log
     const head = await log.signedHead()
     const manifest = checkManifest(log, this.findings)
-    const tree = await rebuildTree(log.core, head.length, this.#options, this.#report('audit-blocks'))
+    const isSigned = (treeHash: Buffer): boolean =>
+      manifest !== null && verifyHead(log.core.key, manifest, { ...head, treeHash })
+    const tree = await rebuildTree(log.core, head.length, isSigned, this.#options, this.#report('audit-blocks'))
     this.#tree = tree
     checkNewestHead(log.core, manifest, tree, head, accepted, this.findings)
     const damaged = Math.min(head.length, ...tree.unreadable, ...tree.changed)

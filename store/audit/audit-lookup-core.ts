@@ -15,7 +15,7 @@ export async function auditLookupCore(
 ): Promise<number> {
   const { length, treeHash } = release.index
   const core = await log.indexCore()
-  const tree = await rebuildTree(core, length, options, onProgress)
+  const tree = await rebuildTree(core, length, (hash) => hash.equals(treeHash), options, onProgress)
   for (const block of [...tree.unreadable, ...tree.changed]) {
     findings.fault('LOOKUP_BLOCK_CHANGED', `block ${block} of the look-up index is not what was written`, { block })
   }

@@ -1,4 +1,4 @@
-/** Every block of a core in order, with the leaf that the store keeps for it: fetched where it is not here, a window read ahead. */
+/** Every block of a core in order, and the leaf that the store keeps for it: fetched where it is not here, a window read ahead. */
 import type Hypercore from 'hypercore'
 import type { TreeNode } from 'hypercore'
 import tree from 'hypercore/lib/merkle-tree.js'
@@ -9,7 +9,7 @@ export interface KeptBlock {
   readonly block: number
   /** Null: this disk has it and cannot give it. */
   readonly bytes: Buffer | null
-  /** What the store says that the block hashes to. */
+  /** What the store says that the block hashes to; null: it says nothing, or was not asked. */
   readonly leaf: TreeNode | null
 }
 
@@ -20,15 +20,20 @@ export interface ReadBlocksOptions {
 }
 
 /** @throws FreshetError NO_PEERS for a block that is not here and does not come; INTERRUPTED. */
-export async function* readBlocks(core: Hypercore, to: number, options: ReadBlocksOptions): AsyncGenerator<KeptBlock> {
+export async function* readBlocks(
+  core: Hypercore,
+  to: number,
+  withLeaves: boolean,
+  options: ReadBlocksOptions,
+): AsyncGenerator<KeptBlock> {
   const { waitMs, signal } = options
   const download = core.contiguousLength < to ? core.download({ start: 0, end: to, linear: true }) : null
-  let next = readWindow(core, 0, to, waitMs)
+  let next = readWindow(core, 0, to, withLeaves, waitMs)
   try {
     for (let start = 0; start < to; start += AUDIT_WINDOW_BLOCKS) {
       if (signal.aborted) throw new FreshetError('INTERRUPTED', 'the audit was interrupted')
       const window = await next
-      next = readWindow(core, start + AUDIT_WINDOW_BLOCKS, to, waitMs)
+      next = readWindow(core, start + AUDIT_WINDOW_BLOCKS, to, withLeaves, waitMs)
       next.catch(() => {}) // reported where it is awaited
       yield* window
     }
@@ -38,12 +43,18 @@ export async function* readBlocks(core: Hypercore, to: number, options: ReadBloc
   }
 }
 
-async function readWindow(core: Hypercore, start: number, to: number, waitMs: number): Promise<KeptBlock[]> {
+async function readWindow(
+  core: Hypercore,
+  start: number,
+  to: number,
+  withLeaves: boolean,
+  waitMs: number,
+): Promise<KeptBlock[]> {
   const blocks = Array.from({ length: Math.max(0, Math.min(AUDIT_WINDOW_BLOCKS, to - start)) }, (_, i) => start + i)
   return Promise.all(
     blocks.map(async (block) => {
       const bytes = await readBlock(core, block, waitMs) // the leaf of a block that is missing comes with it
-      return { block, bytes, leaf: await readLeaf(core, block) }
+      return { block, bytes, leaf: withLeaves ? await readLeaf(core, block) : null }
     }),
   )
 }

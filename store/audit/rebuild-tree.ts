@@ -1,9 +1,9 @@
 /**
  * The Merkle tree of a core, built again from every block of it.
  *
- * The leaves that the store keeps only serve to say which block is not the one that was signed: a block whose hash is not the
- * leaf kept for it is named, and that leaf stands in for it, so that one changed block is one fault and everything after it
- * can still be checked against its own signatures.
+ * Where it comes out as it should, nothing of what the store says about its own tree was needed. Otherwise the blocks are read
+ * again beside the leaves that the store keeps: a block whose hash is not its leaf is named, and the leaf stands in for it, so
+ * that one changed block is one fault and everything after it can still be checked against its own signatures.
  */
 import type Hypercore from 'hypercore'
 import { AUDIT_PROGRESS_BLOCKS } from '../../schemas/limits.ts'
@@ -25,10 +25,26 @@ const HASH_BYTES = 32
 /** Neither block nor leaf: no signature will hold from here on. */
 const NOTHING = leafOf(Buffer.alloc(0))
 
-/** @throws FreshetError NO_PEERS, INTERRUPTED. */
+/**
+ * @param isRight whether the tree of all `length` blocks may have this hash.
+ * @throws FreshetError NO_PEERS, INTERRUPTED.
+ */
 export async function rebuildTree(
   core: Hypercore,
   length: number,
+  isRight: (treeHash: Buffer) => boolean,
+  options: ReadBlocksOptions,
+  onProgress: (done: number, total: number) => void,
+): Promise<RebuiltTree> {
+  const tree = await build(core, length, false, options, onProgress)
+  const isWhole = tree.unreadable.length === 0 && (length === 0 || isRight(tree.hashAt(length)))
+  return isWhole ? tree : build(core, length, true, options, onProgress)
+}
+
+async function build(
+  core: Hypercore,
+  length: number,
+  withLeaves: boolean,
   options: ReadBlocksOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<RebuiltTree> {
@@ -37,7 +53,7 @@ export async function rebuildTree(
   const unreadable: number[] = []
   const changed: number[] = []
   let byteLength = 0
-  for await (const { block, bytes, leaf: kept } of readBlocks(core, length, options)) {
+  for await (const { block, bytes, leaf: kept } of readBlocks(core, length, withLeaves, options)) {
     const leaf = bytes === null ? null : leafOf(bytes)
     if (leaf === null) unreadable.push(block)
     else if (kept !== null && !kept.hash.equals(leaf.hash)) changed.push(block)

@@ -3,8 +3,9 @@
  *
  * Owns what is carried along: the known history, the packages and where their stanzas stand, the text of every index file,
  * the look-up index built again. What does not hold is noted and the walk goes on, unless nothing could be said after it.
- * The hashes and signatures of one release are worked out while the next one is read.
+ * The signature of one release is judged while the next one is read.
  */
+import { createHash } from 'node:crypto'
 import type { Manifest } from 'hypercore'
 import type { AuditSigner } from '../../schemas/audit-report.ts'
 import type { IndexFile, Release } from '../../schemas/events.ts'
@@ -59,7 +60,7 @@ export class ReleaseWalk {
   readonly #texts = new Map<string, IndexText>()
   /** False once the look-up index is known to be another one. */
   #isLookupRight = true
-  /** Hashes and signature of the release before. */
+  /** The signature of the release before. */
   #pending: Promise<void> = Promise.resolve()
   releases = 0
   indexBytes = 0
@@ -210,22 +211,16 @@ export class ReleaseWalk {
     if (isThere) await compareLookups({ core: published, length: index.length }, lookup.core, number, findings)
   }
 
-  /** Makes the texts now; their hashes and the signature come while the next release is read. */
+  /** The texts now; the signature is judged while the next release is read. */
   async #checkTexts({ release, summary }: ReadRelease, isChosen: boolean): Promise<void> {
     const { log, judge, findings } = this.#input
-    const hashing: Promise<void>[] = []
     if (isChosen && this.#isBounded(release, summary.block)) {
-      for (const index of release.indexes) {
-        const text = await this.#makeText(index, summary.block, release.number)
-        await this.#pending // hashing takes a copy of each text: those of one release at a time
-        if (text !== null) hashing.push(this.#checkText(text, index, summary.block, release.number))
-      }
+      for (const index of release.indexes) await this.#checkText(index, summary.block, release.number)
     }
     await this.#pending
-    const signing = checkSignedIndex(log, release, judge, findings).then((verdict) => {
+    this.#pending = checkSignedIndex(log, release, judge, findings).then((verdict) => {
       if (verdict?.kind === 'good') this.#noteSigners(verdict.signers, verdict.channelKey)
     })
-    this.#pending = Promise.all([...hashing, signing]).then(() => {})
     this.#pending.catch(() => {}) // reported where it is awaited
   }
 
@@ -237,25 +232,20 @@ export class ReleaseWalk {
     return false
   }
 
-  async #makeText(index: IndexFile, block: number, release: number): Promise<Buffer | null> {
+  async #checkText(index: IndexFile, block: number, release: number): Promise<void> {
     const { findings } = this.#input
     const { path, byteLength } = index
+    const position = { block, release, path, stanza: firstChange(index) }
     try {
       const text = await (this.#texts.get(path) as IndexText).make(this.#stanzas, byteLength)
       this.indexBytes += byteLength
-      return text
+      const digest = createHash('sha256').update(text).digest()
+      if (digest.equals(index.digest)) return
+      const message = `${path} of release ${release} comes out with SHA-256 ${digestHex(digest)}; it differs from stanza ${position.stanza} on`
+      findings.fault('INDEX_FILE_WRONG', message, position)
     } catch (error) {
-      findings.refused('INDEX_FILE_WRONG', { block, release, path, stanza: firstChange(index) }, error)
-      return null
+      findings.refused('INDEX_FILE_WRONG', position, error)
     }
-  }
-
-  async #checkText(text: Buffer, index: IndexFile, block: number, release: number): Promise<void> {
-    const digest = Buffer.from(await crypto.subtle.digest('SHA-256', text))
-    if (digest.equals(index.digest)) return
-    const stanza = firstChange(index)
-    const message = `${index.path} of release ${release} comes out with SHA-256 ${digestHex(digest)}; it differs from stanza ${stanza} on`
-    this.#input.findings.fault('INDEX_FILE_WRONG', message, { block, release, path: index.path, stanza })
   }
 
   #noteSigners(fingerprints: readonly string[], channelKey: boolean): void {

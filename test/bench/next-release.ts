@@ -55,8 +55,8 @@ function editIndex(index: Buffer, generation: number): Buffer {
   return Buffer.concat(stanzas)
 }
 
-/** A new build: version, file name, size and every checksum differ. */
-function upgrade(stanza: Buffer, generation: number): Buffer {
+/** A new build of the package: version, file name, size and every checksum differ. */
+export function upgrade(stanza: Buffer, generation: number): Buffer {
   const [, version = ''] = /^Version: (.*)$/m.exec(stanza.toString()) ?? []
   const next = `${version}+b${generation}`
   const plain = version.replace(/^\d+:/, '')
@@ -68,7 +68,8 @@ function upgrade(stanza: Buffer, generation: number): Buffer {
   return Buffer.from(withNewChecksums(text, next))
 }
 
-function another(stanza: Buffer, generation: number): Buffer {
+/** One package more, like this one. */
+export function another(stanza: Buffer, generation: number): Buffer {
   const text = stanza
     .toString()
     .replace(/^Package: (.*)$/m, `Package: $1-more${generation}`)
@@ -84,7 +85,8 @@ function withNewChecksums(text: string, salt: string): string {
     .replace(/^MD5sum: .*$/m, `MD5sum: ${digest('md5')}`)
 }
 
-function withIndex(release: string, index: Buffer, generation: number): string {
+/** A Release file with another index in it, dated `generation` seconds later. */
+export function withIndex(release: string, index: Buffer, generation: number): string {
   const changed = release
     .replace(/^Date: .*$/m, (line) => {
       const atMs = Date.parse(line.slice('Date: '.length)) + generation * 1000

@@ -26,6 +26,7 @@ const COMMANDS = [
   ['releases'],
   ['snapshot'],
   ['fetch'],
+  ['audit'],
   ['status'],
 ]
 

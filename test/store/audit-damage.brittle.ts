@@ -108,10 +108,7 @@ test('audit: on a follower → fetches what is not here; without peers it is inc
   const store = await openStore(t, join(await scratchFolder(t), 'store'))
   const log = await ReleaseLog.follow(store, channel.log.key)
   const follower = { log } as TestChannel
-  const [here, there] = [
-    store.cores.replicate(true) as Duplex,
-    channel.store.cores.replicate(false) as Duplex,
-  ]
+  const [here, there] = [store.cores.replicate(true) as Duplex, channel.store.cores.replicate(false) as Duplex]
   here.pipe(there).pipe(here)
   await log.core.update({ wait: true })
   t.is(log.length, channel.log.length)

@@ -4,6 +4,7 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { AuditReport } from '../../schemas/audit-report.ts'
 import { FreshetError } from '../../schemas/errors.ts'
+import { parseCount } from '../arguments.ts'
 import { auditText, lineOf } from '../audit-text.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
@@ -29,7 +30,7 @@ export function addAuditCommand(program: Command): void {
 }
 
 function withAuditChannelOptions(command: Command): Command {
-  const number = (flags: string, description: string): Option => new Option(flags, description).argParser(Number)
+  const number = (flags: string, description: string): Option => new Option(flags, description).argParser(parseCount)
   return command
     .addOption(number('--since <release>', 'begin with this release, and believe those before'))
     .addOption(
