@@ -11,6 +11,7 @@ import { auditOf, damage, failuresOf, flipped, indexesOf, publishTag } from '../
 import { openStore, scratchFolder, TestChannel } from '../helpers/channel.ts'
 
 const FLIPS = 60
+const LONG = { timeout: 180_000 }
 
 async function smallChannel(t: Assert): Promise<{ channel: TestChannel; log: Hypercore; lookup: Hypercore }> {
   const channel = await TestChannel.create(t)
@@ -19,28 +20,32 @@ async function smallChannel(t: Assert): Promise<{ channel: TestChannel; log: Hyp
   return { channel, log: channel.log.core, lookup: await channel.log.indexCore() }
 }
 
-test(`audit: a byte changed at a random place of a random block, ${FLIPS} times → found each time, and the block named`, async (t) => {
-  const { channel, log, lookup } = await smallChannel(t)
-  t.ok((await auditOf(t, channel)).ok)
-  for (let i = 0; i < FLIPS; i++) {
-    const core = i % 2 === 0 ? log : lookup
-    const block = randomInt(core.length)
-    const { byteLength } = (await core.get(block, {})) as Buffer
-    const [at, mask] = [randomInt(byteLength), randomInt(1, 256)]
-    const mend = damage(core, block, (bytes) => flipped(bytes, at, mask))
-    const report = await auditOf(t, channel)
-    mend()
-    const expected = `${core === log ? 'BLOCK_CHANGED' : 'LOOKUP_BLOCK_CHANGED'} block=${block}`
-    if (report.ok || !failuresOf(report).includes(expected)) {
-      t.fail(`byte ${at} of ${expected} xor ${mask}: ${failuresOf(report).join(', ')}`)
+test(
+  `audit: a byte changed at a random place of a random block, ${FLIPS} times → found each time, and the block named`,
+  LONG,
+  async (t) => {
+    const { channel, log, lookup } = await smallChannel(t)
+    t.ok((await auditOf(t, channel)).ok)
+    for (let i = 0; i < FLIPS; i++) {
+      const core = i % 2 === 0 ? log : lookup
+      const block = randomInt(core.length)
+      const { byteLength } = (await core.get(block, {})) as Buffer
+      const [at, mask] = [randomInt(byteLength), randomInt(1, 256)]
+      const mend = damage(core, block, (bytes) => flipped(bytes, at, mask))
+      const report = await auditOf(t, channel)
+      mend()
+      const expected = `${core === log ? 'BLOCK_CHANGED' : 'LOOKUP_BLOCK_CHANGED'} block=${block}`
+      if (report.ok || !failuresOf(report).includes(expected)) {
+        t.fail(`byte ${at} of ${expected} xor ${mask}: ${failuresOf(report).join(', ')}`)
+      }
+      if (core === log && failuresOf(report)[0] !== expected)
+        t.fail(`${expected} is not the first: ${failuresOf(report)[0]}`)
     }
-    if (core === log && failuresOf(report)[0] !== expected)
-      t.fail(`${expected} is not the first: ${failuresOf(report)[0]}`)
-  }
-  t.ok((await auditOf(t, channel)).ok, 'mended')
-})
+    t.ok((await auditOf(t, channel)).ok, 'mended')
+  },
+)
 
-test('audit: a flipped bit in any block of the log and of the look-up index → that block alone', async (t) => {
+test('audit: a flipped bit in any block of the log and of the look-up index → that block alone', LONG, async (t) => {
   const { channel, log, lookup } = await smallChannel(t)
   for (let block = 0; block < log.length; block++) {
     const mend = damage(log, block, (bytes) => flipped(bytes, bytes.byteLength - 1, 0x10))

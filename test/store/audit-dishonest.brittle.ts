@@ -11,6 +11,7 @@ import { readRelease } from '../../store/release-block.ts'
 import { auditOf, failuresOf, flipped, indexesOf, type Lie, publishLie, publishTag } from '../helpers/audit.ts'
 import { ALL, type Indexes, inReleaseOf, MAIN, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 
+const LONG = { timeout: 180_000 }
 const [A, A2, B, C] = [stanza('aa', '1'), stanza('aa', '2'), stanza('bb', '1'), stanza('cc', '1')]
 const main = (...stanzas: string[]): Indexes => ({ [MAIN]: stanzas.join('') })
 
@@ -226,7 +227,7 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
   return channel
 }
 
-test('audit: a wrong chapter, checkpoint or list of roots → each is named where it stands', async (t) => {
+test('audit: a wrong chapter, checkpoint or list of roots → each is named where it stands', LONG, async (t) => {
   const channel = await fullChapter(t)
   const base = channel.log.length
   const lie = (block: Buffer): Buffer => {
@@ -246,7 +247,7 @@ test('audit: a wrong chapter, checkpoint or list of roots → each is named wher
   ])
 })
 
-test('audit: what a chapter may say against what stands before it → any difference is named', async (t) => {
+test('audit: what a chapter may say against what stands before it → any difference is named', LONG, async (t) => {
   const channel = await fullChapter(t)
   await channel.publish(indexesOf(65))
   const { log } = channel
