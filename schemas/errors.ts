@@ -159,6 +159,14 @@ export const ERROR_CODES = {
     means: 'a folder to write a snapshot to holds something else',
     remedy: 'give an empty folder, or one that this channel was written to before',
   },
+  AUDIT_FALSE: {
+    means: 'an audit found something that is not what the log and its signatures say',
+    remedy: 'do not rely on this copy: fetch it anew from peers, and show the report to the publisher when it stays',
+  },
+  AUDIT_INCOMPLETE: {
+    means: 'something could not be checked, and nothing that could be was found false',
+    remedy: 'start the daemon so that peers give missing blocks; name missing keys with --keyring FILE',
+  },
   // Store
   STORE_LOCKED: { means: 'another process uses this home', remedy: 'stop it, or give another --home' },
   STORE_COPIED: {

@@ -368,3 +368,17 @@ export const HEAD_PAUSE_MS = 500
 
 /** A peer that others had to stand in for this often in a row is dropped, however quick they were. */
 export const UPGRADE_MISSES_MAX = 3
+
+// Audit (store/audit/)
+/** Faults that one report lists; whoever reads it wants the first. A rewritten history has one for each release. */
+export const AUDIT_FAULTS_MAX = 1_000
+/** Blocks of a core read side by side, and as many ahead: 64 of at most EVENT_BYTES_MAX, mostly 60 kB. */
+export const AUDIT_WINDOW_BLOCKS = 32
+/** Blocks between two reports of progress. */
+export const AUDIT_PROGRESS_BLOCKS = 256
+/** Unpacked stanza blocks kept while releases are reproduced: 64 of 256 KiB. */
+export const AUDIT_STANZA_BLOCKS = 64
+/** Text of all index files of one release, held twice. Debian with ten architectures has 0.5 GB. */
+export const AUDIT_TEXT_BYTES_MAX = 2 * 1024 * MIB
+/** Entries of the look-up index that are listed when it is wrong. */
+export const AUDIT_ENTRIES_MAX = 100

@@ -101,7 +101,8 @@ export async function readCheckpoints(
   return { release, indexes, lateRoots: await readRoots(log, chapter.rootsBlock, options) }
 }
 
-async function readCheckpoint(
+/** @throws FreshetError EVENT_INVALID, NO_PEERS. */
+export async function readCheckpoint(
   log: ReleaseLog,
   block: number,
   release: ReleaseSummary,
@@ -115,7 +116,8 @@ async function readCheckpoint(
   return { path, byteLength, digest: digestHex(digest), runs }
 }
 
-async function readRoots(log: ReleaseLog, block: number, options: ReadOptions): Promise<Map<DigestHex, Buffer>> {
+/** `block` 0: there are none. @throws FreshetError EVENT_INVALID, NO_PEERS. */
+export async function readRoots(log: ReleaseLog, block: number, options: ReadOptions): Promise<Map<DigestHex, Buffer>> {
   if (block === 0) return new Map()
   const { roots } = expectEvent('roots', await log.event(block, options), block)
   return new Map(roots.map(({ digest, piecesRoot }) => [digestHex(digest), piecesRoot]))

@@ -42,6 +42,11 @@ export function verifyHead(key: Buffer, manifest: Manifest, head: SignedHead): b
   }
 }
 
+/** The key of a log is the hash of its manifest: nobody else can say who signs. */
+export function isManifestOf(key: Buffer, manifest: Manifest): boolean {
+  return Buffer.from(Verifier.manifestHash(manifest)).equals(key)
+}
+
 /** Hypercore skips what it does not need of a signature; two byte strings for one signature would be two files for one finding. */
 function isCanonical(signature: Buffer): boolean {
   const parts = multisig.inflate(signature).proofs.map((proof) => ({ ...proof, patch: 0, nodes: null }))
@@ -56,8 +61,8 @@ export function encodeManifest(manifest: Manifest): Buffer {
 export function readManifest(key: Buffer, bytes: Buffer): Manifest {
   if (bytes.byteLength > MANIFEST_BYTES_MAX) throw invalidEvidence(`a manifest of ${bytes.byteLength} bytes`)
   const manifest = decode(bytes)
-  const isOfKey = Buffer.from(Verifier.manifestHash(manifest)).equals(key)
-  if (!isOfKey || !encodeManifest(manifest).equals(bytes)) throw invalidEvidence('the manifest is not that of the key')
+  if (!isManifestOf(key, manifest) || !encodeManifest(manifest).equals(bytes))
+    throw invalidEvidence('the manifest is not that of the key')
   lintManifest(keyHex(key), manifest)
   if (Verifier.isCompat(key, manifest)) {
     throw new FreshetError('MANIFEST_WEAK', `channel ${keyHex(key)}: its key is that of its signer`)

@@ -79,7 +79,7 @@ declare module 'hypercore' {
     truncate(length: number): Promise<void>
     update(options?: { wait?: boolean; force?: boolean }): Promise<boolean>
     treeHash(length?: number): Promise<Buffer>
-    download(range: { blocks: readonly number[] }): Download
+    download(range: { blocks: readonly number[] } | { start: number; end: number; linear: boolean }): Download
     clear(start: number, end: number): Promise<unknown>
     findingPeers(): () => void
     static discoveryKey(key: Buffer): Buffer
@@ -135,6 +135,7 @@ declare module 'hypercore-crypto' {
   import type { TreeNode } from 'hypercore'
 
   const crypto: {
+    data(block: Buffer): Buffer
     parent(left: TreeNode, right: TreeNode): Buffer
     tree(roots: readonly TreeNode[]): Buffer
     keyPair(seed: Buffer): { readonly publicKey: Buffer; readonly secretKey: Buffer }

@@ -100,9 +100,12 @@ export class PackageIndex {
 
   /** Writes what one release changes, as one batch. */
   static async update(core: Hypercore, number: number, changes: IndexChanges): Promise<void> {
-    const bee = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
-    await bee.ready()
-    const batch = bee.batch()
+    await PackageIndex.write(await openIndexTree(core), number, changes)
+  }
+
+  /** The same for who writes many releases: a tree keeps the nodes that it has read. */
+  static async write(tree: Hyperbee, number: number, changes: IndexChanges): Promise<void> {
+    const batch = tree.batch()
     const fresh = number === 1 // nothing to read in an empty tree
     const read = async <T>(codec: Codec<T>, key: Buffer): Promise<T | null> => {
       const entry = fresh ? null : await batch.get(key)
@@ -166,6 +169,20 @@ export class PackageIndex {
     const entry = await this.#bee.get(nameKey(bucketOfName(name)))
     return entry === null ? [] : decodeEntry(nameBucket, entry.value).packages
   }
+}
+
+export async function openIndexTree(core: Hypercore): Promise<Hyperbee> {
+  const tree = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
+  await tree.ready()
+  return tree
+}
+
+/** A key of the index as people can read it. */
+export function describeIndexKey(key: Buffer): string {
+  const rest = key.subarray(1)
+  if (key[0] === 0x78) return `the past of ${rest.toString('latin1').replace(/[^\x20-\x7e]/g, '?')}`
+  if (key[0] === 0x61) return `the artifact ${rest.toString('hex')}...`
+  return `bucket ${rest.toString('hex')} of the ${key[0] === 0x6e ? 'packages' : key[0] === 0x68 ? 'artifacts' : 'unknown kind'}`
 }
 
 /** A span that has just ended; several stanzas of one version end in order. */

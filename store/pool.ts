@@ -84,6 +84,12 @@ export class Pool {
     return this.#layerOf(this.#need(digest))
   }
 
+  /** Hashes the file as it lies there, whatever is known of it, and leaves it alone. @returns null when it is not held. */
+  async rehash(digest: DigestHex): Promise<Hashed | null> {
+    const located = this.#locate(digest)
+    return located === null ? null : this.#hasher.hash(located.path)
+  }
+
   /**
    * Checked, like everything that leaves the pool: reads whole pieces, so ask for whole pieces where you can.
    * @throws FreshetError ARTIFACT_NOT_HELD, REQUEST_REFUSED, POOL_CORRUPT, IO_ERROR.

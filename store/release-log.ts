@@ -252,7 +252,7 @@ export class ReleaseLog {
    * @throws FreshetError NO_PEERS when its blocks are not here and nobody gives them; INDEX_INVALID when it is another one.
    */
   async indexAt({ length, treeHash }: Release['index']): Promise<PackageIndex> {
-    const index = await this.#openIndex()
+    const index = await this.indexCore()
     const signal = AbortSignal.timeout(BLOCK_WAIT_MS)
     while (index.length < length && !signal.aborted) await once(index, 'append', { signal }).catch(() => {}) // see below
     const found = index.length < length ? null : await within(signal, index.treeHash(length))
@@ -262,7 +262,7 @@ export class ReleaseLog {
   }
 
   /** A follower asks for the index only when it needs one. */
-  async #openIndex(): Promise<Hypercore> {
+  async indexCore(): Promise<Hypercore> {
     if (this.#index !== null) return this.#index
     const { indexKey } = await this.genesis()
     this.#index = this.#store.cores.get({ key: indexKey, allowFork: false })

@@ -148,7 +148,8 @@ function blockAt(runs: readonly Run[], ordinal: number): number {
   throw new FreshetError('INTERNAL', `stanza ${ordinal} is in no run of its index`)
 }
 
-async function readSignedIndex(log: ReleaseLog, block: number): Promise<Buffer> {
+/** @throws FreshetError EVENT_INVALID, NO_PEERS. */
+export async function readSignedIndex(log: ReleaseLog, block: number): Promise<Buffer> {
   const { byteLength, compressed } = expectEvent('signedIndex', await log.event(block), block)
   return unpack({ block, byteLengthMax: IN_RELEASE_BYTES_MAX }, compressed, byteLength)
 }

@@ -36,6 +36,12 @@ export function countOf(args: Arguments, name: string): number | null {
   throw new FreshetError('USAGE', `${name} must be a whole number`, { argument: name })
 }
 
+/** A whole number on the command line. */
+export function parseCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new FreshetError('USAGE', `${JSON.stringify(text)} is not a whole number`)
+}
+
 const PORT_MAX = 65_535
 
 /** HOST:PORT, or [IPv6]:PORT. */

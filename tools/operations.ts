@@ -13,6 +13,7 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { auditOperation } from './audit-channel.ts'
 import { freshnessOf } from './freshness-of.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
@@ -32,6 +33,7 @@ export const OPERATIONS = [
   'tag',
   'fetch',
   'status',
+  'audit',
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
@@ -41,6 +43,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'notifications',
   'fetch',
   'snapshot.write',
+  'audit',
 ])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
@@ -61,6 +64,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    audit: checked((args, io) => auditOperation(node, args, io)),
   }
 }
 

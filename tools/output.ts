@@ -19,6 +19,10 @@ const PHASES: Readonly<Record<string, string>> = {
   fetch: 'fetching packages',
   rebuild: 'rebuilding the index',
   snapshot: 'writing packages',
+  'audit-blocks': 'checking the log',
+  'audit-lookup': 'checking the look-up index',
+  'audit-releases': 'checking releases, by blocks',
+  'audit-files': 'hashing files of packages',
 }
 
 export function createOutput(json: boolean): Output {
@@ -39,7 +43,7 @@ export function createOutput(json: boolean): Output {
 }
 
 /** What was asked about was checked, and is not so. */
-const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set(['EVIDENCE_INVALID'])
+const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set(['EVIDENCE_INVALID', 'AUDIT_FALSE'])
 
 /** @returns the exit code: 2 for wrong use, 3 for checked and found false, 1 for everything else that was refused or failed. */
 export function reportError(error: unknown, json: boolean): number {

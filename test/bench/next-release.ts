@@ -55,7 +55,7 @@ function editIndex(index: Buffer, generation: number): Buffer {
   return Buffer.concat(stanzas)
 }
 
-/** A new build: version, file name, size and every checksum differ. */
+/** A new build of the package: version, file name, size and every checksum differ. */
 export function upgrade(stanza: Buffer, generation: number): Buffer {
   const [, version = ''] = /^Version: (.*)$/m.exec(stanza.toString()) ?? []
   const next = `${version}+b${generation}`
@@ -68,6 +68,7 @@ export function upgrade(stanza: Buffer, generation: number): Buffer {
   return Buffer.from(withNewChecksums(text, next))
 }
 
+/** One package more, like this one. */
 export function another(stanza: Buffer, generation: number): Buffer {
   const text = stanza
     .toString()
@@ -84,6 +85,7 @@ function withNewChecksums(text: string, salt: string): string {
     .replace(/^MD5sum: .*$/m, `MD5sum: ${digest('md5')}`)
 }
 
+/** A Release file with another index in it, dated `generation` seconds later. */
 export function withIndex(release: string, index: Buffer, generation: number): string {
   const changed = release
     .replace(/^Date: .*$/m, (line) => {

@@ -27,6 +27,7 @@ const COMMANDS = [
   ['snapshot'],
   ['tag'],
   ['fetch'],
+  ['audit'],
   ['status'],
 ]
 

@@ -18,8 +18,19 @@ const DISTRIBUTION_KEYRINGS = '/usr/share/keyrings'
 const APT_TRUSTED = '/etc/apt/trusted.gpg'
 const APT_TRUSTED_PARTS = '/etc/apt/trusted.gpg.d'
 
-/** @throws FreshetError KEYRING_INVALID */
-export async function readKeyring(file: Buffer): Promise<openpgp.PublicKey[]> {
+/** Reading Debian's keyring takes longer than verifying a signature with it, and an audit verifies thousands. */
+const read = new WeakMap<Buffer, Promise<openpgp.PublicKey[]>>()
+
+/** `file` must not be changed afterwards. @throws FreshetError KEYRING_INVALID */
+export function readKeyring(file: Buffer): Promise<openpgp.PublicKey[]> {
+  const known = read.get(file)
+  if (known !== undefined) return known
+  const reading = parseKeyring(file)
+  read.set(file, reading)
+  return reading
+}
+
+async function parseKeyring(file: Buffer): Promise<openpgp.PublicKey[]> {
   if (file.toString('latin1', 8, 12) === KEYBOX_MAGIC) {
     throw invalid('it is a GnuPG keybox: export its keys with gpg --export')
   }

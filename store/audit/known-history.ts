@@ -1,0 +1,84 @@
+/**
+ * What an auditor knows of a log before its next unit: the release before, the table of contents, tags, piece roots.
+ *
+ * Begins after the genesis, or after a release that is taken for granted and read with the help of its checkpoints.
+ */
+import { expectEvent } from '../../schemas/events.ts'
+import type { Chapter, Release } from '../../schemas/events.ts'
+import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
+import type { DigestHex } from '../../schemas/units.ts'
+import { History } from '../history.ts'
+import { readTags } from '../notes.ts'
+import { readRelease } from '../release-block.ts'
+import type { ReleaseSummary, SnapshotPlan } from '../release-block.ts'
+import type { ReleaseLog } from '../release-log.ts'
+
+export interface KnownHistory {
+  /** Length of the log so far. */
+  length: number
+  plan: SnapshotPlan | null
+  /** Head of the look-up index that the release before names. */
+  lookup: Release['index'] | null
+  chapterBlocks: number[]
+  /** Releases that no chapter has yet. */
+  tail: ReleaseSummary[]
+  noteBlock: number
+  tags: Map<string, number>
+  /** Piece roots that were stated, all of them unless releases were taken for granted. */
+  readonly roots: Map<DigestHex, Buffer>
+  readonly isComplete: boolean
+  /** Those that stand in the newest chapter or came late since. */
+  lateRoots: Map<DigestHex, Buffer>
+}
+
+/** After the genesis alone. */
+function emptyHistory(): KnownHistory {
+  return {
+    length: 1,
+    plan: null,
+    lookup: null,
+    chapterBlocks: [],
+    tail: [],
+    noteBlock: 0,
+    tags: new Map(),
+    roots: new Map(),
+    isComplete: true,
+    lateRoots: new Map(),
+  }
+}
+
+/** After release `number`, which is believed. @throws FreshetError RELEASE_UNKNOWN, EVENT_INVALID, NO_PEERS. */
+export async function historyAt(log: ReleaseLog, number: number): Promise<KnownHistory> {
+  if (number === 0) return emptyHistory()
+  const history = new History(log)
+  await history.advance()
+  const plan = await history.plan(number)
+  const { release } = await readRelease(log, plan.release.block)
+  const { chapterBlock, noteBlock, index } = release
+  const chapter = chapterBlock === 0 ? null : expectEvent('chapter', await log.event(chapterBlock), chapterBlock)
+  const chapterBlocks = chapter === null ? [] : [...chapter.earlier, chapterBlock]
+  const tail: ReleaseSummary[] = []
+  for await (const summary of history.releases(chapterBlocks.length * CHAPTER_RELEASES + 1, number)) tail.push(summary)
+  return {
+    length: plan.release.block + 1,
+    plan,
+    lookup: index,
+    chapterBlocks,
+    tail,
+    noteBlock,
+    tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
+    roots: new Map(plan.lateRoots),
+    isComplete: false,
+    lateRoots: new Map(plan.lateRoots),
+  }
+}
+
+async function tagsAt(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  releaseBlock: number,
+  number: number,
+): Promise<Map<string, number>> {
+  return new Map(await readTags(log, noteBlock, chapter, releaseBlock, async () => number, {}))
+}

@@ -1,0 +1,123 @@
+/**
+ * The blocks of a log as what was appended together: a release with the blocks before it, or one note.
+ *
+ * Only the order in which an honest publisher writes is accepted: checkpoints, roots and chapter; new stanzas; the signed
+ * index; the release. A block that stands elsewhere is a fault, and is left out of the unit.
+ */
+import { decodeEvent } from '../../schemas/events.ts'
+import type { Chapter, ChannelEvent } from '../../schemas/events.ts'
+import { isNote } from '../notes.ts'
+import type { Note } from '../notes.ts'
+import type { ReleaseLog } from '../release-log.ts'
+import type { Findings } from './findings.ts'
+
+export interface ReleaseUnit {
+  readonly kind: 'release'
+  /** Length of the log before it. */
+  readonly base: number
+  readonly checkpointBlocks: readonly number[]
+  /** 0: there is none. */
+  readonly rootsBlock: number
+  readonly chapter: { readonly block: number; readonly chapter: Chapter } | null
+  readonly signedIndexBlock: number
+  /** Of the release itself, the last of the unit. */
+  readonly block: number
+}
+
+export interface NoteUnit {
+  readonly kind: 'note'
+  readonly block: number
+  readonly note: Note
+}
+
+export type LogUnit = ReleaseUnit | NoteUnit
+
+const ORDER = ['checkpoint', 'roots', 'chapter', 'stanzas', 'signedIndex', 'release']
+/** There is at most one of each. */
+const SINGLE = new Set(['roots', 'chapter', 'signedIndex', 'release'])
+
+type Draft = { -readonly [Name in keyof Omit<ReleaseUnit, 'checkpointBlocks'>]: ReleaseUnit[Name] } & {
+  checkpointBlocks: number[]
+  /** Type of the newest block in it. */
+  last: string | null
+}
+
+/**
+ * Ends early, with a fault, at a block that cannot be decoded: nothing after it is known to be a unit.
+ * @param from blocks before it were read before, or are taken for granted.
+ * @param until length of the log, or the first block that is known to be damaged.
+ */
+export async function* logUnits(
+  log: ReleaseLog,
+  from: number,
+  until: number,
+  findings: Findings,
+): AsyncGenerator<LogUnit> {
+  let draft = emptyDraft(from)
+  for (let block = from; block < until; block++) {
+    let event: ChannelEvent | null
+    try {
+      event = decodeEvent(await log.block(block))
+    } catch (error) {
+      return findings.refused('EVENT_INVALID', { block }, error)
+    }
+    if (event === null) {
+      findings.fault('EVENT_UNKNOWN', `block ${block} holds an event that a newer version wrote`, { block })
+      if (draft.last === null) draft = emptyDraft(block + 1)
+      continue
+    }
+    if (isNote(event) && draft.last === null) {
+      yield { kind: 'note', block, note: event }
+      draft = emptyDraft(block + 1)
+      continue
+    }
+    if (!fits(draft, event.type)) {
+      const after = draft.last === null ? 'at the beginning of a release' : `after ${draft.last}`
+      findings.fault('ORDER_WRONG', `block ${block} is a ${event.type}, which does not belong ${after}`, { block })
+      if (event.type !== 'release') continue
+    }
+    take(draft, event, block)
+    if (event.type !== 'release') continue
+    yield unitOf(draft)
+    draft = emptyDraft(block + 1)
+  }
+  if (draft.last !== null && until === log.length) {
+    const message = `the ${until - draft.base} last blocks belong to no release`
+    findings.fault('ORDER_WRONG', message, { block: draft.base })
+  }
+}
+
+function emptyDraft(base: number): Draft {
+  return {
+    kind: 'release',
+    base,
+    checkpointBlocks: [],
+    rootsBlock: 0,
+    chapter: null,
+    signedIndexBlock: 0,
+    block: 0,
+    last: null,
+  }
+}
+
+function fits({ last }: Draft, type: string): boolean {
+  const rank = ORDER.indexOf(type)
+  const before = last === null ? -1 : ORDER.indexOf(last)
+  if (rank < 0 || rank < before || (rank === before && SINGLE.has(type))) return false
+  if (type === 'release') return last === 'signedIndex'
+  // Checkpoints and roots belong to a chapter.
+  return !(rank > 2 && before >= 0 && before < 2)
+}
+
+function take(draft: Draft, event: ChannelEvent, block: number): void {
+  draft.last = event.type
+  draft.block = block
+  if (event.type === 'checkpoint') draft.checkpointBlocks.push(block)
+  else if (event.type === 'roots') draft.rootsBlock = block
+  else if (event.type === 'chapter') draft.chapter = { block, chapter: event }
+  else if (event.type === 'signedIndex') draft.signedIndexBlock = block
+}
+
+function unitOf({ last: _, ...unit }: Draft): ReleaseUnit {
+  return unit
+}

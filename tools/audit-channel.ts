@@ -1,0 +1,50 @@
+/** The `audit` operation: which keys, which part of the history, which pool; the audit itself is store/audit/. */
+import { randomBytes } from 'node:crypto'
+import type { Node } from '../actors/node.ts'
+import type { ControlIo } from '../protocols/control-server.ts'
+import type { AuditReport } from '../schemas/audit-report.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import { BLOCK_WAIT_MS } from '../schemas/limits.ts'
+import { auditChannel } from '../store/audit/audit-channel.ts'
+import type { ReleaseLog } from '../store/release-log.ts'
+import { countOf, flagOf, optionalTextOf, textOf, textsOf } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
+import { inReleaseJudge } from './judge-in-release.ts'
+
+export async function auditOperation(
+  node: Node,
+  args: Arguments,
+  io: ControlIo,
+): Promise<AuditReport & { readonly channel: string }> {
+  const { session } = node
+  const { name, log } = session.channel(textOf(args, 'channel'))
+  const since = countOf(args, 'since') ?? 1
+  const count = countOf(args, 'sample')
+  if (since < 1 || count === 0) throw new FreshetError('USAGE', 'releases are counted from 1')
+  const judge = await inReleaseJudge({
+    named: textsOf(args, 'keyrings'),
+    channelKey: await channelKeyOf(log),
+    nowMs: Date.now(),
+  })
+  const report = await auditChannel(log, {
+    pool: flagOf(args, 'withoutPool') ? null : session.pool,
+    accepted: session.heads.newest(log.key),
+    since,
+    sample: count === null ? null : { count, seed: optionalTextOf(args, 'seed') ?? randomBytes(8).toString('hex') },
+    scratch: node.home.staging,
+    judge,
+    waitMs: BLOCK_WAIT_MS,
+    signal: io.signal,
+    onProgress: (progress) => io.progress(progress),
+  })
+  return { channel: name, ...report }
+}
+
+/** A genesis that cannot be read is for the audit to report. */
+async function channelKeyOf(log: ReleaseLog): Promise<Buffer | null> {
+  try {
+    return (await log.genesis()).signingKey
+  } catch {
+    return null
+  }
+}
