@@ -55,6 +55,28 @@ export const CHANNEL_NAME_BYTES_MAX = 64
 /** ASCII-armoured OpenPGP public key of a channel; an Ed25519 key has about 600 bytes. */
 export const SIGNING_KEY_BYTES_MAX = 16 * KIB
 
+// Channels with several signers
+/** Signers of one channel. Each adds 65 bytes to the manifest that every follower reads, and a signature to every head. */
+export const SIGNERS_MAX = 16
+/** Roots of a log's Merkle tree: one for each bit of its length, and a length has at most 53 of them. */
+export const TREE_ROOTS_MAX = 64
+/** Blocks of one prepared release: STANZAS_MAX packed, chapters and roots stay far below. */
+export const PREPARED_BLOCKS_MAX = 65_536
+/** Blocks that one release writes into the look-up index: one for each put, and a first import of Debian has 48,000. */
+export const PREPARED_INDEX_BLOCKS_MAX = 8_000_000
+/** A file that asks for signatures: it holds the blocks of one release. A first import of Debian 12 main has 12 MB. */
+export const REQUEST_BYTES_MAX = 256 * MIB
+/** A file with the signatures of one signer: some 250 bytes. */
+export const SIGNATURE_FILE_BYTES_MAX = 1 * KIB
+/** Signature files given to one command: one for each signer, and some twice. */
+export const SIGNATURE_FILES_MAX = 4 * SIGNERS_MAX
+/** A signer's private key as PEM: 119 bytes, and room for comments. */
+export const SIGNER_KEY_BYTES_MAX = 4 * KIB
+/** Heads in the list of what one signer signed: those beyond the newest base of each channel are kept, so one or two for each. */
+export const SIGNED_HEADS_MAX = 16_384
+/** Successors that a name may pass to, one after the other: whoever makes more wants to fill the disk. */
+export const ROTATIONS_MAX = 16
+
 // Debian text
 /** Package name; also a key of the Hyperbee index. Debian 12's longest has 75 bytes. */
 export const PACKAGE_NAME_BYTES_MAX = 200

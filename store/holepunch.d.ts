@@ -8,6 +8,19 @@ declare module 'hypercore' {
     readonly quorum: number
     readonly allowPatch: boolean
     readonly signers: readonly { readonly publicKey: Buffer; readonly namespace: Buffer }[]
+    /** The first blocks, bound into the key by their tree hash: they need no signature. */
+    readonly prologue?: { readonly length: number; readonly hash: Buffer } | null
+  }
+  /** A node of the Merkle tree; `size` counts the bytes of all blocks below it. */
+  export interface TreeNode {
+    readonly index: number
+    readonly size: number
+    readonly hash: Buffer
+  }
+  /** Private, pinned: what is signed and by whom, changed in one step at every append. */
+  export interface CoreState {
+    readonly signature: Buffer
+    readonly roots: readonly TreeNode[]
   }
   export interface ReplicationPeer {
     readonly remotePublicKey: Buffer
@@ -43,13 +56,13 @@ declare module 'hypercore' {
     readonly manifest: Manifest | null
     readonly peers: readonly ReplicationPeer[]
     /** Private, pinned: the replicator obeys a remote truncation unless told here; the signature of the newest head. */
-    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: { readonly signature: Buffer } }
+    readonly core: { readonly replicator: { allowFork: boolean }; readonly state: CoreState }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { atom?: Atom; name?: string }): Hypercore
     get(block: number, options: GetOptions): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
-    append(blocks: readonly Buffer[]): Promise<{ length: number; byteLength: number }>
+    append(blocks: readonly Buffer[], options?: { signature: Buffer }): Promise<{ length: number; byteLength: number }>
     truncate(length: number): Promise<void>
     update(options?: { wait?: boolean; force?: boolean }): Promise<boolean>
     treeHash(length?: number): Promise<Buffer>
@@ -57,12 +70,68 @@ declare module 'hypercore' {
     clear(start: number, end: number): Promise<unknown>
     findingPeers(): () => void
     static discoveryKey(key: Buffer): Buffer
+    static key(manifest: Manifest): Buffer
   }
+}
+
+declare module 'hypercore/lib/verifier.js' {
+  import type { Manifest } from 'hypercore'
+
+  /** What is verified: `signable` gives the bytes that were signed, for the context that the manifest's version demands. */
+  export interface SignedView {
+    readonly length: number
+    readonly fork: number
+    hash(): Buffer
+    signable(context: Buffer): Buffer
+  }
+  export default class Verifier {
+    constructor(key: Buffer, manifest: Manifest)
+    verify(view: SignedView, signature: Buffer): boolean
+  }
+}
+
+declare module 'hypercore/lib/caps.js' {
+  const caps: {
+    readonly DEFAULT_NAMESPACE: Buffer
+    treeSignable(context: Buffer, treeHash: Buffer, length: number, fork: number): Buffer
+  }
+  export default caps
+}
+
+declare module 'hypercore/lib/multisig.js' {
+  export interface PartialSignature {
+    readonly signer: number
+    readonly signature: Buffer
+    readonly patch: number
+  }
+  const multisig: { assemble(parts: readonly (PartialSignature & { readonly nodes: null })[]): Buffer }
+  export default multisig
+}
+
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { TreeNode } from 'hypercore'
+
+  /** A Merkle tree that grows in memory: nothing of `session` but its state is used. */
+  export class MerkleTreeBatch {
+    constructor(session: {
+      readonly fork: number
+      readonly roots: readonly TreeNode[]
+      readonly length: number
+      readonly byteLength: number
+      readonly signature: null
+      readonly prologue: null
+    })
+    readonly length: number
+    append(block: Buffer): void
+    hash(): Buffer
+  }
+  const tree: { readonly MerkleTreeBatch: typeof MerkleTreeBatch }
+  export default tree
 }
 
 declare module 'corestore' {
   import type Hypercore from 'hypercore'
-  import type { Atom } from 'hypercore'
+  import type { Atom, Manifest } from 'hypercore'
 
   export interface KeyPair {
     readonly publicKey: Buffer
@@ -71,6 +140,8 @@ declare module 'corestore' {
   export interface CoreOptions {
     readonly name?: string
     readonly key?: Buffer
+    /** Never together with `key`: a key of another core would be taken without a word. */
+    readonly manifest?: Manifest
     readonly allowFork?: boolean
     /** False: the core is not replicated. */
     readonly active?: boolean
@@ -109,13 +180,15 @@ declare module 'hyperbee' {
   export default class Hyperbee {
     constructor(core: Hypercore, options: { keyEncoding: 'binary'; valueEncoding: 'binary' })
     ready(): Promise<void>
-    batch(): BeeBatch
+    /** `update: false`: does not ask peers for a longer core first. */
+    batch(options: { update: false }): BeeBatch
     createReadStream(): AsyncIterable<BeeEntry>
   }
 }
 
 /** Private, pinned: the codecs of a Hyperbee's blocks (store/bee-reader.ts walks them with bounds). They throw plain errors and RangeErrors. */
 declare module 'hyperbee/lib/messages.js' {
+  export const Header: { encode(header: { protocol: string; metadata: null }): Buffer }
   export const Node: { decode(bytes: Buffer): { key: Buffer; value: Buffer | null; index: Buffer } }
   export const YoloIndex: {
     decode(bytes: Buffer): { levels: readonly { keys: readonly number[]; children: readonly number[] }[] }

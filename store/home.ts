@@ -4,6 +4,7 @@
  *   store/     Corestore: logs, indexes, journal         source; a copy of it is a copied publisher
  *   keys/      OpenPGP private keys of own channels      source, mode 0600
  *   heads/     newest accepted head per channel          source: shows a store that lost its tail
+ *   prepared/  releases that wait for signatures         source until they are committed
  *   pool/      artifacts by SHA-256                      fetched again when missing
  *   indexes/   rebuilt index files by SHA-256            derived, safe to delete
  *   staging/   downloads of an import under way          emptied at start
@@ -18,6 +19,7 @@ export interface Home {
   readonly store: string
   readonly keys: string
   readonly heads: string
+  readonly prepared: string
   readonly pool: string
   readonly indexes: string
   readonly staging: string
@@ -36,6 +38,7 @@ export function homeAt(directory: string): Home {
     store: at('store'),
     keys: at('keys'),
     heads: at('heads'),
+    prepared: at('prepared'),
     pool: at('pool'),
     indexes: at('indexes'),
     staging: at('staging'),
@@ -46,7 +49,7 @@ export function homeAt(directory: string): Home {
 export async function prepareHome(home: Home): Promise<void> {
   try {
     await rm(home.staging, { recursive: true, force: true })
-    for (const directory of [home.keys, home.heads, home.pool, home.indexes, home.staging]) {
+    for (const directory of [home.keys, home.heads, home.prepared, home.pool, home.indexes, home.staging]) {
       await mkdir(directory, { recursive: true, mode: 0o700 })
     }
   } catch (error) {
