@@ -9,12 +9,14 @@ import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { startGateway } from '../protocols/gateway.ts'
 import type { Gateway } from '../protocols/gateway.ts'
 import { homeAt } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
 import { parseId } from '../store/identity.ts'
+import type { NamedSignature } from '../store/quorum.ts'
 import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
 import { Notifier } from './notifier.ts'
@@ -23,8 +25,13 @@ import { fetchPackage } from './ports/fetch-package.ts'
 import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
 import type { NetworkOptions } from './ports/network.ts'
+import { commitRelease } from './ports/commit-release.ts'
+import type { CommitResult } from './ports/commit-release.ts'
+import type { PublishProgress } from './ports/compose-draft.ts'
+import { prepareRelease } from './ports/prepare-release.ts'
+import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
 import { publishRelease } from './ports/publish-release.ts'
-import type { PublishProgress, PublishResult } from './ports/publish-release.ts'
+import type { PublishResult } from './ports/publish-release.ts'
 import { Session } from './session.ts'
 import { statusOf } from './status.ts'
 import type { NodeStatus } from './status.ts'
@@ -65,7 +72,7 @@ export class Node {
   #reopenedAtMs = Number.NEGATIVE_INFINITY
   #reopenPauseMs = RETRY_PAUSE_MS_MIN
   readonly #stopped = new AbortController()
-  /** One import at a time and channel. */
+  /** One import or commit at a time and channel. */
   readonly #publishing = new Map<KeyHex, Promise<unknown>>()
 
   constructor(options: NodeOptions) {
@@ -97,9 +104,12 @@ export class Node {
   }
 
   /** Key pair first, then the genesis that names it: a crash in between leaves a key without channel, which the next try replaces. */
-  async createChannel(name: string, keys: ChannelKeys): Promise<Channel> {
+  async createChannel(name: string, keys: ChannelKeys, signers: SignerSet | null = null): Promise<Channel> {
     requireChannelName(name)
-    return this.session.createChannel(name, keys.publicKey, () => keepSigningKey(this.home.keys, name, keys.privateKey))
+    const { publicKey, privateKey } = keys
+    const keepKey = (): Promise<void> => keepSigningKey(this.home.keys, name, privateKey)
+    if (signers === null) return this.session.createChannel(name, publicKey, keepKey)
+    return this.session.createQuorumChannel(name, publicKey, signers, keepKey)
   }
 
   /** The armoured private key that signs Release files of an own channel. */
@@ -117,14 +127,32 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    const { key } = this.session.channel(name) // a channel has two names: its own and its id
-    const earlier = this.#publishing.get(key) ?? Promise.resolve()
-    const publishing = earlier.then(() => this.#publish(name, draft, onProgress))
-    this.#publishing.set(
-      key,
-      publishing.catch(() => {}),
-    ) // the caller sees the error; the next import only waits
-    return publishing
+    return this.#inTurn(name, async (session, channel) => {
+      const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
+      await session.settled(channel, result.release)
+      return result
+    })
+  }
+
+  /** Prepares a release made from `draft` for the signers of the channel. @param replace whatever else is prepared. */
+  async prepare(
+    name: string,
+    draft: ReleaseDraft,
+    replace: boolean,
+    onProgress: (progress: PublishProgress) => void = () => {},
+  ): Promise<PrepareResult> {
+    return this.#inTurn(name, (session, channel) =>
+      prepareRelease(this.#publishDeps(session), channel, draft, replace, onProgress),
+    )
+  }
+
+  /** Appends what was prepared and signed; resolves when this node's gateway serves it. */
+  async commit(name: string, signatures: readonly NamedSignature[]): Promise<CommitResult> {
+    return this.#inTurn(name, async (session, channel) => {
+      const result = await commitRelease(this.#publishDeps(session), channel, signatures)
+      await session.settled(channel, result.release)
+      return result
+    })
   }
 
   async fetch(wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
@@ -147,18 +175,23 @@ export class Node {
     this.#session = null
   }
 
-  async #publish(
-    name: string,
-    draft: ReleaseDraft,
-    onProgress: (progress: PublishProgress) => void,
-  ): Promise<PublishResult> {
-    const { session } = this
-    const channel = session.channel(name)
-    const { pool, heads, files, network } = session
-    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
-    const result = await publishRelease({ pool, heads, files, now: this.#now, catchUp }, channel, draft, onProgress)
-    await session.settled(channel, result.release)
-    return result
+  /** One change of a channel after the other. */
+  async #inTurn<T>(name: string, run: (session: Session, channel: Channel) => Promise<T>): Promise<T> {
+    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+    const earlier = this.#publishing.get(key) ?? Promise.resolve()
+    const running = earlier.then(() => {
+      const { session } = this
+      return run(session, session.channel(name))
+    })
+    this.#publishing.set(
+      key,
+      running.catch(() => {}),
+    ) // the caller sees the error; the next one only waits
+    return running
+  }
+
+  #publishDeps({ pool, heads, files, network, prepared }: Session): PrepareDeps {
+    return { pool, heads, files, prepared, now: this.#now, catchUp: async (of) => network?.catchUp(of) }
   }
 
   #openSession(): Promise<Session> {

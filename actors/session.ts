@@ -7,6 +7,7 @@
 import type { Actor, SnapshotFrom } from 'xstate'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { Fact } from '../schemas/journal.ts'
+import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { HeadRecords } from '../store/head-records.ts'
 import { prepareHome } from '../store/home.ts'
@@ -15,6 +16,8 @@ import { IndexFiles } from '../store/index-files.ts'
 import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
 import { Pool } from '../store/pool.ts'
+import { PreparedReleases } from '../store/prepared-releases.ts'
+import { foundChannel, isSameSet } from '../store/quorum.ts'
 import { ReleaseLog } from '../store/release-log.ts'
 import { isChannelName } from '../schemas/channel-name.ts'
 import { Channel } from './channel.ts'
@@ -53,6 +56,7 @@ export class Session {
   readonly pool: Pool
   readonly heads: HeadRecords
   readonly files: IndexFiles
+  readonly prepared: PreparedReleases
   readonly fetches: Fetches
   readonly network: Network | null
   readonly #journal: Journal
@@ -69,6 +73,7 @@ export class Session {
     this.pool = opened.pool
     this.heads = opened.heads
     this.files = opened.files
+    this.prepared = new PreparedReleases(options.home.prepared)
     this.#journal = opened.journal
     this.network = opened.network
     this.fetches = new Fetches({
@@ -176,6 +181,24 @@ export class Session {
     })
   }
 
+  /** The same for a channel that several people sign; repeated for the same signers it is the one that has no release yet. */
+  async createQuorumChannel(
+    name: string,
+    signingKey: Buffer,
+    signers: SignerSet,
+    keepKey: () => Promise<void>,
+  ): Promise<Channel> {
+    return this.#oneByOne(async () => {
+      const known = this.channels.find((channel) => channel.name === name)
+      const quorum = known?.log.quorum?.quorum ?? null
+      if (known?.log.length === 1 && quorum !== null && isSameSet(quorum.channel, signers)) return known
+      this.#requireFreeName(name)
+      const createdAtMs = this.options.now()
+      const founded = foundChannel(signers, { name, kind: 'deb', createdAtMs, signingKey, predecessor: null })
+      return this.#add(name, 'publisher', await ReleaseLog.createQuorum(this.store, founded, keepKey))
+    })
+  }
+
   /** Follows somebody else's channel; a channel that is known already is returned as it is. */
   async follow(key: KeyHex, name: string): Promise<Channel> {
     return this.#oneByOne(async () => {
@@ -234,14 +257,17 @@ export class Session {
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, readyBlock } of fold.channels) {
       const { key, name, role } = added
-      const log =
-        role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
+      const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
       const channel = new Channel(name, role, log, this.files)
       await this.#restore(channel, readyBlock)
       this.#start(channel, state)
     }
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.wanted) this.fetches.resume(fact)
+  }
+
+  async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
+    return (await ReleaseLog.openQuorum(this.store, key)) ?? (await ReleaseLog.openOwn(this.store, name))
   }
 
   /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */

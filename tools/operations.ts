@@ -13,6 +13,8 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { requireQuorum } from '../actors/ports/prepare-release.ts'
+import { commitSigned, prepareRequest, signersOf } from './signing.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 
@@ -21,6 +23,7 @@ export const OPERATIONS = [
   'channel.list',
   'channel.key',
   'import',
+  'commit',
   'follow',
   'notifications',
   'releases',
@@ -43,6 +46,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'channel.list': checked(async () => ({ channels: node.status().channels })),
     'channel.key': checked((args) => channelKey(node, args)),
     import: checked((args, io) => importRelease(node, args, io)),
+    commit: checked((args) => commitSigned(node, args)),
     follow: checked((args) => follow(node, args)),
     notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
@@ -54,8 +58,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
 
 async function createChannel(node: Node, args: Arguments): Promise<unknown> {
   const name = requireChannelName(textOf(args, 'name'))
+  const signers = signersOf(args) // before anything is made
   const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
-  const channel = await node.createChannel(name, { publicKey: Buffer.from(publicKey), privateKey })
+  const channel = await node.createChannel(name, { publicKey: Buffer.from(publicKey), privateKey }, signers)
   return { name, id: channel.log.id }
 }
 
@@ -74,6 +79,11 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
       channel: channel.name,
     })
   }
+  const request = optionalTextOf(args, 'request')
+  if (request === null && channel.log.quorum !== null) {
+    throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
+  }
+  if (request !== null) requireQuorum(channel)
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -84,7 +94,10 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),
   })
   try {
-    const result = await node.publish(channel.name, draft, (progress) => io.progress(progress))
+    const result =
+      request === null
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
+        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     return { channel: channel.name, id: channel.log.id, ...result, suite: draft.suite, components }
   } finally {

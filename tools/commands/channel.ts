@@ -6,16 +6,19 @@ import { asIoError } from '../../store/durable.ts'
 import { formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
+import { withSigners } from './signer.ts'
+import type { SignerOptions } from './signer.ts'
 import type { CommonOptions } from './context.ts'
 
 export function addChannelCommands(program: Command): void {
   const channel = program.command('channel').description('make and list channels')
 
-  withCommonOptions(channel.command('create').argument('<name>'))
+  withSigners(withCommonOptions(channel.command('create').argument('<name>')))
     .description('make a new channel; prints its id, which followers need')
-    .action(async (name: string, options: CommonOptions) => {
+    .action(async (name: string, options: CommonOptions & SignerOptions) => {
       const context = contextOf(options)
-      const made = (await withNode(context, 'channel.create', (call) => call('channel.create', { name }))) as {
+      const args = { name, signers: options.signer, quorum: options.quorum }
+      const made = (await withNode(context, 'channel.create', (call) => call('channel.create', args))) as {
         id: string
       }
       context.output.result(made, () => made.id)

@@ -7,6 +7,8 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
+import { addSignerCommands } from './signer.ts'
+import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 
 /** Every command, as `--help` shows it. */
@@ -18,6 +20,8 @@ export function createProgram(): Command {
     .showHelpAfterError(false)
   addChannelCommands(program)
   addImportCommand(program)
+  addSignerCommands(program)
+  addSigningCommands(program)
   addFollowCommand(program)
   addStartCommands(program)
   addQueryCommands(program)
