@@ -30,6 +30,8 @@ import type { CommitResult } from './ports/commit-release.ts'
 import type { PublishProgress } from './ports/compose-draft.ts'
 import { prepareRelease } from './ports/prepare-release.ts'
 import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
+import { rotateChannel } from './ports/rotate-channel.ts'
+import type { RotateResult } from './ports/rotate-channel.ts'
 import { publishRelease } from './ports/publish-release.ts'
 import type { PublishResult } from './ports/publish-release.ts'
 import { Session } from './session.ts'
@@ -127,7 +129,7 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    return this.#inTurn(name, async (session, channel) => {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
       await session.settled(channel, result.release)
       return result
@@ -141,16 +143,30 @@ export class Node {
     replace: boolean,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PrepareResult> {
-    return this.#inTurn(name, (session, channel) =>
+    return this.#inTurn(this.session.publishing(name), (session, channel) =>
       prepareRelease(this.#publishDeps(session), channel, draft, replace, onProgress),
     )
   }
 
   /** Appends what was prepared and signed; resolves when this node's gateway serves it. */
   async commit(name: string, signatures: readonly NamedSignature[]): Promise<CommitResult> {
-    return this.#inTurn(name, async (session, channel) => {
+    const { session } = this
+    const [first] = signatures
+    const named = session.publishing(name)
+    const signed = first === undefined ? null : session.rotations.related(named, first.file.key)
+    return this.#inTurn(signed ?? named, async (session, channel) => {
       const result = await commitRelease(this.#publishDeps(session), channel, signatures)
       await session.settled(channel, result.release)
+      await session.rotations.look(channel)
+      return result
+    })
+  }
+
+  /** Names the successor of a channel: at once where this node signs alone, else prepared for the signers. */
+  async rotate(name: string, to: SignerSet, replace: boolean): Promise<RotateResult> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      const result = await rotateChannel(this.#publishDeps(session), channel, to, replace)
+      await session.rotations.look(channel)
       return result
     })
   }
@@ -176,12 +192,11 @@ export class Node {
   }
 
   /** One change of a channel after the other. */
-  async #inTurn<T>(name: string, run: (session: Session, channel: Channel) => Promise<T>): Promise<T> {
-    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+  async #inTurn<T>({ key, log }: Channel, run: (session: Session, channel: Channel) => Promise<T>): Promise<T> {
     const earlier = this.#publishing.get(key) ?? Promise.resolve()
     const running = earlier.then(() => {
       const { session } = this
-      return run(session, session.channel(name))
+      return run(session, session.channel(log.id)) // it may be another session by now
     })
     this.#publishing.set(
       key,

@@ -33,6 +33,7 @@ import { prepareSnapshot } from './ports/prepare-snapshot.ts'
 import { watchHead } from './ports/watch-head.ts'
 import { JournalFold } from './journal-fold.ts'
 import { initialState, resume } from './recover.ts'
+import { Rotations } from './rotations.ts'
 
 export interface SessionOptions {
   readonly home: Home
@@ -57,6 +58,7 @@ export class Session {
   readonly heads: HeadRecords
   readonly files: IndexFiles
   readonly prepared: PreparedReleases
+  readonly rotations: Rotations
   readonly fetches: Fetches
   readonly network: Network | null
   readonly #journal: Journal
@@ -76,6 +78,14 @@ export class Session {
     this.prepared = new PreparedReleases(options.home.prepared)
     this.#journal = opened.journal
     this.network = opened.network
+    this.rotations = new Rotations({
+      channels: () => this.channels,
+      follow: (key, { role }) => this.#followSuccessor(key, role),
+      isOver: (channel) => this.state(channel).status !== 'active',
+      record: (fact) => this.record(fact),
+      now: options.now,
+      onTrouble: (channel, error) => this.#onTrouble(channel, error),
+    })
     this.fetches = new Fetches({
       pool: this.pool,
       record: (fact) => this.record(fact),
@@ -159,6 +169,7 @@ export class Session {
     if (followed === undefined) return
     const previous = followed.actor.getSnapshot().context.readyNumber
     followed.actor.send(fact)
+    if (fact.type === 'release.ready') await this.rotations.look(followed.channel)
     if (fact.type !== 'release.ready' || fact.number <= previous) return
     this.troubles.delete(fact.key)
     await this.#takeName(followed.channel)
@@ -209,9 +220,26 @@ export class Session {
     })
   }
 
+  /** The channel that takes releases of this name or id: where it has passed to a successor of this node, that one. */
+  publishing(nameOrId: string): Channel {
+    const channel = this.channel(nameOrId)
+    const newest = this.rotations.newest(channel)
+    return newest.log.writable ? newest : channel
+  }
+
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #followSuccessor(key: KeyHex, role: ChannelRole): Promise<Channel> {
+    return this.#oneByOne(async () => {
+      const known = this.#followed.get(key)
+      if (known !== undefined) return known.channel
+      const own = role === 'publisher' ? await ReleaseLog.openQuorum(this.store, key) : null
+      const log = own ?? (await ReleaseLog.follow(this.store, key))
+      return this.#add(log.id, own === null ? 'follower' : 'publisher', log)
+    })
   }
 
   #oneByOne(add: () => Promise<Channel>): Promise<Channel> {
@@ -262,6 +290,7 @@ export class Session {
       await this.#restore(channel, readyBlock)
       this.#start(channel, state)
     }
+    for (const channel of this.channels) await this.rotations.look(channel)
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.wanted) this.fetches.resume(fact)
   }

@@ -36,6 +36,8 @@ const artifactWanted = struct({ key, digest, byteLength: uint, piecesRoot: nulla
 const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
 /** No peer could give it in the time there was. */
 const artifactUnavailable = struct({ digest, code, atMs: uint })
+/** A channel passed to its successor, which has the name now; the old log stays, under another. */
+const channelMoved = struct({ key, retiredAs: text(limits.CHANNEL_NAME_BYTES_MAX), successor: key, atMs: uint })
 /** Everything before this is void: the facts that follow say the same in fewer words. */
 const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
@@ -48,6 +50,7 @@ export type Fact =
   | ({ readonly type: 'artifact.wanted' } & Infer<typeof artifactWanted>)
   | ({ readonly type: 'artifact.kept' } & Infer<typeof artifactKept>)
   | ({ readonly type: 'artifact.unavailable' } & Infer<typeof artifactUnavailable>)
+  | ({ readonly type: 'channel.moved' } & Infer<typeof channelMoved>)
   | ({ readonly type: 'journal.compacted' } & Infer<typeof journalCompacted>)
 
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
@@ -62,6 +65,7 @@ const FACTS = {
   'artifact.kept': { number: 7, version: 1, body: artifactKept },
   'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
   'journal.compacted': { number: 9, version: 1, body: journalCompacted },
+  'channel.moved': { number: 10, version: 1, body: channelMoved },
 } as const
 
 export function encodeFact(fact: Fact): Buffer {

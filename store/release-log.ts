@@ -278,6 +278,24 @@ export class ReleaseLog {
     return this.head()
   }
 
+  /** Names the successor of this log, and founds that in the same step. @throws as `append`. */
+  async appendRotation(base: number, note: Extract<Note, { type: 'rotate' }>, next: Quorum): Promise<Head> {
+    if (!this.core.writable) throw this.#readOnly()
+    await this.requireOpen()
+    const core = this.#store.cores.get({ manifest: next.log, allowFork: false })
+    await core.ready()
+    try {
+      await this.#store.commit(async (sessionOf) => {
+        this.requireLength(base)
+        await foundLog(sessionOf, core, next)
+        await (await sessionOf(this.core)).append([encodeEvent(note)])
+      })
+    } finally {
+      await core.close()
+    }
+    return this.head()
+  }
+
   /** The newest head with its signature. */
   async signedHead(): Promise<SignedHead> {
     const { length, fork } = this.core

@@ -14,7 +14,7 @@ import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
-import { commitSigned, prepareRequest, signersOf } from './signing.ts'
+import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 
@@ -22,6 +22,7 @@ export const OPERATIONS = [
   'channel.create',
   'channel.list',
   'channel.key',
+  'channel.rotate',
   'import',
   'commit',
   'follow',
@@ -45,6 +46,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
     'channel.key': checked((args) => channelKey(node, args)),
+    'channel.rotate': checked((args) => rotateChannel(node, args)),
     import: checked((args, io) => importRelease(node, args, io)),
     commit: checked((args) => commitSigned(node, args)),
     follow: checked((args) => follow(node, args)),
@@ -74,16 +76,17 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   const { session } = node
   const { pool } = session
   const channel = session.channel(textOf(args, 'channel'))
-  if (!channel.log.writable) {
+  const target = session.publishing(channel.name) // where it has passed to other signers
+  if (!target.log.writable) {
     throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
       channel: channel.name,
     })
   }
   const request = optionalTextOf(args, 'request')
-  if (request === null && channel.log.quorum !== null) {
+  if (request === null && target.log.quorum !== null) {
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
   }
-  if (request !== null) requireQuorum(channel)
+  if (request !== null) requireQuorum(target)
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -99,7 +102,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
         ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
         : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
-    return { channel: channel.name, id: channel.log.id, ...result, suite: draft.suite, components }
+    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components }
   } finally {
     await draft.close()
   }

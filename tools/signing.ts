@@ -19,7 +19,7 @@ import type { NamedSignature } from '../store/quorum.ts'
 import { signRequest } from '../store/sign-request.ts'
 import { noteSigned, signedHeadsPath } from '../store/signed-heads.ts'
 import { parseSigner, readSignerKey } from '../store/signer-key.ts'
-import { countOf, textOf, textsOf } from './arguments.ts'
+import { countOf, flagOf, optionalTextOf, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { readFileBounded } from './import/file-tree.ts'
 
@@ -52,6 +52,21 @@ export async function commitSigned(node: Node, args: Arguments): Promise<unknown
   const signatures: NamedSignature[] = []
   for (const path of paths) signatures.push({ name: basename(path), file: await readSignatureFile(path) })
   return { channel: channel.name, id: channel.log.id, ...(await node.commit(channel.name, signatures)) }
+}
+
+/** Prepares, or where this node signs alone makes, the step to a successor with other signers. */
+export async function rotateChannel(node: Node, args: Arguments): Promise<unknown> {
+  const channel = node.session.channel(textOf(args, 'name'))
+  const to = signersOf(args)
+  if (to === null) throw new FreshetError('USAGE', 'name the new signers: --signer and --quorum')
+  const path = optionalTextOf(args, 'request')
+  const severalSign = node.session.publishing(channel.name).log.quorum !== null
+  if (severalSign && path === null) {
+    throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
+  }
+  const { successor, request } = await node.rotate(channel.name, to, flagOf(args, 'replace'))
+  if (request !== null && path !== null) await writeDurably(path, requestBytes(request))
+  return { name: channel.name, successor: id(successor), request: request === null ? null : path }
 }
 
 export interface SignOptions {

@@ -37,12 +37,12 @@ export async function commitRelease(
   channel: Channel,
   signatures: readonly NamedSignature[],
 ): Promise<CommitResult> {
-  const log = requireQuorum(channel)
   const { key, history } = channel
   const before = channel.log.length
   const record = await deps.prepared.read(key)
   const isOfOther = record === null || !isFor(record, signatures)
   if (!isOfOther || !(await areCommitted(channel, signatures))) {
+    const log = requireQuorum(channel)
     if (record === null) throw stale(channel)
     await requireCaughtUp(deps, channel)
     await log.commit(record, signatures) // where they are for something else it says so

@@ -24,6 +24,9 @@ export const refused = (length: number, key: KeyHex = KEY): FactOf<'release.refu
 export const stopped = (key: KeyHex = KEY): FactOf<'channel.stopped'> => {
   return { type: 'channel.stopped', key, code: 'HISTORY_REWRITE', atMs }
 }
+export const moved = (key: KeyHex = KEY, successor: KeyHex = OTHER_KEY): FactOf<'channel.moved'> => {
+  return { type: 'channel.moved', key, retiredAs: 'demo.old', successor, atMs }
+}
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
   return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
 }
@@ -47,6 +50,7 @@ export function anyFollowFact(key: KeyHex) {
 
 export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   { arbitrary: fc.constantFrom(KEY, OTHER_KEY).chain((key) => anyFollowFact(key) as fc.Arbitrary<Fact>), weight: 6 },
+  { arbitrary: fc.constantFrom<Fact>(moved(), moved(OTHER_KEY, KEY)), weight: 1 },
   { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
   {
     arbitrary: fc

@@ -3,7 +3,7 @@ import test from 'tape'
 import { JournalFold } from '../../actors/journal-fold.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
-import { added, anyFact, DIGESTS, head, kept, KEY, OTHER_KEY, ready, refused, stopped, wanted } from './facts.ts'
+import { added, anyFact, DIGESTS, head, kept, KEY, moved, OTHER_KEY, ready, refused, stopped, wanted } from './facts.ts'
 
 const MARK: Fact = { type: 'journal.compacted', factsBefore: 1, atMs: 0 }
 
@@ -49,6 +49,18 @@ test('journal fold: compacted anywhere, and facts after it → as if it had not 
     { numRuns: 1000 },
   )
   t.pass('1000 journals')
+  t.end()
+})
+
+test('journal fold: a channel passes to its successor → the name goes there, the old one is history', (t) => {
+  const own = { ...added(KEY, 'demo'), role: 'publisher' } as const
+  const facts = [own, { ...added(OTHER_KEY, 'its id'), role: 'publisher' } as const, moved()]
+  const names = fold(facts).channels.map(({ added: { key, name, role } }) => [key, name, role])
+  t.deepEqual(names, [
+    [KEY, 'demo.old', 'follower'],
+    [OTHER_KEY, 'demo', 'publisher'],
+  ])
+  t.deepEqual(view(fold([own, moved()])), view(fold([own])), 'to a channel that is not there: nothing')
   t.end()
 })
 

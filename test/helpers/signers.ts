@@ -29,7 +29,7 @@ export function twoOfThree(name = 'test', createdAtMs = PUBLISHED_AT_MS): Quorum
 
 /** What a signer's machine answers, under the name of the signer. */
 export function answer(request: SigningRequest, signer: SignerKey): NamedSignature {
-  const name = `${SIGNERS.indexOf(signer as (typeof SIGNERS)[number])}.sig`
+  const name = `${SIGNERS.indexOf(signer)}.sig`
   return { name, file: signRequest(checkRequest(request, signer.publicKey), signer) }
 }
 
