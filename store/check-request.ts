@@ -62,7 +62,7 @@ export function checkRequest(request: SigningRequest, signer: Buffer): CheckedRe
 }
 
 /** Whether `genesis` continues `old` from its last head on. */
-export function isSuccessorOf({ predecessor }: Genesis, oldKey: Buffer, last: Omit<TreeHead, 'fork'>): boolean {
+function isSuccessorOf({ predecessor }: Genesis, oldKey: Buffer, last: Omit<TreeHead, 'fork'>): boolean {
   return (
     predecessor !== null &&
     predecessor.key.equals(oldKey) &&

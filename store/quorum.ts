@@ -42,7 +42,7 @@ export const UNSIGNED = Buffer.from(multisig.assemble([]))
 
 /** @throws FreshetError MANIFEST_WEAK. */
 export function signerSet(signers: readonly Buffer[], quorum: number): SignerSet {
-  const set = { quorum, signers: signers.toSorted(Buffer.compare) }
+  const set = { quorum, signers: signers.toSorted((a, b) => a.compare(b)) }
   lintManifest('to be made', manifestOf(set, caps.DEFAULT_NAMESPACE))
   return set
 }

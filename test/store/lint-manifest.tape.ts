@@ -25,6 +25,12 @@ test('lint manifest: repeated signers, no majority, too many, none → MANIFEST_
     t.equal(lint(weak), 'MANIFEST_WEAK', `${weak.quorum} of ${weak.signers.length}`)
   }
   t.equal(lint({ ...manifest(2, 1, 2, 3), allowPatch: true }), 'MANIFEST_WEAK', 'signers of different lengths')
+  const many = Array.from({ length: 17 }, (_, n) => n)
+  t.equal(lint(manifest(16, ...many.slice(1))), 'accepted')
+  t.equal(lint(manifest(17, ...many)), 'MANIFEST_WEAK', 'more signers than a channel may have')
+  const prologue = { length: 1, hash: Buffer.alloc(32) }
+  t.equal(lint({ ...manifest(2, 1, 2, 3), prologue }), 'accepted', 'a genesis that needs no signature')
+  t.equal(lint({ ...manifest(2, 1, 2, 3), prologue: { ...prologue, length: 2 } }), 'MANIFEST_WEAK', 'nor a release')
   const namespaces = [0, 1].map((n) => ({ publicKey: Buffer.alloc(32, 1), namespace: Buffer.alloc(32, n) }))
   t.equal(lint({ ...manifest(2), signers: namespaces }), 'MANIFEST_WEAK', 'one key under two namespaces')
   t.end()
