@@ -88,6 +88,7 @@ export class Channel {
 
   async #prepare(): Promise<ReleaseSummary | null> {
     this.#genesis = await this.log.genesis() // also lints the manifest, which comes with the first proof
+    await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
     await this.history.advance()
     const newest = this.history.newest
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)

@@ -46,6 +46,7 @@ export class JournalFold {
   add(fact: Fact): void {
     this.#count++
     if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
+    else if (fact.type === 'channel.moved') this.#move(fact)
     else if (fact.type === 'artifact.wanted') this.#wanted.set(fact.digest, fact)
     else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') this.#wanted.delete(fact.digest)
     else if (fact.type === 'journal.compacted') this.#clear()
@@ -77,6 +78,14 @@ export class JournalFold {
       return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
     return [...channels, ...this.#wanted.values()]
+  }
+
+  /** What is left of the old log is history: this node adds nothing to it. */
+  #move({ key, retiredAs, successor }: FactOf<'channel.moved'>): void {
+    const [old, next] = [this.#added.get(key), this.#added.get(successor)]
+    if (old === undefined || next === undefined) return
+    this.#added.set(key, { ...old, name: retiredAs, role: 'follower' })
+    this.#added.set(successor, { ...next, name: old.name })
   }
 
   #clear(): void {

@@ -9,6 +9,7 @@ import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
 import { startGateway } from '../protocols/gateway.ts'
@@ -16,6 +17,7 @@ import type { Gateway } from '../protocols/gateway.ts'
 import { homeAt } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
 import { parseId } from '../store/identity.ts'
+import type { NamedSignature } from '../store/quorum.ts'
 import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
@@ -25,8 +27,15 @@ import { fetchPackage } from './ports/fetch-package.ts'
 import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
 import type { NetworkOptions } from './ports/network.ts'
+import { commitRelease } from './ports/commit-release.ts'
+import type { CommitResult } from './ports/commit-release.ts'
+import type { PublishProgress } from './ports/compose-draft.ts'
+import { prepareRelease } from './ports/prepare-release.ts'
+import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
+import { rotateChannel } from './ports/rotate-channel.ts'
+import type { RotateResult } from './ports/rotate-channel.ts'
 import { publishRelease } from './ports/publish-release.ts'
-import type { PublishDeps, PublishProgress, PublishResult } from './ports/publish-release.ts'
+import type { PublishResult } from './ports/publish-release.ts'
 import { tagRelease } from './ports/tag-release.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
@@ -70,7 +79,7 @@ export class Node {
   #reopenedAtMs = Number.NEGATIVE_INFINITY
   #reopenPauseMs = RETRY_PAUSE_MS_MIN
   readonly #stopped = new AbortController()
-  /** One import or tag at a time and channel. */
+  /** One import, commit or tag at a time and channel. */
   readonly #publishing = new Map<KeyHex, Promise<unknown>>()
 
   constructor(options: NodeOptions) {
@@ -102,9 +111,12 @@ export class Node {
   }
 
   /** Key pair first, then the genesis that names it: a crash in between leaves a key without channel, which the next try replaces. */
-  async createChannel(name: string, keys: ChannelKeys): Promise<Channel> {
+  async createChannel(name: string, keys: ChannelKeys, signers: SignerSet | null = null): Promise<Channel> {
     requireChannelName(name)
-    return this.session.createChannel(name, keys.publicKey, () => keepSigningKey(this.home.keys, name, keys.privateKey))
+    const { publicKey, privateKey } = keys
+    const keepKey = (): Promise<void> => keepSigningKey(this.home.keys, name, privateKey)
+    if (signers === null) return this.session.createChannel(name, publicKey, keepKey)
+    return this.session.createQuorumChannel(name, publicKey, signers, keepKey)
   }
 
   /** The armoured private key that signs Release files of an own channel. */
@@ -122,17 +134,59 @@ export class Node {
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
   ): Promise<PublishResult> {
-    return this.#oneByOne(name, () => this.#publish(name, draft, onProgress))
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
+      await session.settled(channel, result.release)
+      session.requireRunning(channel) // or the release is one that nobody will take
+      return result
+    })
   }
 
   /** Names a release of an own channel, for ever; resolves when the name is known here. */
   async tag(name: string, when: When, tag: string): Promise<{ readonly release: number }> {
-    return this.#oneByOne(name, async () => {
-      const { session } = this
-      const channel = session.channel(name)
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
       const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
       return { release: number }
+    })
+  }
+
+  /** Prepares a release made from `draft` for the signers of the channel. @param replace whatever else is prepared. */
+  async prepare(
+    name: string,
+    draft: ReleaseDraft,
+    replace: boolean,
+    onProgress: (progress: PublishProgress) => void = () => {},
+  ): Promise<PrepareResult> {
+    return this.#inTurn(this.session.publishing(name), (session, channel) => {
+      session.requireRunning(channel)
+      return prepareRelease(this.#publishDeps(session), channel, draft, replace, onProgress)
+    })
+  }
+
+  /** Appends what was prepared and signed; resolves when this node's gateway serves it. */
+  async commit(name: string, signatures: readonly NamedSignature[]): Promise<CommitResult> {
+    const { session } = this
+    const [first] = signatures
+    const named = session.publishing(name)
+    const signed = first === undefined ? null : session.rotations.related(named, first.file.key)
+    return this.#inTurn(signed ?? named, async (session, channel) => {
+      session.requireRunning(channel)
+      const result = await commitRelease(this.#publishDeps(session), channel, signatures)
+      await session.settled(channel, result.release)
+      await session.rotations.look(channel)
+      return result
+    })
+  }
+
+  /** Names the successor of a channel: at once where this node signs alone, else prepared for the signers. */
+  async rotate(name: string, to: SignerSet, replace: boolean): Promise<RotateResult> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      const result = await rotateChannel(this.#publishDeps(session), channel, to, replace)
+      await session.rotations.look(channel)
+      return result
     })
   }
 
@@ -170,35 +224,22 @@ export class Node {
     this.#session = null
   }
 
-  async #publish(
-    name: string,
-    draft: ReleaseDraft,
-    onProgress: (progress: PublishProgress) => void,
-  ): Promise<PublishResult> {
-    const { session } = this
-    const channel = session.channel(name)
-    session.requireRunning(channel)
-    const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
-    await session.settled(channel, result.release)
-    session.requireRunning(channel) // or the release is one that nobody will take
-    return result
-  }
-
-  #publishDeps({ pool, heads, files, network }: Session): PublishDeps {
-    const catchUp = async (of: Channel): Promise<void> => network?.catchUp(of)
-    return { pool, heads, files, now: this.#now, catchUp }
-  }
-
-  /** What appends to a channel waits for what is being appended to it. */
-  #oneByOne<Result>(name: string, append: () => Promise<Result>): Promise<Result> {
-    const { key } = this.session.channel(name) // a channel has two names: its own and its id
+  /** One change of a channel after the other. */
+  async #inTurn<T>({ key, log }: Channel, run: (session: Session, channel: Channel) => Promise<T>): Promise<T> {
     const earlier = this.#publishing.get(key) ?? Promise.resolve()
-    const appending = earlier.then(append)
+    const running = earlier.then(() => {
+      const { session } = this
+      return run(session, session.channel(log.id)) // it may be another session by now
+    })
     this.#publishing.set(
       key,
-      appending.catch(() => {}),
+      running.catch(() => {}),
     ) // the caller sees the error; the next one only waits
-    return appending
+    return running
+  }
+
+  #publishDeps({ pool, heads, files, network, prepared }: Session): PrepareDeps {
+    return { pool, heads, files, prepared, now: this.#now, catchUp: async (of) => network?.catchUp(of) }
   }
 
   #openSession(): Promise<Session> {

@@ -4,38 +4,41 @@
  * A failed write ends a session, not the daemon: actors/node.ts closes it and opens the next one on the same home.
  * Facts go through `record`: into the journal, then to the actor they concern.
  */
-import type { Actor, SnapshotFrom } from 'xstate'
+import type { SnapshotFrom } from 'xstate'
 import { asFreshetError, ERROR_CODES, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 import type { Fact, FactOf } from '../schemas/journal.ts'
+import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
-import { prepareHome } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
 import { IndexFiles } from '../store/index-files.ts'
 import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
 import { Pool } from '../store/pool.ts'
+import { PreparedReleases } from '../store/prepared-releases.ts'
+import { foundChannel, isSameSet } from '../store/quorum.ts'
 import { ReleaseLog } from '../store/release-log.ts'
 import { isChannelName } from '../schemas/channel-name.ts'
 import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
+import { channelActors } from './channel-actors.ts'
+import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
 import { followChannel } from './follow-channel.ts'
-import type { FollowContext, FollowFact } from './follow-channel.ts'
+import type { FollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
-import { livePort } from './port.ts'
-import { awaitFreeze, awaitThaw } from './ports/await-freshness.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
-import { prepareSnapshot } from './ports/prepare-snapshot.ts'
-import { watchHead } from './ports/watch-head.ts'
 import { JournalFold } from './journal-fold.ts'
-import { initialState, resume } from './recover.ts'
+import { initialState } from './recover.ts'
+import { openParts } from './session-parts.ts'
+import type { SessionParts } from './session-parts.ts'
+import { untilState } from './until-state.ts'
+import { Rotations } from './rotations.ts'
 import { watchFreshness } from './watch-freshness.ts'
-import type { FreshnessContext } from './watch-freshness.ts'
 
 export interface SessionOptions {
   readonly home: Home
@@ -48,11 +51,9 @@ export interface SessionOptions {
   readonly log: (level: 'info' | 'warn', message: string) => void
 }
 
-interface Followed {
+interface Followed extends ChannelActors {
   readonly channel: Channel
-  readonly actor: Actor<typeof followChannel>
   readonly gossip: HeadGossip
-  readonly freshness: Actor<typeof watchFreshness>
 }
 
 export class Session {
@@ -62,6 +63,8 @@ export class Session {
   readonly heads: HeadRecords
   readonly evidence: EvidenceFiles
   readonly files: IndexFiles
+  readonly prepared: PreparedReleases
+  readonly rotations: Rotations
   readonly fetches: Fetches
   readonly network: Network | null
   readonly #journal: Journal
@@ -72,15 +75,24 @@ export class Session {
   /** Channels are added one after the other: two of one name or key would both find it free. */
   #adding: Promise<unknown> = Promise.resolve()
 
-  private constructor(options: SessionOptions, opened: Opened) {
+  private constructor(options: SessionOptions, parts: SessionParts) {
     this.options = options
-    this.store = opened.store
-    this.pool = opened.pool
-    this.heads = opened.heads
-    this.evidence = opened.evidence
-    this.files = opened.files
-    this.#journal = opened.journal
-    this.network = opened.network
+    this.store = parts.store
+    this.pool = parts.pool
+    this.heads = parts.heads
+    this.evidence = parts.evidence
+    this.files = parts.files
+    this.prepared = parts.prepared
+    this.#journal = parts.journal
+    this.network = parts.network
+    this.rotations = new Rotations({
+      channels: () => this.channels,
+      follow: (key, { role }) => this.#followSuccessor(key, role),
+      isOver: (channel) => this.state(channel).status !== 'active',
+      record: (fact) => this.record(fact),
+      now: options.now,
+      onTrouble: (channel, error) => this.#onTrouble(channel, error),
+    })
     this.fetches = new Fetches({
       pool: this.pool,
       record: (fact) => this.record(fact),
@@ -95,25 +107,13 @@ export class Session {
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
   static async open(options: SessionOptions): Promise<Session> {
-    const store = await Store.open(options.home.store, options.onFailure)
-    let session: Session | null = null
+    const { home, network, log, onFailure } = options
+    const session = new Session(options, await openParts(home, network, log, onFailure))
     try {
-      await prepareHome(options.home)
-      const pool = await Pool.open(options.home.pool)
-      const opened: Opened = {
-        store,
-        pool,
-        heads: await HeadRecords.open(options.home.heads),
-        evidence: await EvidenceFiles.open(options.home.evidence),
-        files: await IndexFiles.open(options.home.indexes),
-        journal: await Journal.open(store),
-        network: options.network === null ? null : await Network.open(options.network, store, pool, options.log),
-      }
-      session = new Session(options, opened)
       await session.#recover()
       return session
     } catch (error) {
-      await (session ?? store).close()
+      await session.close()
       throw error
     }
   }
@@ -148,20 +148,8 @@ export class Session {
     const { length } = channel.log
     const isSettled = ({ context, status }: SnapshotFrom<typeof followChannel>): boolean =>
       context.readyNumber >= number || context.refusedLength >= length || status === 'done'
-    if (isSettled(actor.getSnapshot())) return
-    await new Promise<void>((resolve, reject) => {
-      const isOver = (): void => reject(new FreshetError('INTERRUPTED', `${channel.name} was closed meanwhile`))
-      if (this.#closing !== null) return isOver()
-      const subscription = actor.subscribe({
-        next(snapshot) {
-          if (!isSettled(snapshot)) return
-          subscription.unsubscribe()
-          resolve()
-        },
-        error: reject,
-        complete: isOver,
-      })
-    })
+    if (!isSettled(actor.getSnapshot()) && this.#closing !== null) throw interrupted(channel)
+    await untilState(actor, isSettled, () => interrupted(channel))
   }
 
   async record(fact: Fact): Promise<void> {
@@ -176,6 +164,7 @@ export class Session {
     if (fact.type === 'channel.stopped') this.#stopped(followed)
     if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
+    await this.rotations.look(followed.channel)
     if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     try {
@@ -206,6 +195,24 @@ export class Session {
     })
   }
 
+  /** The same for a channel that several people sign; repeated for the same signers it is the one that has no release yet. */
+  async createQuorumChannel(
+    name: string,
+    signingKey: Buffer,
+    signers: SignerSet,
+    keepKey: () => Promise<void>,
+  ): Promise<Channel> {
+    return this.#oneByOne(async () => {
+      const known = this.channels.find((channel) => channel.name === name)
+      const quorum = known?.log.quorum?.quorum ?? null
+      if (known?.log.length === 1 && quorum !== null && isSameSet(quorum.channel, signers)) return known
+      this.#requireFreeName(name)
+      const createdAtMs = this.options.now()
+      const founded = foundChannel(signers, { name, kind: 'deb', createdAtMs, signingKey, predecessor: null })
+      return this.#add(name, 'publisher', await ReleaseLog.createQuorum(this.store, founded, keepKey))
+    })
+  }
+
   /** Follows somebody else's channel; a channel that is known already is returned as it is. */
   async follow(key: KeyHex, name: string): Promise<Channel> {
     return this.#oneByOne(async () => {
@@ -216,9 +223,26 @@ export class Session {
     })
   }
 
+  /** The channel that takes releases of this name or id: where it has passed to a successor of this node, that one. */
+  publishing(nameOrId: string): Channel {
+    const channel = this.channel(nameOrId)
+    const newest = this.rotations.newest(channel)
+    return newest.log.writable ? newest : channel
+  }
+
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #followSuccessor(key: KeyHex, role: ChannelRole): Promise<Channel> {
+    return this.#oneByOne(async () => {
+      const known = this.#followed.get(key)
+      if (known !== undefined) return known.channel
+      const own = role === 'publisher' ? await ReleaseLog.openQuorum(this.store, key) : null
+      const log = own ?? (await ReleaseLog.follow(this.store, key))
+      return this.#add(log.id, own === null ? 'follower' : 'publisher', log)
+    })
   }
 
   #oneByOne(add: () => Promise<Channel>): Promise<Channel> {
@@ -238,7 +262,10 @@ export class Session {
     await this.store.sync() // the answer to this command is an id that people pass on
     const channel = new Channel(name, role, log, this.files)
     const { key } = log
-    this.#start(channel, initialState(followChannel, { key }), initialState(watchFreshness, { key }))
+    this.#start(channel, {
+      state: initialState(followChannel, { key }),
+      freshness: initialState(watchFreshness, { key }),
+    })
     return channel
   }
 
@@ -265,14 +292,18 @@ export class Session {
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added
-      const log =
-        role === 'publisher' ? await ReleaseLog.openOwn(this.store, name) : await ReleaseLog.follow(this.store, key)
+      const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
       const channel = new Channel(name, role, log, this.files)
       await this.#restore(channel, readyBlock)
-      this.#start(channel, state, freshness)
+      this.#start(channel, { state, freshness })
     }
+    for (const channel of this.channels) await this.rotations.look(channel)
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.wanted) this.fetches.resume(fact)
+  }
+
+  async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
+    return (await ReleaseLog.openQuorum(this.store, key)) ?? (await ReleaseLog.openOwn(this.store, name))
   }
 
   /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */
@@ -285,66 +316,44 @@ export class Session {
     }
   }
 
-  #start(
-    channel: Channel,
-    state: SnapshotFrom<typeof followChannel>,
-    freshnessState: SnapshotFrom<typeof watchFreshness>,
-  ): void {
-    const { now } = this.options
-    const record = (fact: Fact): Promise<void> => this.record(fact)
-    const onTrouble = (of: Channel, error: FreshetError): void => this.#onTrouble(of, error)
-    const onDefect = (error: unknown): void => this.#onDefect(error)
+  #start(channel: Channel, states: ChannelStates): void {
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
-    const machine = followChannel.provide({
-      actors: {
-        watchHead: livePort(
-          // Not its input: a resumed port is given the context of when its state was entered, which was before any head.
-          (_: FollowContext, signal) =>
-            watchHead({ channel, gossip, heads: this.heads, record, now }, state.context.headLength, signal),
-          onDefect,
-        ),
-        prepareSnapshot: livePort(
-          (_: FollowContext, signal) => prepareSnapshot({ channel, record, now, onTrouble }, signal),
-          onDefect,
-        ),
-      },
-    })
-    const actor = resume(machine, { key: channel.key }, state)
-    const freshness = resume(this.#freshnessOf(channel), { key: channel.key }, freshnessState)
-    const followed = { channel, actor, gossip, freshness }
+    const deps: ChannelActorDeps = {
+      channel,
+      gossip,
+      heads: this.heads,
+      record: (fact) => this.record(fact),
+      now: this.options.now,
+      onTrouble: (of, error) => this.#onTrouble(of, error),
+      onDefect: (error) => this.#onDefect(error),
+    }
+    const { actor, freshness } = channelActors(deps, states)
+    const followed = { channel, gossip, actor, freshness }
     this.#followed.set(channel.key, followed)
-    actor.subscribe({ error: onDefect })
-    freshness.subscribe({ error: onDefect })
     actor.start()
     this.network?.gossip(gossip)
     // A command that runs without peers has no listener either: the daemon is the one to say it.
     if (this.network !== null) freshness.start()
-    if (actor.getSnapshot().status === 'active') this.network?.join(channel)
-    else this.#stopped(followed)
+    const { status, context } = actor.getSnapshot()
+    if (status === 'active' || context.code === 'ROTATION_INVALID') this.network?.join(channel)
+    if (status !== 'active') this.#stopped(followed)
   }
 
-  /** Nothing of the channel is taken or given any more; what was ready stays served, and the evidence is handed on. */
+  /**
+   * What was ready stays served. Of a log that contradicts itself nothing is taken or given any more, and the evidence is handed
+   * on; one that only names a wrong successor stays to be had, so that others can see it.
+   */
   #stopped({ channel, actor }: Followed): void {
-    this.network?.stop(channel)
-    this.#onTrouble(channel, this.#stopError(channel, actor.getSnapshot().context.code as ErrorCode))
+    const code = actor.getSnapshot().context.code as ErrorCode
+    if (code !== 'ROTATION_INVALID') this.network?.stop(channel)
+    this.#onTrouble(channel, this.#stopError(channel, code))
   }
 
   #stopError({ key, name }: Channel, code: ErrorCode): FreshetError {
     const path = this.evidence.of(key).find((kept) => kept.code === code)?.path ?? null
     const shown = path === null ? 'no evidence could be had' : `evidence: ${path}`
     return new FreshetError(code, `${name} is stopped: ${ERROR_CODES[code].means}; ${shown}`, { evidence: path })
-  }
-
-  #freshnessOf(channel: Channel): typeof watchFreshness {
-    const deps = { channel, record: (fact: Fact): Promise<void> => this.record(fact), now: this.options.now }
-    const onDefect = (error: unknown): void => this.#onDefect(error)
-    return watchFreshness.provide({
-      actors: {
-        awaitFreeze: livePort((_: FreshnessContext, signal) => awaitFreeze(deps, signal), onDefect),
-        awaitThaw: livePort((_: FreshnessContext, signal) => awaitThaw(deps, signal), onDefect),
-      },
-    })
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {
@@ -373,14 +382,8 @@ export class Session {
   }
 }
 
-interface Opened {
-  readonly store: Store
-  readonly pool: Pool
-  readonly heads: HeadRecords
-  readonly evidence: EvidenceFiles
-  readonly files: IndexFiles
-  readonly journal: Journal
-  readonly network: Network | null
+function interrupted({ name }: Channel): FreshetError {
+  return new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)
 }
 
 function isFollowFact(fact: Fact): fact is FollowFact {

@@ -71,6 +71,8 @@ function fixed(byteLength: number): Codec<Buffer> {
 }
 
 export const fixed32 = fixed(32)
+/** An Ed25519 signature. */
+export const fixed64 = fixed(64)
 
 /** At most `byteLengthMax` bytes behind their length. */
 export function bytes(byteLengthMax: number): Codec<Buffer> {

@@ -143,6 +143,43 @@ export const ERROR_CODES = {
     means: "a channel's signers repeat or its quorum is not a majority",
     remedy: 'do not follow this channel',
   },
+  QUORUM_NEEDED: {
+    means: 'the channel has several signers: a release must be prepared, signed and committed',
+    remedy: 'pass --request FILE, have it signed with freshet sign, then freshet commit',
+  },
+  QUORUM_SHORT: {
+    means: 'fewer signers have signed than the channel asks for',
+    remedy: 'collect the missing signature files and commit with all of them',
+  },
+  SIGNATURE_WRONG: {
+    means: 'a signature file does not sign what is prepared, or its signature does not hold',
+    remedy: 'ask the named signer to sign the newest request again; nothing was appended',
+  },
+  SIGNER_UNKNOWN: { means: 'a key is not among the signers of the channel', remedy: 'use the key file of a signer' },
+  SIGNER_KEY_INVALID: {
+    means: 'a file is not the private key of a signer, or a text is not the public one',
+    remedy: 'use what freshet signer create wrote and printed',
+  },
+  REQUEST_INVALID: {
+    means: 'a request or signature file is damaged or contradicts itself',
+    remedy: 'do not sign it; ask the publisher to write it again',
+  },
+  REQUEST_STALE: {
+    means: 'nothing that these signatures belong to is prepared: the channel has moved on or was prepared anew',
+    remedy: 'import with --request again and have that signed',
+  },
+  RELEASE_PREPARED: {
+    means: 'something else is prepared for this channel and waits for signatures',
+    remedy: 'commit it, or pass --replace to prepare this instead: signatures collected so far are then worthless',
+  },
+  SIGNED_OTHER: {
+    means: 'this key has signed another continuation of the same log',
+    remedy: 'find out which is right; --replace signs this one too, and both together would fork the channel',
+  },
+  ROTATION_INVALID: {
+    means: 'a channel cannot pass to the successor that it names, or has passed to one already',
+    remedy: 'ask the publisher; what was served stays served',
+  },
   PUBLISH_BEHIND: {
     means: 'this publisher is behind its own durable record or its peers',
     remedy: 'start the daemon and let it catch up before importing',

@@ -4,7 +4,7 @@
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
- * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`) stand between releases.
+ * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`, `rotate`) stand between releases.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
@@ -38,6 +38,8 @@ export const genesis = struct({
   indexKey: fixed32,
   /** ASCII-armoured OpenPGP public key that signs Release files of this channel where there is no upstream signature. */
   signingKey: bytes(limits.SIGNING_KEY_BYTES_MAX),
+  /** The channel that this one continues with other signers: its last head before the `rotate` that names this one. */
+  predecessor: nullable(struct({ key: fixed32, length: uint, treeHash: fixed32 })),
 })
 
 /** Verbatim stanzas, end to end, in brotli. `byteLengths[i]` bytes belong to stanza i of this block. */
@@ -169,6 +171,9 @@ export const tag = struct({ ...note, name: text(limits.TAG_BYTES_MAX), number: u
 /** Still current: lets a follower tell a quiet channel from a frozen view. */
 export const heartbeat = struct({ ...note, validUntilMs: timeMs })
 
+/** The last word of this log: it goes on as another one, with other signers. No release follows. */
+export const rotate = struct({ ...note, successor: fixed32 })
+
 export type Genesis = Infer<typeof genesis>
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
@@ -179,6 +184,7 @@ export type Checkpoint = Infer<typeof checkpoint>
 export type Chapter = Infer<typeof chapter>
 export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
+export type Rotate = Infer<typeof rotate>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -190,17 +196,19 @@ export type ChannelEvent =
   | ({ readonly type: 'chapter' } & Chapter)
   | ({ readonly type: 'roots' } & Roots)
   | ({ readonly type: 'tag' } & Tag)
+  | ({ readonly type: 'rotate' } & Rotate)
 
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 to 8, 11 and 12 are spoken for: clusters, withdraw, halt, rotate, maintainers, metadata. */
+/** Append only. Numbers 5 to 7, 11 and 12 are spoken for: clusters, withdraw, halt, maintainers, metadata. */
 const TYPES = {
   genesis: { number: 0, version: 1, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
   release: { number: 2, version: 1, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
+  rotate: { number: 8, version: 1, body: rotate },
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
   chapter: { number: 13, version: 1, body: chapter },

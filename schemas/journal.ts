@@ -40,6 +40,8 @@ const artifactUnavailable = struct({ digest, code, atMs: uint })
 const channelFrozen = struct({ key, number: uint, validUntilMs: uint, atMs: uint })
 /** A frozen channel has a release again that is good. */
 const channelThawed = struct({ key, number: uint, atMs: uint })
+/** A channel passed to its successor, which has the name now; the old log stays, under another. */
+const channelMoved = struct({ key, retiredAs: text(limits.CHANNEL_NAME_BYTES_MAX), successor: key, atMs: uint })
 /** Everything before this is void: the facts that follow say the same in fewer words. */
 const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
@@ -52,6 +54,7 @@ export type Fact =
   | ({ readonly type: 'artifact.wanted' } & Infer<typeof artifactWanted>)
   | ({ readonly type: 'artifact.kept' } & Infer<typeof artifactKept>)
   | ({ readonly type: 'artifact.unavailable' } & Infer<typeof artifactUnavailable>)
+  | ({ readonly type: 'channel.moved' } & Infer<typeof channelMoved>)
   | ({ readonly type: 'journal.compacted' } & Infer<typeof journalCompacted>)
   | ({ readonly type: 'channel.frozen' } & Infer<typeof channelFrozen>)
   | ({ readonly type: 'channel.thawed' } & Infer<typeof channelThawed>)
@@ -70,6 +73,7 @@ const FACTS = {
   'journal.compacted': { number: 9, version: 1, body: journalCompacted },
   'channel.frozen': { number: 10, version: 1, body: channelFrozen },
   'channel.thawed': { number: 11, version: 1, body: channelThawed },
+  'channel.moved': { number: 12, version: 1, body: channelMoved },
 } as const
 
 export function encodeFact(fact: Fact): Buffer {

@@ -1,7 +1,9 @@
 /**
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
+ * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, and can be had from here.
  */
+export * from './wire-limits.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -53,6 +55,28 @@ export const CHANNEL_NAME_BYTES_MAX = 64
 /** ASCII-armoured OpenPGP public key of a channel; an Ed25519 key has about 600 bytes. */
 export const SIGNING_KEY_BYTES_MAX = 16 * KIB
 
+// Channels with several signers
+/** Signers of one channel. Each adds 65 bytes to the manifest that every follower reads, and a signature to every head. */
+export const SIGNERS_MAX = 16
+/** Roots of a log's Merkle tree: one for each bit of its length, and a length has at most 53 of them. */
+export const TREE_ROOTS_MAX = 64
+/** Blocks of one prepared release: STANZAS_MAX packed, chapters and roots stay far below. */
+export const PREPARED_BLOCKS_MAX = 65_536
+/** Blocks that one release writes into the look-up index: one for each put, and a first import of Debian has 48,000. */
+export const PREPARED_INDEX_BLOCKS_MAX = 8_000_000
+/** A file that asks for signatures: it holds the blocks of one release. A first import of Debian 12 main has 12 MB. */
+export const REQUEST_BYTES_MAX = 256 * MIB
+/** A file with the signatures of one signer: some 250 bytes. */
+export const SIGNATURE_FILE_BYTES_MAX = 1 * KIB
+/** Signature files given to one command: one for each signer, and some twice. */
+export const SIGNATURE_FILES_MAX = 4 * SIGNERS_MAX
+/** A signer's private key as PEM: 119 bytes, and room for comments. */
+export const SIGNER_KEY_BYTES_MAX = 4 * KIB
+/** Heads in the list of what one signer signed: those beyond the newest base of each channel are kept, so one or two for each. */
+export const SIGNED_HEADS_MAX = 16_384
+/** Successors that a name may pass to, one after the other: whoever makes more wants to fill the disk. */
+export const ROTATIONS_MAX = 16
+
 // Debian text
 /** Package name; also a key of the Hyperbee index. Debian 12's longest has 75 bytes. */
 export const PACKAGE_NAME_BYTES_MAX = 200
@@ -83,55 +107,7 @@ export const INDEX_FILES_IDLE_MAX = 64
 /** Bytes of idle index files: some ten releases of Debian main. Any of them is rebuilt in about a second. */
 export const INDEX_FILES_IDLE_BYTES_MAX = 512 * MIB
 
-// Gateway (HTTP on this machine)
-/** Open connections. apt uses one per host; the rest is head room for other machines of a household. */
-export const GATEWAY_CONNECTIONS_MAX = 256
-/** Requests of one connection that wait or run. apt pipelines 10. */
-export const GATEWAY_PIPELINE_MAX = 64
-/** Time for the headers of a request to arrive. */
-export const GATEWAY_HEADERS_MS_MAX = 10_000
-/** Bytes of the headers of a request; apt sends about 300. */
-export const GATEWAY_HEADER_BYTES_MAX = 16 * KIB
-/** An idle connection stays open this long: apt verifies an InRelease before it asks for the indexes. */
-export const GATEWAY_KEEP_ALIVE_MS = 120_000
-/** Wait for the first byte of an answer; apt gives up by itself after 30 s and would not see our reason. */
-export const GATEWAY_FIRST_BYTE_MS_MAX = 25_000
-/** Wait in the middle of a body for the next bytes, or for a client that does not read. */
-export const GATEWAY_STALL_MS_MAX = 120_000
-/** What a client is told to wait before it asks again for something that could not be fetched. */
-export const GATEWAY_RETRY_AFTER_S = 30
-/** Ranges in one request; each costs a part header and a read of its own. */
-export const GATEWAY_RANGES_MAX = 16
-/** A request target, and the decoded path in it. Debian's longest Filename has about 150 bytes. */
-export const GATEWAY_PATH_BYTES_MAX = 2048
-/** The part after `@` in the first segment of a request path: a number, a time or a tag. */
-export const GATEWAY_WHEN_BYTES_MAX = 128
-/** Bytes handed to a socket at once; what a response buffers is this plus the socket's own buffer. */
-export const GATEWAY_WRITE_BYTES_MAX = 256 * KIB
-/** Clients remembered beyond their connection, and for how long after their last request. */
-export const GATEWAY_PINS_MAX = 1024
-/** A pin is forgotten this long after the last request of its client, in milliseconds. */
-export const GATEWAY_PIN_IDLE_MS = 60 * 60 * 1000
-/** Releases of one channel in which a file missing from a client's own release is looked for. */
-export const GATEWAY_RECENT_RELEASES_MAX = 8
-/** Resolved releases kept open; a release not among them is resolved again by its number. */
-export const GATEWAY_RELEASES_MAX = 32
-
-// Control socket
-/** One request line from a command to the daemon. */
-export const CONTROL_LINE_BYTES_MAX = 1 * MIB
-/** One reply line: the difference of two snapshots of Debian main may name 60,000 packages. */
-export const CONTROL_REPLY_BYTES_MAX = 64 * MIB
-/** Connections, and operations at once on one of them. */
-export const CONTROL_CONNECTIONS_MAX = 64
-/** Operations at once on one control connection. */
-export const CONTROL_OPERATIONS_MAX = 64
-/** Bytes waiting in a socket above which events and replies wait for the client to read. */
-export const CONTROL_BUFFER_BYTES_MAX = 1 * MIB
-/** Events of one connection that wait for the client to read; one more ends the operation that made it. */
-export const CONTROL_EVENTS_MAX = 1024
-/** A path of a Unix domain socket (sun_path without its NUL, Linux; macOS has 103). */
-export const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
+// Look-up index
 /** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
 export const INDEX_SPANS_MAX = 4_096
 /** Packages or artifacts in one of the 16,384 buckets of the index: enough for 60 million. */
@@ -178,68 +154,6 @@ export const WRITE_QUEUE_BYTES_HARD_MAX = 32 * MIB
 export const PEER_NOT_READING_MS = 30_000
 /** From the connection to the end of the Noise handshake. */
 export const HANDSHAKE_MS = 10_000
-
-// Pieces (protocols/pieces.ts)
-/** Bytes of one `data` frame: small enough that a control message waits for little, large enough to cost few frames. */
-export const PIECE_PART_BYTES_MAX = 64 * KIB
-/** Piece hashes asked for at once: 32 KiB of answer. */
-export const LAYER_HASHES_MAX = 1024
-/** Asks of one peer that wait in our queue; one more is refused as busy. */
-export const ASKS_PER_PEER_MAX = 64
-/** Asks we have with one peer at a time (4 MiB of pieces), and those that wait for their turn here. */
-export const ASKS_IN_FLIGHT_MAX = 16
-/** Asks to one peer that wait for their turn on our side. */
-export const ASKS_QUEUED_MAX = 1024
-/** Piece bytes that wait in one connection's write queue; a control message queues behind no more than this. */
-export const PIECE_QUEUE_BYTES_MAX = 256 * KIB
-/** A peer that was asked must deliver this much per window, or all that it was asked for. */
-export const PIECE_WINDOW_MS = 5_000
-/** What an asked peer must deliver in a window, in bytes: 8 KiB/s. */
-export const PIECE_WINDOW_BYTES_MIN = 40 * KIB
-/** One ask, whatever else the peer delivers meanwhile. */
-export const ASK_DEADLINE_MS = 60_000
-/** Pieces asked for and not yet written: per peer, and per transfer (memory: one piece each). */
-export const PIECES_IN_FLIGHT_PER_PEER = 8
-/** Pieces asked for and not yet written, per transfer (memory: one piece each). */
-export const PIECES_IN_FLIGHT_MAX = 32
-/** An ask older than this is repeated to a second peer that has nothing else to do. */
-export const PIECE_HEDGE_MS = 1_000
-/** How often a transfer looks at its clock. */
-export const TRANSFER_TICK_MS = 250
-/** How long a transfer without a usable peer waits for one. */
-export const TRANSFER_PEERS_MS = 30_000
-/** How long a peer that said it is busy is left alone. */
-export const PEER_BUSY_MS = 250
-
-// Swarm (protocols/swarm.ts)
-/** Connections of one node, dialled and accepted; 80 KB each. */
-export const CONNECTIONS_MAX = 64
-/** Accepted from one address other than loopback: a crowd behind one NAT is smaller, a flood is not. */
-export const CONNECTIONS_PER_ADDRESS_MAX = 8
-/** Below this many connections a topic is looked up again: first after, then doubling up to. */
-export const PEERS_WANTED = 8
-/** First pause before a topic is looked up again, in milliseconds. */
-export const LOOKUP_DELAY_MS_MIN = 1_000
-/** Longest pause between look-ups of a topic, in milliseconds. */
-export const LOOKUP_DELAY_MS_MAX = 60_000
-/** A dropped peer is not connected to for this long, doubling with every further drop. */
-export const DROP_BACKOFF_MS_MIN = 5_000
-/** Longest time that a peer stays dropped, in milliseconds: an hour. */
-export const DROP_BACKOFF_MS_MAX = 3_600_000
-/** Dropped peers that are remembered; the oldest is forgotten first. */
-export const DROPPED_PEERS_MAX = 1024
-/** Closing waits this long for the network to take the announcements back. */
-export const SWARM_CLOSE_MS = 3_000
-
-// Watchdog (protocols/watchdog.ts)
-/** An unanswered upgrade request is repeated to another peer after this, and to one more after every further step. */
-export const UPGRADE_HEDGE_MS = 250
-/** Pause before an upgrade is asked of one more peer, in milliseconds. */
-export const UPGRADE_HEDGE_STEP_MS = 100
-/** A peer that announced a longer log and did not deliver it is dropped; the time doubles for a peer dropped before. */
-export const UPGRADE_STALL_MS = 1_500
-/** Longest patience with a slow peer that was dropped before, in milliseconds. */
-export const UPGRADE_STALL_MS_MAX = 30_000
 
 // Pool
 /** Open files kept by the pool. Well below the usual 1,024 of a process, which its connections need too. */

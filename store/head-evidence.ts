@@ -29,6 +29,9 @@ export function headEvidence(core: Hypercore): SignedHead | null {
 export function verifyHead(key: Buffer, manifest: Manifest, head: SignedHead): boolean {
   const { length, fork, treeHash, signature } = head
   if (length > LOG_BLOCKS_MAX) return false
+  // A genesis that the key binds is signed by nobody, and Hypercore does not look at its fork: anyone could claim a rewrite.
+  const { prologue } = manifest
+  if (prologue !== undefined && prologue !== null && length <= prologue.length && fork !== 0) return false
   const view = {
     length,
     fork,

@@ -8,7 +8,8 @@ declare module 'hypercore' {
     readonly quorum: number
     readonly allowPatch: boolean
     readonly signers: readonly { readonly publicKey: Buffer; readonly namespace: Buffer }[]
-    readonly prologue?: object | null
+    /** The first blocks, bound into the key by their tree hash: they need no signature. */
+    readonly prologue?: { readonly length: number; readonly hash: Buffer } | null
   }
   /** A node of the Merkle tree; `size` counts the bytes of all blocks below it. */
   export interface TreeNode {
@@ -21,6 +22,7 @@ declare module 'hypercore' {
     readonly length: number
     readonly fork: number
     readonly signature: Buffer | null
+    readonly roots: readonly TreeNode[]
     hash(): Buffer
   }
   /** What Hypercore hands out with `conflict`: the other log's roots at a length, what it has beyond, and its signature. */
@@ -75,7 +77,7 @@ declare module 'hypercore' {
     session(options?: { atom?: Atom; name?: string }): Hypercore
     get(block: number, options: GetOptions): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
-    append(blocks: readonly Buffer[]): Promise<{ length: number; byteLength: number }>
+    append(blocks: readonly Buffer[], options?: { signature: Buffer }): Promise<{ length: number; byteLength: number }>
     truncate(length: number): Promise<void>
     update(options?: { wait?: boolean; force?: boolean }): Promise<boolean>
     treeHash(length?: number): Promise<Buffer>
@@ -83,6 +85,7 @@ declare module 'hypercore' {
     clear(start: number, end: number): Promise<unknown>
     findingPeers(): () => void
     static discoveryKey(key: Buffer): Buffer
+    static key(manifest: Manifest): Buffer
   }
 }
 
@@ -107,7 +110,10 @@ declare module 'hypercore/lib/verifier.js' {
 }
 
 declare module 'hypercore/lib/caps.js' {
-  const caps: { treeSignable(context: Buffer, treeHash: Buffer, length: number, fork: number): Buffer }
+  const caps: {
+    readonly DEFAULT_NAMESPACE: Buffer
+    treeSignable(context: Buffer, treeHash: Buffer, length: number, fork: number): Buffer
+  }
   export default caps
 }
 
@@ -127,7 +133,24 @@ declare module 'hypercore/lib/multisig.js' {
 declare module 'hypercore/lib/merkle-tree.js' {
   import type { CoreState, TreeNode } from 'hypercore'
 
-  const tree: { readonly MerkleTree: { get(state: CoreState, index: number): Promise<TreeNode | null> } }
+  /** A Merkle tree that grows in memory: nothing of `session` but its state is used. */
+  export class MerkleTreeBatch {
+    constructor(session: {
+      readonly fork: number
+      readonly roots: readonly TreeNode[]
+      readonly length: number
+      readonly byteLength: number
+      readonly signature: null
+      readonly prologue: null
+    })
+    readonly length: number
+    append(block: Buffer): void
+    hash(): Buffer
+  }
+  const tree: {
+    readonly MerkleTree: { get(state: CoreState, index: number): Promise<TreeNode | null> }
+    readonly MerkleTreeBatch: typeof MerkleTreeBatch
+  }
   export default tree
 }
 
@@ -146,7 +169,7 @@ declare module 'hypercore-crypto' {
 
 declare module 'corestore' {
   import type Hypercore from 'hypercore'
-  import type { Atom } from 'hypercore'
+  import type { Atom, Manifest } from 'hypercore'
 
   export interface KeyPair {
     readonly publicKey: Buffer
@@ -155,6 +178,8 @@ declare module 'corestore' {
   export interface CoreOptions {
     readonly name?: string
     readonly key?: Buffer
+    /** Never together with `key`: a key of another core would be taken without a word. */
+    readonly manifest?: Manifest
     readonly allowFork?: boolean
     /** False: the core is not replicated. */
     readonly active?: boolean
@@ -193,13 +218,15 @@ declare module 'hyperbee' {
   export default class Hyperbee {
     constructor(core: Hypercore, options: { keyEncoding: 'binary'; valueEncoding: 'binary' })
     ready(): Promise<void>
-    batch(): BeeBatch
+    /** `update: false`: does not ask peers for a longer core first. */
+    batch(options: { update: false }): BeeBatch
     createReadStream(): AsyncIterable<BeeEntry>
   }
 }
 
 /** Private, pinned: the codecs of a Hyperbee's blocks (store/bee-reader.ts walks them with bounds). They throw plain errors and RangeErrors. */
 declare module 'hyperbee/lib/messages.js' {
+  export const Header: { encode(header: { protocol: string; metadata: null }): Buffer }
   export const Node: { decode(bytes: Buffer): { key: Buffer; value: Buffer | null; index: Buffer } }
   export const YoloIndex: {
     decode(bytes: Buffer): { levels: readonly { keys: readonly number[]; children: readonly number[] }[] }

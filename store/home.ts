@@ -5,6 +5,7 @@
  *   keys/      OpenPGP private keys of own channels      source, mode 0600
  *   heads/     newest accepted head per channel          source: shows a store that lost its tail
  *   evidence/  what channels' keys signed against themselves   kept for ever
+ *   prepared/  releases that wait for signatures         source until they are committed
  *   pool/      artifacts by SHA-256                      fetched again when missing
  *   indexes/   rebuilt index files by SHA-256            derived, safe to delete
  *   staging/   downloads of an import under way          emptied at start
@@ -20,6 +21,7 @@ export interface Home {
   readonly keys: string
   readonly heads: string
   readonly evidence: string
+  readonly prepared: string
   readonly pool: string
   readonly indexes: string
   readonly staging: string
@@ -39,6 +41,7 @@ export function homeAt(directory: string): Home {
     keys: at('keys'),
     heads: at('heads'),
     evidence: at('evidence'),
+    prepared: at('prepared'),
     pool: at('pool'),
     indexes: at('indexes'),
     staging: at('staging'),
@@ -49,7 +52,8 @@ export function homeAt(directory: string): Home {
 export async function prepareHome(home: Home): Promise<void> {
   try {
     await rm(home.staging, { recursive: true, force: true })
-    for (const directory of [home.keys, home.heads, home.evidence, home.pool, home.indexes, home.staging]) {
+    const { keys, heads, evidence, prepared, pool, indexes, staging } = home
+    for (const directory of [keys, heads, evidence, prepared, pool, indexes, staging]) {
       await mkdir(directory, { recursive: true, mode: 0o700 })
     }
   } catch (error) {

@@ -1,12 +1,12 @@
 /** Refuses logs whose signer set is weaker than it looks. Hypercore itself accepts the same signer twice, and quorum 0. */
 import type { Manifest } from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
-import type { KeyHex } from '../schemas/units.ts'
+import { SIGNERS_MAX } from '../schemas/limits.ts'
 
 export type { Manifest }
 
-/** @throws FreshetError MANIFEST_WEAK unless signers are distinct and the quorum is more than half of them. */
-export function lintManifest(key: KeyHex, manifest: Manifest): void {
+/** @param channel what messages call it: its key, where it has one by now. @throws FreshetError MANIFEST_WEAK unless signers are distinct and the quorum is more than half of them. */
+export function lintManifest(channel: string, manifest: Manifest): void {
   const signers = manifest.signers.map((signer) => signer.publicKey.toString('hex'))
   const fault =
     new Set(signers).size !== signers.length
@@ -19,13 +19,11 @@ export function lintManifest(key: KeyHex, manifest: Manifest): void {
             ? 'signers may sign different lengths'
             : manifest.version < 1
               ? 'its signatures do not name this log, so that those of another would pass'
-              : hasPrologue(manifest)
-                ? 'its first blocks stand without a signature'
-                : null
+              : signers.length > SIGNERS_MAX
+                ? `${signers.length} signers are more than ${SIGNERS_MAX}`
+                : (manifest.prologue?.length ?? 0) > 1
+                  ? 'more than its first block needs no signature'
+                  : null
   if (fault === null) return
-  throw new FreshetError('MANIFEST_WEAK', `channel ${key}: ${fault}`, { key })
-}
-
-function hasPrologue({ prologue }: Manifest): boolean {
-  return prologue !== undefined && prologue !== null
+  throw new FreshetError('MANIFEST_WEAK', `channel ${channel}: ${fault}`, { channel })
 }

@@ -9,13 +9,13 @@ import { isTag } from '../schemas/when.ts'
 import { linkError } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' }>
+export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' | 'rotate' }>
 
 /** Notes that may stand between a chapter and the newest one: each is read by itself. */
 const CHAIN_MAX = TAGS_MAX
 
 export function isNote(event: ChannelEvent | null): event is Note {
-  return event?.type === 'tag' || event?.type === 'heartbeat'
+  return event?.type === 'tag' || event?.type === 'heartbeat' || event?.type === 'rotate'
 }
 
 /**

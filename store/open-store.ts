@@ -20,6 +20,9 @@ import { watchWrites } from './watch-writes.ts'
 /** Corestore's device file: inode and attribute of the original, and the lock. */
 const MARK = 'CORESTORE'
 
+/** Writes through sessions that all belong to one atom. */
+export type Write<T> = (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>
+
 export class Store {
   readonly directory: string
   readonly cores: Corestore
@@ -65,13 +68,22 @@ export class Store {
    * Runs `write`, whose appends to the sessions it asks for stay invisible; then makes all of them durable; then lets the cores
    * announce them. When anything throws, nothing was appended.
    */
-  commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
-    const committing = this.#committed.then(() => this.#commit(write))
-    this.#committed = committing.catch(() => {}) // whoever asked for it has the error; the next one only waits
-    return committing
+  commit<T>(write: Write<T>): Promise<T> {
+    return this.#inTurn(write, true)
   }
 
-  async #commit<T>(write: (sessionOf: (core: Hypercore) => Promise<Hypercore>) => Promise<T>): Promise<T> {
+  /** Runs `write` as `commit` would and keeps nothing of it: what the cores would hold can be read from its sessions. */
+  rehearse<T>(write: Write<T>): Promise<T> {
+    return this.#inTurn(write, false)
+  }
+
+  #inTurn<T>(write: Write<T>, keep: boolean): Promise<T> {
+    const running = this.#committed.then(() => this.#inAtom(write, keep))
+    this.#committed = running.catch(() => {}) // whoever asked for it has the error; the next one only waits
+    return running
+  }
+
+  async #inAtom<T>(write: Write<T>, keep: boolean): Promise<T> {
     if (this.#failure !== null) throw this.#failure
     const atom = this.cores.storage.createAtom()
     const sessions: Hypercore[] = []
@@ -83,6 +95,7 @@ export class Store {
     }
     try {
       const result = await write(sessionOf)
+      if (!keep) return result // an atom that is never flushed is gone
       const announcements = atom.flushes.splice(0)
       atom.onflush(async () => {
         await this.sync()

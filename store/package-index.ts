@@ -15,6 +15,7 @@
 import { createHash } from 'node:crypto'
 import type Hypercore from 'hypercore'
 import Hyperbee from 'hyperbee'
+import { Header } from 'hyperbee/lib/messages.js'
 import { decodeRecord, encodeRecord, fixed32, list, struct, text, uint } from '../schemas/codec.ts'
 import type { Codec, Infer } from '../schemas/codec.ts'
 import { FreshetError } from '../schemas/errors.ts'
@@ -46,6 +47,8 @@ const artifactItem = struct({ digest: fixed32, ...place })
 const artifactBucket = struct({ version: uint, artifacts: list(artifactItem, INDEX_BUCKET_MAX) })
 const artifactEntry = struct({ version: uint, ...place })
 const VERSION = 1
+/** Block 0 of every Hyperbee. */
+const BEE_HEADER = Header.encode({ protocol: 'hyperbee', metadata: null })
 
 export interface IndexedPackage {
   readonly name: string
@@ -105,7 +108,7 @@ export class PackageIndex {
 
   /** The same for who writes many releases: a tree keeps the nodes that it has read. */
   static async write(tree: Hyperbee, number: number, changes: IndexChanges): Promise<void> {
-    const batch = tree.batch()
+    const batch = tree.batch({ update: false })
     const fresh = number === 1 // nothing to read in an empty tree
     const read = async <T>(codec: Codec<T>, key: Buffer): Promise<T | null> => {
       const entry = fresh ? null : await batch.get(key)
@@ -174,6 +177,7 @@ export class PackageIndex {
 export async function openIndexTree(core: Hypercore): Promise<Hyperbee> {
   const tree = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
   await tree.ready()
+  if (core.length === 0) await core.append([BEE_HEADER]) // Hyperbee writes it only where this node has the key itself
   return tree
 }
 

@@ -21,6 +21,10 @@ import type { Note } from './notes.ts'
 import type { Store } from './open-store.ts'
 import { PackageIndex } from './package-index.ts'
 import type { IndexChanges } from './package-index.ts'
+import { signersOf, quorumOf } from './quorum.ts'
+import type { Quorum } from './quorum.ts'
+import { foundLog, QuorumLog } from './quorum-log.ts'
+import { within } from './within.ts'
 
 export interface ReadOptions {
   /** Only look on this disk. */
@@ -33,6 +37,12 @@ export interface ReleaseBlocks {
   readonly blocks: readonly Buffer[]
   readonly release: Omit<Release, 'index' | 'headBefore' | keyof NewRoots>
   readonly changes: IndexChanges
+}
+
+/** Where a log names its successor. */
+export interface Rotation {
+  readonly block: number
+  readonly successor: Buffer
 }
 
 /** Piece roots that come with a release. Hashing the files goes on while the index is written. */
@@ -51,6 +61,8 @@ export class ReleaseLog {
   readonly #store: Store
   /** Null on a follower that has not needed it yet. */
   #index: Hypercore | null
+  /** For a channel of this node that several people sign. */
+  #quorum: QuorumLog | null = null
 
   private constructor(store: Store, core: Hypercore, index: Hypercore | null) {
     this.#store = store
@@ -77,9 +89,9 @@ export class ReleaseLog {
     await keepKey()
     const index = store.cores.get({ name: INDEX_CORE(name) })
     await index.ready()
-    const genesis = { type: 'genesis', name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey } as const
+    const about = { name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey, predecessor: null } as const
     await store.commit(async (sessionOf) => {
-      await (await sessionOf(log.core)).append([encodeEvent(genesis)])
+      await (await sessionOf(log.core)).append([encodeEvent({ type: 'genesis', ...about })])
     })
     await index.close()
     return log
@@ -93,6 +105,42 @@ export class ReleaseLog {
     core.core.replicator.allowFork = false
     index.core.replicator.allowFork = false
     return new ReleaseLog(store, core, index)
+  }
+
+  /**
+   * Makes the cores of a channel that several people sign, with its genesis, durable when it resolves. A crash before the
+   * channel is recorded leaves a log that nobody knows: the next try makes another one.
+   * @param keepKey makes the private part of the signing key durable; called before the genesis that names it.
+   */
+  static async createQuorum(store: Store, quorum: Quorum, keepKey: () => Promise<void>): Promise<ReleaseLog> {
+    await keepKey()
+    const core = store.cores.get({ manifest: quorum.log, allowFork: false })
+    await core.ready()
+    await store.commit((sessionOf) => foundLog(sessionOf, core, quorum))
+    return ReleaseLog.#ofQuorum(store, core, quorum)
+  }
+
+  /** The log of a channel that this node prepares and several people sign; null when `key` is not of such a log. */
+  static async openQuorum(store: Store, key: KeyHex): Promise<ReleaseLog | null> {
+    const core = store.cores.get({ key: Buffer.from(key, 'hex'), allowFork: false })
+    await core.ready()
+    const signers = signersOf(core.manifest)
+    if (signers !== null) {
+      const genesis = await core.get(0, { wait: false })
+      if (genesis !== null) return ReleaseLog.#ofQuorum(store, core, quorumOf({ ...signers, genesis }))
+    }
+    await core.close()
+    return null
+  }
+
+  static async #ofQuorum(store: Store, core: Hypercore, quorum: Quorum): Promise<ReleaseLog> {
+    const index = store.cores.get({ manifest: quorum.index, allowFork: false })
+    await index.ready()
+    core.core.replicator.allowFork = false
+    index.core.replicator.allowFork = false
+    const log = new ReleaseLog(store, core, index)
+    log.#quorum = new QuorumLog(store, log, index, quorum)
+    return log
   }
 
   /** The log of somebody else's channel: nothing needs to be here yet. */
@@ -117,8 +165,14 @@ export class ReleaseLog {
     return this.core.length
   }
 
+  /** Whether releases of this channel are made here. */
   get writable(): boolean {
-    return this.core.writable
+    return this.core.writable || this.#quorum !== null
+  }
+
+  /** How releases are made that several people sign; null: this node signs them itself, or does not make them. */
+  get quorum(): QuorumLog | null {
+    return this.#quorum
   }
 
   /** @throws FreshetError NO_RELEASE when nobody has signed anything yet. */
@@ -216,11 +270,12 @@ export class ReleaseLog {
   async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<SignedHead> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
-    if (index === null || !this.writable) throw this.#readOnly()
+    if (index === null || !this.core.writable) throw this.#readOnly()
+    await this.requireOpen()
     const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
     await this.#store.requireSpace(3 * byteLength)
     await this.#store.commit(async (sessionOf) => {
-      this.#requireLength(base)
+      this.requireLength(base)
       const headBefore = this.head()
       const indexSession = await sessionOf(index)
       const logSession = await sessionOf(this.core)
@@ -239,11 +294,30 @@ export class ReleaseLog {
    * @param base length that the log must have. @throws as `append`.
    */
   async appendNote(base: number, note: Note): Promise<SignedHead> {
-    if (!this.writable) throw this.#readOnly()
+    if (!this.core.writable) throw this.#readOnly()
+    await this.requireOpen()
     await this.#store.commit(async (sessionOf) => {
-      this.#requireLength(base)
+      this.requireLength(base)
       await (await sessionOf(this.core)).append([encodeEvent(note)])
     })
+    return this.head()
+  }
+
+  /** Names the successor of this log, and founds that in the same step. @throws as `append`. */
+  async appendRotation(base: number, note: Extract<Note, { type: 'rotate' }>, next: Quorum): Promise<SignedHead> {
+    if (!this.core.writable) throw this.#readOnly()
+    await this.requireOpen()
+    const core = this.#store.cores.get({ manifest: next.log, allowFork: false })
+    await core.ready()
+    try {
+      await this.#store.commit(async (sessionOf) => {
+        this.requireLength(base)
+        await foundLog(sessionOf, core, next)
+        await (await sessionOf(this.core)).append([encodeEvent(note)])
+      })
+    } finally {
+      await core.close()
+    }
     return this.head()
   }
 
@@ -271,12 +345,31 @@ export class ReleaseLog {
     return this.#index
   }
 
-  #requireLength(base: number): void {
+  /** The successor that this log names as its last word; null: it has not ended. @throws FreshetError EVENT_INVALID, NO_PEERS. */
+  async rotation(options: ReadOptions = {}): Promise<Rotation | null> {
+    const { releaseBlock, noteBlock } = await this.newest(options)
+    const note = noteBlock === 0 ? null : await this.event(noteBlock, options)
+    if (note?.type !== 'rotate') return null
+    if (releaseBlock < noteBlock) return { block: noteBlock, successor: note.successor }
+    throw new FreshetError('EVENT_INVALID', `${this.id} has a release after it passed to ${idEncoding(note.successor)}`)
+  }
+
+  /** @throws FreshetError ROTATION_INVALID when the log has named its successor. */
+  async requireOpen(): Promise<void> {
+    const rotation = await this.rotation()
+    if (rotation === null) return
+    const successor = idEncoding(rotation.successor)
+    throw new FreshetError('ROTATION_INVALID', `${this.id} has passed to ${successor}`, { successor })
+  }
+
+  /** @throws FreshetError PUBLISH_BEHIND. */
+  requireLength(base: number): void {
     if (this.core.length === base) return
     throw new FreshetError('PUBLISH_BEHIND', `the log of ${this.id} moved from ${base} to ${this.core.length}`)
   }
 
   #readOnly(): FreshetError {
+    if (this.#quorum !== null) return new FreshetError('QUORUM_NEEDED', `${this.id} has several signers`)
     return new FreshetError('CHANNEL_READ_ONLY', `this node cannot write to ${this.id}`, { channel: this.id })
   }
 
@@ -285,14 +378,4 @@ export class ReleaseLog {
     await this.core.close()
     await this.#index?.close()
   }
-}
-
-/** @returns null when `signal` fires first: Hypercore waits for ever for a proof that nobody gives. */
-async function within<T>(signal: AbortSignal, value: Promise<T>): Promise<T | null> {
-  value.catch(() => {}) // reported below unless the time is up
-  const late = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true })
-  })
-  return Promise.race([value, late])
 }

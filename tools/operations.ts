@@ -15,6 +15,8 @@ import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
 import { freshnessOf } from './freshness-of.ts'
+import { requireQuorum } from '../actors/ports/prepare-release.ts'
+import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
@@ -24,7 +26,9 @@ export const OPERATIONS = [
   'channel.create',
   'channel.list',
   'channel.key',
+  'channel.rotate',
   'import',
+  'commit',
   'follow',
   'notifications',
   'releases',
@@ -55,7 +59,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
     'channel.key': checked((args) => channelKey(node, args)),
+    'channel.rotate': checked((args) => rotateChannel(node, args)),
     import: checked((args, io) => importRelease(node, args, io)),
+    commit: checked((args) => commitSigned(node, args)),
     follow: checked((args) => follow(node, args)),
     notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
@@ -70,8 +76,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
 
 async function createChannel(node: Node, args: Arguments): Promise<unknown> {
   const name = requireChannelName(textOf(args, 'name'))
+  const signers = signersOf(args) // before anything is made
   const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
-  const channel = await node.createChannel(name, { publicKey: Buffer.from(publicKey), privateKey })
+  const channel = await node.createChannel(name, { publicKey: Buffer.from(publicKey), privateKey }, signers)
   return { name, id: channel.log.id }
 }
 
@@ -85,12 +92,18 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   const { session } = node
   const { pool } = session
   const channel = session.channel(textOf(args, 'channel'))
-  if (!channel.log.writable) {
+  const target = session.publishing(channel.name) // where it has passed to other signers
+  if (!target.log.writable) {
     throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
       channel: channel.name,
     })
   }
-  session.requireRunning(channel) // before anything is downloaded
+  session.requireRunning(target) // before anything is downloaded
+  const request = optionalTextOf(args, 'request')
+  if (request === null && target.log.quorum !== null) {
+    throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
+  }
+  if (request !== null) requireQuorum(target)
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -101,9 +114,12 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),
   })
   try {
-    const result = await node.publish(channel.name, draft, (progress) => io.progress(progress))
+    const result =
+      request === null
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
+        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
-    return { channel: channel.name, id: channel.log.id, ...result, suite: draft.suite, components }
+    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components }
   } finally {
     await draft.close()
   }

@@ -1,49 +1,21 @@
 /**
- * Appends one release to a channel that this node owns: catch up, take in the bytes, compose, append, remember the head.
+ * Appends one release to a channel that this node signs alone: compose the draft, append, remember the head.
  *
  * A function, not a machine: nothing of it survives a crash but the pool's files, and running the import again does the rest.
  * Order matters: the bytes are in the pool and the index files on disk before the release is announced, so the first follower
  * that asks is answered.
  */
-import { readFile } from 'node:fs/promises'
-import { FreshetError } from '../../schemas/errors.ts'
-import type { Release } from '../../schemas/events.ts'
-import { PIECE_BYTES } from '../../schemas/limits.ts'
-import type { LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
-import { digestHex } from '../../schemas/units.ts'
-import type { DigestHex } from '../../schemas/units.ts'
-import { composeRelease, isUnchanged } from '../../store/compose-release.ts'
-import type { ComposedRelease, ReleaseBefore } from '../../store/compose-release.ts'
-import type { HeadRecords } from '../../store/head-records.ts'
-import type { IndexFiles } from '../../store/index-files.ts'
-import type { Hashed, Pool } from '../../store/pool.ts'
-import type { NewRoots } from '../../store/release-log.ts'
+import type { ReleaseDraft } from '../../schemas/release-draft.ts'
 import type { Channel } from '../channel.ts'
+import { composeDraft } from './compose-draft.ts'
+import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
 
-export interface PublishDeps {
-  readonly pool: Pool
-  readonly heads: HeadRecords
-  readonly files: IndexFiles
-  readonly now: () => number
-  /** Lets peers hand over what this log has lost. @throws FreshetError PUBLISH_BEHIND when it cannot be had. */
-  readonly catchUp: (channel: Channel) => Promise<void>
-}
-
-export interface PublishProgress {
-  readonly phase: 'files'
-  readonly done: number
-  readonly total: number
-}
-
-export interface PublishResult {
+export interface PublishResult extends DraftCounts {
   readonly release: number
   readonly added: number
   readonly removed: number
   /** What the release added to the log; 0 when there was nothing new and no release was made. */
   readonly bytes: number
-  /** Files of this draft whose bytes this node now serves, and those that were passed over because they differ. */
-  readonly artifacts: number
-  readonly passedOver: number
 }
 
 export async function publishRelease(
@@ -52,139 +24,10 @@ export async function publishRelease(
   draft: ReleaseDraft,
   onProgress: (progress: PublishProgress) => void,
 ): Promise<PublishResult> {
-  await requireCaughtUp(deps, channel)
-  await channel.history.advance()
-  const before = await readBefore(channel)
-  const composing = composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
-  // Hashes in worker threads while the release is composed; copies nothing before it is known to hold.
-  const taking = takeIn(deps.pool, draft.artifacts, composing, onProgress)
-  const roots = taking.then(async ({ kept }) => {
-    const composed = await composing
-    return newRoots(channel, before, composed, [...kept, ...(await heldAlready(deps.pool, composed, kept))])
-  })
-  roots.catch(() => {}) // reported where they are awaited
-  const composed = await composing
+  const { composed, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
-  if (isUnchanged(composed, before, channel.current?.inRelease ?? null, draft) && isEmpty(await roots)) {
-    return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...countsOf(await taking) }
-  }
-  const served = roots.then(async (known) => {
-    await storeIndexes(deps.files, draft, composed)
-    return known
-  })
-  served.catch(() => {}) // reported by the append
-  const head = await channel.log.append(composed, served)
+  if (!(await isNews())) return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...(await counts) }
+  const head = await channel.log.append(composed, served())
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
-  return { release: release.number, added, removed, bytes: byteLength, ...countsOf(await taking) }
-}
-
-async function storeIndexes(files: IndexFiles, draft: ReleaseDraft, { release }: ComposedRelease): Promise<void> {
-  for (const [i, { bytes }] of draft.indexes.entries()) {
-    const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
-    if (files.held(digest) === null) await files.store(digest, bytes)
-  }
-}
-
-interface TakenIn {
-  readonly kept: readonly Hashed[]
-  /** Files that differ from what the index says and need not have been right. */
-  readonly passedOver: number
-}
-
-function countsOf({ kept, passedOver }: TakenIn): Pick<PublishResult, 'artifacts' | 'passedOver'> {
-  return { artifacts: kept.length, passedOver }
-}
-
-/** A publisher that appends to an older state than the world has seen contradicts itself for ever. */
-export async function requireCaughtUp(
-  { heads, catchUp }: Pick<PublishDeps, 'heads' | 'catchUp'>,
-  channel: Channel,
-): Promise<void> {
-  if (!channel.log.writable) {
-    throw new FreshetError('CHANNEL_READ_ONLY', `${channel.name} was made on another machine`, {
-      channel: channel.name,
-    })
-  }
-  await catchUp(channel)
-  const record = heads.newest(channel.key)
-  const { length, core } = channel.log
-  if (record === null) return
-  const behind = length < record.length
-  if (!behind && core.fork === record.fork && (await core.treeHash(record.length)).equals(record.treeHash)) return
-  const what = behind
-    ? `has ${length} blocks, its durable record says ${record.length}`
-    : 'differs from its durable record'
-  throw new FreshetError('PUBLISH_BEHIND', `the log of ${channel.name} ${what}`, { length, recorded: record.length })
-}
-
-async function readBefore(channel: Channel): Promise<ReleaseBefore | null> {
-  const newest = channel.history.newest
-  if (newest === null) return null
-  const snapshot = channel.current?.release.number === newest.number ? channel.current : null
-  if (snapshot === null) await channel.prepare()
-  const { indexes } = channel.current ?? { indexes: [] }
-  const bytes = new Map<string, Buffer>()
-  for (const { path, filePath } of indexes) bytes.set(path, await readFile(filePath))
-  return { plan: await channel.history.plan(newest.number), bytes, contents: await channel.history.contents() }
-}
-
-async function takeIn(
-  pool: Pool,
-  artifacts: readonly LocalArtifact[],
-  composing: Promise<ComposedRelease>,
-  onProgress: (progress: PublishProgress) => void,
-): Promise<TakenIn> {
-  const kept: Hashed[] = []
-  const report = (done: number): void => onProgress({ phase: 'files', done, total: artifacts.length })
-  const inPlace = artifacts.filter(({ copy }) => !copy)
-  const { adopted, refused } = await pool.adopt(inPlace, ({ filesDone }) => report(filesDone))
-  kept.push(...adopted)
-  await composing
-  for (const artifact of artifacts) {
-    if (!artifact.copy) continue
-    kept.push(await pool.ingest(artifact.sourcePath, artifact))
-    report(kept.length)
-  }
-  return { kept, passedOver: refused.length }
-}
-
-/** Files of new packages that another channel or an earlier fetch brought: nobody took them in, and they need a root too. */
-async function heldAlready(pool: Pool, { changes }: ComposedRelease, kept: readonly Hashed[]): Promise<Hashed[]> {
-  const taken = new Set(kept.map(({ digest }) => digest))
-  const others = new Set(changes.added.map(({ digest }) => digest).filter((digest) => !taken.has(digest)))
-  const found: Hashed[] = []
-  for (const digest of others) {
-    if ((pool.held(digest)?.byteLength ?? 0) > PIECE_BYTES) found.push(await pool.hashed(digest))
-  }
-  return found
-}
-
-/** Of everything that was taken in: the roots that nobody can know yet, beside the stanza they belong to or later than it. */
-async function newRoots(
-  { history }: Channel,
-  before: ReleaseBefore | null,
-  composed: ComposedRelease,
-  kept: readonly Hashed[],
-): Promise<NewRoots> {
-  const own = new Map<DigestHex, Buffer>()
-  const late = new Map<DigestHex, Buffer>()
-  const large = kept.filter(({ piecesRoot }) => piecesRoot !== null)
-  const blocks = composed.blocksOf(new Set(large.map(({ digest }) => digest)))
-  const blockOf = ({ digest }: Hashed): number => blocks.get(digest) ?? -1
-  // In the order of the log: neighbours were brought by the same release, whose roots are then read once.
-  for (const hashed of large.toSorted((a, b) => blockOf(a) - blockOf(b))) {
-    const { digest, piecesRoot } = hashed
-    const block = blockOf(hashed)
-    if (piecesRoot === null || block < 0) continue
-    if (block >= composed.base) own.set(digest, piecesRoot)
-    else if (before !== null && (await history.rootOf(before.plan, digest, block)) === null)
-      late.set(digest, piecesRoot)
-  }
-  const listed = (roots: ReadonlyMap<DigestHex, Buffer>): NewRoots['roots'] =>
-    [...roots].map(([digest, piecesRoot]) => ({ digest: Buffer.from(digest, 'hex'), piecesRoot }))
-  return { roots: listed(own), lateRoots: listed(late) }
-}
-
-function isEmpty({ roots, lateRoots }: NewRoots): boolean {
-  return roots.length === 0 && lateRoots.length === 0
+  return { release: release.number, added, removed, bytes: byteLength, ...(await counts) }
 }

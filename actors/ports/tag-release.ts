@@ -9,8 +9,8 @@ import { TAGS_MAX } from '../../schemas/limits.ts'
 import { isTag } from '../../schemas/when.ts'
 import type { When } from '../../schemas/when.ts'
 import type { Channel } from '../channel.ts'
-import { requireCaughtUp } from './publish-release.ts'
-import type { PublishDeps } from './publish-release.ts'
+import { requireCaughtUp } from './compose-draft.ts'
+import type { PublishDeps } from './compose-draft.ts'
 
 export type TagDeps = Pick<PublishDeps, 'heads' | 'catchUp' | 'now'>
 

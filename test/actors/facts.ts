@@ -30,6 +30,9 @@ export const frozen = (validUntilMs: number, key: KeyHex = KEY): FactOf<'channel
 export const thawed = (key: KeyHex = KEY): FactOf<'channel.thawed'> => {
   return { type: 'channel.thawed', key, number: 2, atMs }
 }
+export const moved = (key: KeyHex = KEY, successor: KeyHex = OTHER_KEY): FactOf<'channel.moved'> => {
+  return { type: 'channel.moved', key, retiredAs: 'demo.old', successor, atMs }
+}
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
   return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
 }
@@ -59,6 +62,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
       .chain(([key, validUntilMs]) => fc.constantFrom<Fact>(frozen(validUntilMs, key), thawed(key))),
     weight: 3,
   },
+  { arbitrary: fc.constantFrom<Fact>(moved(), moved(OTHER_KEY, KEY)), weight: 1 },
   { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
   {
     arbitrary: fc

@@ -11,6 +11,7 @@ import {
   head,
   kept,
   KEY,
+  moved,
   OTHER_KEY,
   ready,
   refused,
@@ -63,6 +64,18 @@ test('journal fold: compacted anywhere, and facts after it → as if it had not 
     { numRuns: 1000 },
   )
   t.pass('1000 journals')
+  t.end()
+})
+
+test('journal fold: a channel passes to its successor → the name goes there, the old one is history', (t) => {
+  const own = { ...added(KEY, 'demo'), role: 'publisher' } as const
+  const facts = [own, { ...added(OTHER_KEY, 'its id'), role: 'publisher' } as const, moved()]
+  const names = fold(facts).channels.map(({ added: { key, name, role } }) => [key, name, role])
+  t.deepEqual(names, [
+    [KEY, 'demo.old', 'follower'],
+    [OTHER_KEY, 'demo', 'publisher'],
+  ])
+  t.deepEqual(view(fold([own, moved()])), view(fold([own])), 'to a channel that is not there: nothing')
   t.end()
 })
 

@@ -7,11 +7,14 @@ import type { Assert } from 'brittle'
 import { encodeEvent, type Release } from '../../schemas/events.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
 import { writeRelease } from '../../schemas/release-file.ts'
+import type { PreparedRecord } from '../../schemas/signing.ts'
 import { digestHex } from '../../schemas/units.ts'
 import { composeRelease, type ComposedRelease } from '../../store/compose-release.ts'
 import { History } from '../../store/history.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Store } from '../../store/open-store.ts'
+import type { NamedSignature, Quorum } from '../../store/quorum.ts'
+import type { QuorumLog } from '../../store/quorum-log.ts'
 import { type NewRoots, ReleaseLog } from '../../store/release-log.ts'
 
 /** Teardown: what is open first, then its folder. */
@@ -119,6 +122,30 @@ export class TestChannel {
     const store = await openStore(t, join(folder, 'store'))
     const log = await ReleaseLog.create(store, name, Buffer.from('key'), PUBLISHED_AT_MS, async () => {})
     return new TestChannel(store, log, await IndexFiles.open(join(folder, 'indexes')))
+  }
+
+  /** One that several people sign. */
+  static async createQuorum(t: Assert, quorum: Quorum): Promise<TestChannel> {
+    const folder = await scratchFolder(t)
+    const store = await openStore(t, join(folder, 'store'))
+    const log = await ReleaseLog.createQuorum(store, quorum, async () => {})
+    return new TestChannel(store, log, await IndexFiles.open(join(folder, 'indexes')))
+  }
+
+  /** What `publish` appends, prepared for signatures instead. */
+  async prepare(indexes: Indexes, options: Partial<ReleaseDraft> = {}): Promise<PreparedRecord> {
+    return this.quorum.prepare(await this.compose(indexes, options), Promise.resolve(NO_ROOTS))
+  }
+
+  /** Commits what `prepare` gave for `indexes`. */
+  async commit(record: PreparedRecord, indexes: Indexes, signatures: readonly NamedSignature[]): Promise<void> {
+    await this.quorum.commit(record, signatures)
+    await this.history.advance()
+    this.#indexes = indexes
+  }
+
+  get quorum(): QuorumLog {
+    return this.log.quorum as QuorumLog
   }
 
   async compose(indexes: Indexes, options: Partial<ReleaseDraft> = {}): Promise<ComposedRelease> {

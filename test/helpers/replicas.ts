@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
@@ -41,4 +42,18 @@ interface Wire {
 export function replicationChannel(mux: Iterable<Channel>): ReplicationChannel {
   for (const channel of mux) if (channel.protocol === 'hypercore/alpha') return channel as ReplicationChannel
   throw new Error('no replication channel is open')
+}
+
+/** Two stores replicate whatever both have open, over a pair of plain streams, until the test ends. */
+export function joinStores(t: Assert, a: Corestore, b: Corestore): void {
+  const [one, other] = [a.replicate(true), b.replicate(false)] as [Duplex, Duplex]
+  for (const stream of [one, other]) stream.on('error', () => {}) // closed with its store
+  one.pipe(other).pipe(one)
+  t.teardown(
+    () => {
+      one.destroy()
+      other.destroy()
+    },
+    { order: -1 },
+  )
 }

@@ -13,6 +13,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     createdAtMs: 1_700_000_000_000,
     indexKey: Buffer.alloc(32, 1),
     signingKey: Buffer.from('-----BEGIN PGP PUBLIC KEY BLOCK-----'),
+    predecessor: { key: Buffer.alloc(32, 12), length: 300, treeHash: Buffer.alloc(32, 13) },
   },
   stanzas: { type: 'stanzas', byteLengths: [300, 70_000, 0], compressed: Buffer.from('brotli') },
   signedIndex: { type: 'signedIndex', byteLength: 151_000, compressed: Buffer.from('brotli') },
@@ -55,6 +56,13 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     validUntilMs: 1_700_000_600_000,
   },
   tag: { type: 'tag', atMs: 1_700_000_000_000, releaseBlock: 15, noteBlock: 0, name: 'stable-1', number: 258 },
+  rotate: {
+    type: 'rotate',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    successor: Buffer.alloc(32, 14),
+  },
   roots: { type: 'roots', roots: [{ digest: Buffer.alloc(32, 5), piecesRoot: Buffer.alloc(32, 6) }] },
   checkpoint: {
     type: 'checkpoint',

@@ -26,6 +26,7 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
   },
   'artifact.kept': { type: 'artifact.kept', digest, byteLength: 70_000_000, atMs },
   'artifact.unavailable': { type: 'artifact.unavailable', digest, code: 'NO_PEERS', atMs },
+  'channel.moved': { type: 'channel.moved', key, retiredAs: 'bookworm.ybndrfg8', successor: treeHash as never, atMs },
   'journal.compacted': { type: 'journal.compacted', factsBefore: 20_001, atMs },
   'channel.frozen': { type: 'channel.frozen', key, number: 2, validUntilMs: atMs - 1, atMs },
   'channel.thawed': { type: 'channel.thawed', key, number: 3, atMs },

@@ -1,21 +1,25 @@
 /** `freshet channel create|list|key`. */
 import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { asIoError } from '../../store/durable.ts'
 import { formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
+import { withSigners } from './signer.ts'
+import type { SignerOptions } from './signer.ts'
 import type { CommonOptions } from './context.ts'
 
 export function addChannelCommands(program: Command): void {
   const channel = program.command('channel').description('make and list channels')
 
-  withCommonOptions(channel.command('create').argument('<name>'))
+  withSigners(withCommonOptions(channel.command('create').argument('<name>')))
     .description('make a new channel; prints its id, which followers need')
-    .action(async (name: string, options: CommonOptions) => {
+    .action(async (name: string, options: CommonOptions & SignerOptions) => {
       const context = contextOf(options)
-      const made = (await withNode(context, 'channel.create', (call) => call('channel.create', { name }))) as {
+      const args = { name, signers: options.signer, quorum: options.quorum }
+      const made = (await withNode(context, 'channel.create', (call) => call('channel.create', args))) as {
         id: string
       }
       context.output.result(made, () => made.id)
@@ -43,6 +47,31 @@ export function addChannelCommands(program: Command): void {
       await writeFile(to, exported.key).catch((error: unknown) => Promise.reject(asIoError(error, to)))
       context.output.result({ ...exported, path: to }, () => `written to ${to}`)
     })
+
+  withSigners(withCommonOptions(channel.command('rotate').argument('<name>')))
+    .description('pass a channel to other signers: its log ends, followers move over to the successor')
+    .option('--request <file>', 'for a channel with several signers: write what they are to sign')
+    .option('--replace', 'with --request: give up what else is prepared', false)
+    .action(async (name: string, options: CommonOptions & SignerOptions & RotateOptions) => {
+      const context = contextOf(options)
+      const { signer: signers, quorum, replace } = options
+      const request = options.request === undefined ? null : resolve(options.request)
+      const args = { name, signers, quorum, request, replace }
+      const rotated = (await withNode(context, 'channel.rotate', (call) => call('channel.rotate', args))) as {
+        successor: string
+        request: string | null
+      }
+      context.output.result(rotated, () =>
+        rotated.request === null
+          ? rotated.successor
+          : `${rotated.successor}\neach signer: freshet sign ${rotated.request} --key KEYFILE; then: freshet commit ${name} SIGNATUREFILE...`,
+      )
+    })
+}
+
+interface RotateOptions {
+  readonly request?: string
+  readonly replace: boolean
 }
 
 function channelLine({ name, id, role, release, packages }: ChannelStatus): string {

@@ -21,6 +21,8 @@ interface ImportOptions extends CommonOptions {
   readonly metadataOnly: boolean
   readonly bytesMax?: number
   readonly allowExpired: boolean
+  readonly request?: string
+  readonly replace: boolean
 }
 
 interface ImportResult extends PublishResult {
@@ -28,6 +30,8 @@ interface ImportResult extends PublishResult {
   readonly id: string
   readonly suite: string
   readonly components: readonly string[]
+  /** With --request: the file that waits for signatures; null: nothing new. */
+  readonly request?: string | null
 }
 
 const repeat = (value: string, before: readonly string[]): string[] => [...before, value]
@@ -50,10 +54,18 @@ export function addImportCommand(program: Command): void {
       ),
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
+    .option(
+      '--request <file>',
+      'for a channel with several signers: prepare the release, and write what they are to sign',
+    )
+    .option('--replace', 'with --request: give up what else is prepared, and the signatures that it has', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const source = sourceOf(options)
-      const result = (await withNode(context, 'import', (call) => call('import', { channel, source }))) as ImportResult
+      const { replace } = options
+      const request = options.request === undefined ? null : resolve(options.request)
+      if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
+      const args = { channel, source: sourceOf(options), request, replace }
+      const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
 }
@@ -85,7 +97,17 @@ function sourceOf(options: ImportOptions): object {
   }
 }
 
-function describe({
+function describe(result: ImportResult): string {
+  const { request } = result
+  if (request === undefined || request === null) return describePublished(result)
+  const { channel, release, added, removed } = result
+  return [
+    `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
+    `each signer: freshet sign ${request} --key KEYFILE; then: freshet commit ${channel} SIGNATUREFILE...`,
+  ].join('\n')
+}
+
+function describePublished({
   channel,
   release,
   added,

@@ -9,6 +9,8 @@ import { addFollowCommand } from './follow.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
+import { addSignerCommands } from './signer.ts'
+import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
 
@@ -21,6 +23,8 @@ export function createProgram(): Command {
     .showHelpAfterError(false)
   addChannelCommands(program)
   addImportCommand(program)
+  addSignerCommands(program)
+  addSigningCommands(program)
   addFollowCommand(program)
   addStartCommands(program)
   addQueryCommands(program)
