@@ -9,7 +9,13 @@
 import type Hypercore from 'hypercore'
 import { Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import { FreshetError } from '../schemas/errors.ts'
-import { BLOCK_WAIT_MS, INDEX_BLOCK_BYTES_MAX, INDEX_DEPTH_MAX, INDEX_READS_MAX } from '../schemas/limits.ts'
+import {
+  BLOCK_WAIT_MS,
+  INDEX_BLOCK_BYTES_MAX,
+  INDEX_DEPTH_MAX,
+  INDEX_NODE_KEYS_MAX,
+  INDEX_READS_MAX,
+} from '../schemas/limits.ts'
 import { RecentlyUsed } from './recently-used.ts'
 
 export interface BeeEntry {
@@ -101,9 +107,8 @@ export class BeeReader {
   }
 
   async #child(parent: TreeNode, at: number, walk: Walk): Promise<TreeNode | null> {
-    if (parent.children.length === 0) return null
     const [seq, offset] = [parent.children[2 * at], parent.children[2 * at + 1]]
-    if (seq === undefined || offset === undefined) throw invalid(`a node of block ${parent.seq} lacks a child`)
+    if (seq === undefined || offset === undefined) return null // a leaf
     const isEarlier = seq < parent.seq || (seq === parent.seq && offset > parent.offset)
     if (!isEarlier) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
     return this.#node(seq, offset, walk.deeper())
@@ -113,6 +118,11 @@ export class BeeReader {
     const level = (await this.#block(seq, walk)).levels[offset]
     if (level === undefined) throw invalid(`block ${seq} has no node ${offset}`)
     const node = { seq, offset, keys: level.keys, children: level.children }
+    if (node.keys.length > INDEX_NODE_KEYS_MAX) throw invalid(`a node of block ${seq} has ${node.keys.length} keys`)
+    const isLeaf = node.children.length === 0
+    if (!isLeaf && node.children.length !== 2 * (node.keys.length + 1)) {
+      throw invalid(`a node of block ${seq} has more or fewer children than its keys need`)
+    }
     if (node.keys.some((key) => key > seq)) throw invalid(`a node of block ${seq} has a key that was written after it`)
     await this.#prefetch(node)
     return node

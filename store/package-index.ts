@@ -22,6 +22,7 @@ import {
   INDEX_BUCKET_MAX,
   INDEX_BULK_MIN,
   INDEX_SPANS_MAX,
+  INDEX_VERSIONS_MAX,
   PACKAGE_NAME_BYTES_MAX,
   VERSION_BYTES_MAX,
 } from '../schemas/limits.ts'
@@ -143,6 +144,9 @@ export class PackageIndex {
     }
     const { gte, lt } = pastRange(name)
     for await (const { key, value } of this.#bee.range(gte, lt)) {
+      if (found.size >= INDEX_VERSIONS_MAX) {
+        throw new FreshetError('INDEX_INVALID', `the index has more than ${INDEX_VERSIONS_MAX} versions of ${name}`)
+      }
       const [, version = '', architecture = ''] = key.toString('utf8', 1).split(' ')
       at({ name, version, architecture }).push(...decodeEntry(past, value).spans)
     }
