@@ -1,9 +1,9 @@
 /**
  * Reads a Hyperbee that somebody else wrote, as of one of its lengths.
  *
- * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here every step down goes to a node
- * that was written earlier, so a walk ends; depth, blocks read and block sizes are bounded; and whatever does not decode or
- * breaks the order of keys is INDEX_INVALID. Blocks that a step may need are asked for together: one round trip a level.
+ * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here no step down goes to a block
+ * that was written later; depth, keys of a node, blocks read and block sizes are bounded, so every walk ends; and whatever does
+ * not decode or breaks the order of keys is INDEX_INVALID. Blocks that a step may need are asked for together: one round trip a level.
  * Source: hyperbee 2.27 index.js (Node: key, value and the tree nodes that changed with them; children point to nodes).
  */
 import type Hypercore from 'hypercore'
@@ -109,8 +109,9 @@ export class BeeReader {
   async #child(parent: TreeNode, at: number, walk: Walk): Promise<TreeNode | null> {
     const [seq, offset] = [parent.children[2 * at], parent.children[2 * at + 1]]
     if (seq === undefined || offset === undefined) return null // a leaf
-    const isEarlier = seq < parent.seq || (seq === parent.seq && offset > parent.offset)
-    if (!isEarlier) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
+    // Within one block a batch leaves nodes in any order: there the bound on the depth ends a walk.
+    if (seq > parent.seq) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
+    if (seq === parent.seq && offset === parent.offset) throw invalid(`a node of block ${seq} is its own child`)
     return this.#node(seq, offset, walk.deeper())
   }
 

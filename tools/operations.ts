@@ -13,6 +13,7 @@ import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 
@@ -27,17 +28,24 @@ export const OPERATIONS = [
   'snapshot',
   'fetch',
   'status',
+  ...HISTORY_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
 /** Operations that need peers, so that a command without daemon opens the network for them. */
-export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set(['follow', 'notifications', 'fetch'])
+export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
+  'follow',
+  'notifications',
+  'fetch',
+  ...HISTORY_OPERATIONS,
+])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
   const checked =
     (run: (args: Arguments, io: ControlIo) => Promise<unknown>): ControlOperation =>
     (args, io) =>
       run(argumentsOf(args), io)
+  const history = historyOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -49,6 +57,10 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     snapshot: checked((args) => snapshot(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    release: checked(history.release),
+    diff: checked(history.diff),
+    when: checked(history.when),
+    versions: checked(history.versions),
   }
 }
 

@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
+import { addBisectCommand } from './bisect.ts'
 import { addChannelCommands } from './channel.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
+import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
 import { addStartCommands } from './start.ts'
@@ -21,6 +23,8 @@ export function createProgram(): Command {
   addFollowCommand(program)
   addStartCommands(program)
   addQueryCommands(program)
+  addHistoryCommands(program)
+  addBisectCommand(program)
   addFetchCommand(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
@@ -29,7 +33,8 @@ export function createProgram(): Command {
 /** @returns the exit code: 0 done, 1 refused or failed, 2 wrong use, 3 checked and found false. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const program = createProgram()
-  const json = argv.includes('--json')
+  const end = argv.indexOf('--') // what follows are words of another command
+  const json = argv.slice(0, end < 0 ? argv.length : end).includes('--json')
   try {
     await program.parseAsync([...argv])
     return 0
