@@ -53,12 +53,12 @@ export class BeeReader {
 
   /** @throws FreshetError INDEX_INVALID, NO_PEERS. */
   async get(key: Buffer): Promise<BeeEntry | null> {
-    const walk = new Walk()
-    let node = await this.#root(walk)
-    while (node !== null) {
+    let walk = new Walk()
+    for (let node = await this.#root(walk); node !== null;) {
       const { at, entry } = await this.#find(node, key, walk)
       if (entry !== null) return entry
       node = await this.#child(node, at, walk)
+      if (node !== null) walk = walk.deeper()
     }
     return null
   }
@@ -79,7 +79,8 @@ export class BeeReader {
     if (node === null) return
     const { at } = await this.#find(node, gte, walk)
     for (let i = at; i <= node.keys.length; i++) {
-      yield* this.#below(await this.#child(node, i, walk), gte, lt, walk.deeper())
+      const child = await this.#child(node, i, walk)
+      if (child !== null) yield* this.#below(child, gte, lt, walk.deeper())
       const seq = node.keys[i]
       if (seq === undefined) return
       const { key, value } = await this.#block(seq, walk)
@@ -112,7 +113,7 @@ export class BeeReader {
     // Within one block a batch leaves nodes in any order: there the bound on the depth ends a walk.
     if (seq > parent.seq) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
     if (seq === parent.seq && offset === parent.offset) throw invalid(`a node of block ${seq} is its own child`)
-    return this.#node(seq, offset, walk.deeper())
+    return this.#node(seq, offset, walk)
   }
 
   async #node(seq: number, offset: number, walk: Walk): Promise<TreeNode> {

@@ -25,6 +25,9 @@ const COMMANDS = [
   ['dht'],
   ['releases'],
   ['snapshot'],
+  ['diff'],
+  ['when'],
+  ['bisect'],
   ['fetch'],
   ['status'],
 ]
