@@ -331,7 +331,7 @@ test('history: bisect, Ctrl-C → the command has ended, and the home is free', 
   const pid = Number((await running.line((line) => line.startsWith('judging'))).split(' ').at(-1))
   const end = await running.signal('SIGINT')
   t.alike([end.exitCode, codeIn(end.stderr)], [1, 'INTERRUPTED'], end.stderr.trimEnd())
-  t.exception(() => process.kill(pid, 0), /ESRCH/)
+  await t.exception(() => process.kill(pid, 0), /ESRCH/)
   t.is((await jsonOf<WhenResult>('when', 'demo', 'aa=2', '--home', home)).ranges.length, 1)
 })
 
