@@ -5,18 +5,32 @@
  */
 import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
+import { stanzasThrough } from '../store/package-history.ts'
+import type { LoggedStanza } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
 import type { ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
-import type { PlacedStanza, SnapshotProgress } from '../store/snapshot.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import type { SnapshotProgress } from '../store/snapshot.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
 import { OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
+
+/** The look-up index as of one release of the log. */
+export interface ChannelIndex {
+  readonly number: number
+  readonly index: PackageIndex
+}
+
+/** What a release says about the packages of one name. */
+export interface NamedPackages {
+  readonly release: ReleaseSummary
+  readonly stanzas: readonly LoggedStanza[]
+}
 
 export type ChannelRole = 'publisher' | 'follower'
 
@@ -29,7 +43,7 @@ export class Channel {
   readonly #files: IndexFiles
   #genesis: Genesis | null = null
   #current: Snapshot | null = null
-  #index: { readonly number: number; readonly index: PackageIndex } | null = null
+  #index: ChannelIndex | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
   readonly #past = new Map<number, Promise<Snapshot>>()
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
@@ -118,23 +132,48 @@ export class Channel {
     return Snapshot.open(this.log, this.#files, await this.history.plan(number), this.onProgress)
   }
 
+  /**
+   * Packages called `name` in a release: from its snapshot where that is open, else through the index, without rebuilding it.
+   * @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, NO_PEERS, and what rebuilding throws where the index does not help.
+   */
+  async packagesNamed(when: When, name: string): Promise<NamedPackages> {
+    const release = when.kind === 'newest' ? (await this.snapshot(when)).release : await this.history.resolve(when)
+    const { number } = release
+    const isOpen = number === this.#current?.release.number || this.#past.has(number)
+    const found = isOpen ? null : await this.#throughIndex(number, name)
+    const stanzas = found ?? (await (await this.snapshot({ kind: 'number', number })).byName(name))
+    return { release, stanzas }
+  }
+
+  /** @returns null where the index does not say, or cannot be had: a release does not depend on it. */
+  async #throughIndex(number: number, name: string): Promise<LoggedStanza[] | null> {
+    const plan = await this.history.plan(number)
+    try {
+      const { index, number: newest } = await this.index()
+      return await stanzasThrough(index, newest, { log: this.log, plan }, name)
+    } catch (error) {
+      if (['INDEX_INVALID', 'NO_PEERS'].includes(asFreshetError(error).code)) return null
+      throw error
+    }
+  }
+
   /** BEP 52 pieces root of a package's file, or null where nobody knows one or it is a single piece. */
   async rootOf(
-    { release }: Snapshot,
-    { digest, block, byteLength }: Pick<PlacedStanza, 'digest' | 'block' | 'byteLength'>,
+    { number }: Pick<ReleaseSummary, 'number'>,
+    { digest, block, byteLength }: Pick<LoggedStanza, 'digest' | 'block' | 'byteLength'>,
   ): Promise<Buffer | null> {
     if (byteLength <= PIECE_BYTES) return null
-    return this.history.rootOf(await this.history.plan(release.number), digest, block)
+    return this.history.rootOf(await this.history.plan(number), digest, block)
   }
 
   /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */
-  async index(): Promise<PackageIndex> {
+  async index(): Promise<ChannelIndex> {
     const { number, block } = await this.history.resolve({ kind: 'newest' })
-    if (this.#index?.number !== number) {
-      const { release } = await readRelease(this.log, block)
-      this.#index = { number, index: await this.log.indexAt(release.index) }
-    }
-    return this.#index.index
+    if (this.#index?.number === number) return this.#index
+    const { release } = await readRelease(this.log, block)
+    const opened = { number, index: await this.log.indexAt(release.index) }
+    this.#index = opened
+    return opened
   }
 
   /** The log first: what still waits for blocks of it ends then. */

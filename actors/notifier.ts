@@ -3,8 +3,9 @@
  * Nothing here survives a restart yet.
  */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
+import type { ChangeKind } from '../schemas/package-difference.ts'
 import { readPackageChanges } from '../store/package-changes.ts'
-import type { ChangeKind, PackageChange } from '../store/package-changes.ts'
+import type { PackageChange } from '../store/package-changes.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
 

@@ -103,10 +103,14 @@ export const ERROR_CODES = {
   },
   RELEASE_UNKNOWN: { means: 'the channel has no such release', remedy: 'freshet releases CHANNEL shows the history' },
   PACKAGE_UNKNOWN: {
-    means: 'the snapshot has no such package or version',
+    means: 'the snapshot, or any release of the channel, has no such package or version',
     remedy: 'check name, version and architecture',
   },
   PACKAGE_AMBIGUOUS: { means: 'several packages match', remedy: 'add =VERSION or :ARCH' },
+  COMPARISON_TOO_LARGE: {
+    means: 'two snapshots differ in more packages than can be compared at once',
+    remedy: 'compare releases that are closer to each other',
+  },
   NO_RELEASE: { means: 'the channel has no release yet', remedy: 'wait for the publisher, or import one' },
   EVENT_INVALID: {
     means: 'a block of the log cannot be decoded or breaks a bound',
@@ -262,6 +266,22 @@ export const ERROR_CODES = {
     remedy: 'stop it, or choose another port',
   },
   DAEMON_UNREACHABLE: { means: 'the daemon does not answer on its socket', remedy: 'start it with freshet start' },
+  BISECT_RANGE: {
+    means: 'the good release of a bisection is not older than the bad one',
+    remedy: 'freshet releases CHANNEL shows the order',
+  },
+  BISECT_UNVERIFIED: {
+    means: 'the command does not confirm the good or the bad release of a bisection',
+    remedy: 'check the command and both releases; --no-verify skips this',
+  },
+  BISECT_UNDECIDED: {
+    means: 'the releases that could be the first bad one cannot be tested',
+    remedy: 'make the command able to test one of them, or compare the two releases that it names',
+  },
+  COMMAND_FAILED: {
+    means: 'a command that Freshet was to run did not start, or was ended by a signal',
+    remedy: 'try the command by itself',
+  },
   USAGE: { means: 'wrong use of the command line', remedy: 'freshet COMMAND --help' },
   INTERRUPTED: { means: 'the command was interrupted', remedy: 'run it again: it resumes' },
   INTERNAL: { means: 'a defect of Freshet', remedy: 'please report it with the message' },

@@ -118,6 +118,10 @@ export const INDEX_BULK_MIN = 4_096
 export const INDEX_DEPTH_MAX = 32
 /** Blocks of a Hyperbee that one look-up may read: about ten a level in an honest one. */
 export const INDEX_READS_MAX = 4_096
+/** Keys of one node of a Hyperbee (hyperbee 2.27 splits a node at nine). A search reads a few of them, and asks for all. */
+export const INDEX_NODE_KEYS_MAX = 8
+/** Versions and architectures of one package over all releases: a new one every day on ten architectures for 17 years. */
+export const INDEX_VERSIONS_MAX = 65_536
 /** One block of a Hyperbee: its key, its value and the tree nodes that changed with it. */
 export const INDEX_BLOCK_BYTES_MAX = 1 * MIB
 /** Folded snapshots of past releases kept in memory; each has a run per fragment, some megabytes for a large suite. */
@@ -232,6 +236,8 @@ export const DEB_FILES_MAX = 200_000
 export const XZ_INDEX_BYTES_MAX = 16 * MIB
 /** Stanzas that a list of changes is read from; a release that changes more is told in numbers only. */
 export const PACKAGE_CHANGES_MAX = 5_000
+/** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
+export const COMPARED_STANZAS_MAX = 1_000_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
 export const FETCHES_ACTIVE_MAX = 32
 /** Artifacts wanted at once, including those that wait for their turn. */

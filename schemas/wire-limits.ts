@@ -50,6 +50,8 @@ export const CONTROL_OPERATIONS_MAX = 64
 export const CONTROL_BUFFER_BYTES_MAX = 1 * MIB
 /** Events of one connection that wait for the client to read; one more ends the operation that made it. */
 export const CONTROL_EVENTS_MAX = 1024
+/** A command that Freshet runs for its user has this long to end after SIGTERM, in milliseconds. */
+export const COMMAND_KILL_MS = 5_000
 /** A path of a Unix domain socket (sun_path without its NUL, Linux; macOS has 103). */
 export const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
 

@@ -1,15 +1,21 @@
 /**
  * Reads a Hyperbee that somebody else wrote, as of one of its lengths.
  *
- * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here no step leads to a block that
- * was written later; depth, blocks read and block sizes are bounded, so every walk ends; and whatever does not decode or
- * breaks the order of keys is INDEX_INVALID. Blocks that a step may need are asked for together: one round trip a level.
+ * Hyperbee itself trusts its blocks: a node that is its own child makes it spin for ever. Here no step down goes to a block
+ * that was written later; depth, keys of a node, blocks read and block sizes are bounded, so every walk ends; and whatever does
+ * not decode or breaks the order of keys is INDEX_INVALID. Blocks that a step may need are asked for together: one round trip a level.
  * Source: hyperbee 2.27 index.js (Node: key, value and the tree nodes that changed with them; children point to nodes).
  */
 import type Hypercore from 'hypercore'
 import { Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import { FreshetError } from '../schemas/errors.ts'
-import { BLOCK_WAIT_MS, INDEX_BLOCK_BYTES_MAX, INDEX_DEPTH_MAX, INDEX_READS_MAX } from '../schemas/limits.ts'
+import {
+  BLOCK_WAIT_MS,
+  INDEX_BLOCK_BYTES_MAX,
+  INDEX_DEPTH_MAX,
+  INDEX_NODE_KEYS_MAX,
+  INDEX_READS_MAX,
+} from '../schemas/limits.ts'
 import { RecentlyUsed } from './recently-used.ts'
 
 export interface BeeEntry {
@@ -18,8 +24,9 @@ export interface BeeEntry {
 }
 
 interface TreeNode {
-  /** Block that it stands in. */
+  /** Block that it stands in, and its place in it. */
   readonly seq: number
+  readonly offset: number
   /** Blocks that hold the keys, in the order of the keys. */
   readonly keys: readonly number[]
   /** Flat: block and offset of each child in turn; empty in a leaf. */
@@ -46,12 +53,12 @@ export class BeeReader {
 
   /** @throws FreshetError INDEX_INVALID, NO_PEERS. */
   async get(key: Buffer): Promise<BeeEntry | null> {
-    const walk = new Walk()
-    let node = await this.#root(walk)
-    while (node !== null) {
+    let walk = new Walk()
+    for (let node = await this.#root(walk); node !== null;) {
       const { at, entry } = await this.#find(node, key, walk)
       if (entry !== null) return entry
       node = await this.#child(node, at, walk)
+      if (node !== null) walk = walk.deeper()
     }
     return null
   }
@@ -72,7 +79,8 @@ export class BeeReader {
     if (node === null) return
     const { at } = await this.#find(node, gte, walk)
     for (let i = at; i <= node.keys.length; i++) {
-      yield* this.#below(await this.#child(node, i, walk), gte, lt, walk.deeper())
+      const child = await this.#child(node, i, walk)
+      if (child !== null) yield* this.#below(child, gte, lt, walk.deeper())
       const seq = node.keys[i]
       if (seq === undefined) return
       const { key, value } = await this.#block(seq, walk)
@@ -100,17 +108,23 @@ export class BeeReader {
   }
 
   async #child(parent: TreeNode, at: number, walk: Walk): Promise<TreeNode | null> {
-    if (parent.children.length === 0) return null
     const [seq, offset] = [parent.children[2 * at], parent.children[2 * at + 1]]
-    if (seq === undefined || offset === undefined) throw invalid(`a node of block ${parent.seq} lacks a child`)
+    if (seq === undefined || offset === undefined) return null // a leaf
+    // Within one block a batch leaves nodes in any order: there the bound on the depth ends a walk.
     if (seq > parent.seq) throw invalid(`a node of block ${parent.seq} has a child that was written after it`)
-    return this.#node(seq, offset, walk.deeper())
+    if (seq === parent.seq && offset === parent.offset) throw invalid(`a node of block ${seq} is its own child`)
+    return this.#node(seq, offset, walk)
   }
 
   async #node(seq: number, offset: number, walk: Walk): Promise<TreeNode> {
     const level = (await this.#block(seq, walk)).levels[offset]
     if (level === undefined) throw invalid(`block ${seq} has no node ${offset}`)
-    const node = { seq, keys: level.keys, children: level.children }
+    const node = { seq, offset, keys: level.keys, children: level.children }
+    if (node.keys.length > INDEX_NODE_KEYS_MAX) throw invalid(`a node of block ${seq} has ${node.keys.length} keys`)
+    const isLeaf = node.children.length === 0
+    if (!isLeaf && node.children.length !== 2 * (node.keys.length + 1)) {
+      throw invalid(`a node of block ${seq} has more or fewer children than its keys need`)
+    }
     if (node.keys.some((key) => key > seq)) throw invalid(`a node of block ${seq} has a key that was written after it`)
     await this.#prefetch(node)
     return node

@@ -220,17 +220,25 @@ declare module 'hyperbee' {
     ready(): Promise<void>
     /** `update: false`: does not ask peers for a longer core first. */
     batch(options: { update: false }): BeeBatch
-    createReadStream(): AsyncIterable<BeeEntry>
+    get(key: Buffer): Promise<BeeEntry | null>
+    createReadStream(range?: { gte: Buffer; lt: Buffer }): AsyncIterable<BeeEntry>
+    checkout(length: number): Hyperbee
   }
 }
 
 /** Private, pinned: the codecs of a Hyperbee's blocks (store/bee-reader.ts walks them with bounds). They throw plain errors and RangeErrors. */
 declare module 'hyperbee/lib/messages.js' {
   export const Header: { encode(header: { protocol: string; metadata: null }): Buffer }
-  export const Node: { decode(bytes: Buffer): { key: Buffer; value: Buffer | null; index: Buffer } }
-  export const YoloIndex: {
-    decode(bytes: Buffer): { levels: readonly { keys: readonly number[]; children: readonly number[] }[] }
+  export interface Entry {
+    readonly key: Buffer
+    readonly value: Buffer | null
+    readonly index: Buffer
   }
+  export interface Index {
+    readonly levels: readonly { readonly keys: readonly number[]; readonly children: readonly number[] }[]
+  }
+  export const Node: { decode(bytes: Buffer): Entry; encode(entry: Entry): Buffer }
+  export const YoloIndex: { decode(bytes: Buffer): Index; encode(index: Index): Buffer }
 }
 
 declare module 'hypercore-id-encoding' {

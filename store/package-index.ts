@@ -23,6 +23,7 @@ import {
   INDEX_BUCKET_MAX,
   INDEX_BULK_MIN,
   INDEX_SPANS_MAX,
+  INDEX_VERSIONS_MAX,
   PACKAGE_NAME_BYTES_MAX,
   VERSION_BYTES_MAX,
 } from '../schemas/limits.ts'
@@ -141,19 +142,14 @@ export class PackageIndex {
 
   /** Every version of `name` that any release held. @throws FreshetError INDEX_INVALID, NO_PEERS. */
   async versions(name: string): Promise<VersionHistory[]> {
+    const [gone, held] = await Promise.all([this.#gone(name), this.#living(name)])
     const found = new Map<string, { item: IndexedPackage; spans: StanzaSpan[] }>()
-    const at = (item: IndexedPackage): StanzaSpan[] => {
+    for (const { item, spans } of gone) found.set(identityOf(item), { item, spans: [...spans] })
+    for (const { name, version, architecture, block, ordinal, first } of held) {
+      const item = { name, version, architecture }
       const known = found.get(identityOf(item)) ?? { item, spans: [] }
       found.set(identityOf(item), known)
-      return known.spans
-    }
-    const { gte, lt } = pastRange(name)
-    for await (const { key, value } of this.#bee.range(gte, lt)) {
-      const [, version = '', architecture = ''] = key.toString('utf8', 1).split(' ')
-      at({ name, version, architecture }).push(...decodeEntry(past, value).spans)
-    }
-    for (const { first, name: held, version, architecture, block, ordinal } of await this.#living(name)) {
-      if (held === name) at({ name, version, architecture }).push({ block, ordinal, first, last: 0 })
+      known.spans.push({ block, ordinal, first, last: 0 })
     }
     return [...found.values()].map(({ item, spans }) => ({ ...item, spans }))
   }
@@ -170,7 +166,20 @@ export class PackageIndex {
 
   async #living(name: string): Promise<readonly Living[]> {
     const entry = await this.#bee.get(nameKey(bucketOfName(name)))
-    return entry === null ? [] : decodeEntry(nameBucket, entry.value).packages
+    return entry === null ? [] : decodeEntry(nameBucket, entry.value).packages.filter((item) => item.name === name)
+  }
+
+  async #gone(name: string): Promise<Ended[]> {
+    const found: Ended[] = []
+    const { gte, lt } = pastRange(name)
+    for await (const { key, value } of this.#bee.range(gte, lt)) {
+      if (found.length >= INDEX_VERSIONS_MAX) {
+        throw new FreshetError('INDEX_INVALID', `the index has more than ${INDEX_VERSIONS_MAX} versions of ${name}`)
+      }
+      const [, version = '', architecture = ''] = key.toString('utf8', 1).split(' ')
+      found.push({ item: { name, version, architecture }, spans: decodeEntry(past, value).spans })
+    }
+    return found
   }
 }
 
@@ -189,7 +198,7 @@ export function describeIndexKey(key: Buffer): string {
   return `bucket ${rest.toString('hex')} of the ${key[0] === 0x6e ? 'packages' : key[0] === 0x68 ? 'artifacts' : 'unknown kind'}`
 }
 
-/** A span that has just ended; several stanzas of one version end in order. */
+/** Spans that have ended; several stanzas of one version end in order. */
 interface Ended {
   readonly item: IndexedPackage
   readonly spans: readonly Span[]

@@ -53,8 +53,15 @@ export function parseHostPort(text: string): { host: string; port: number } {
   throw new FreshetError('USAGE', `${JSON.stringify(text)} is not HOST:PORT`)
 }
 
+/** A package as people name it; null: any. */
+export interface PackageName {
+  readonly name: string
+  readonly version: string | null
+  readonly architecture: string | null
+}
+
 /** NAME[=VERSION][:ARCHITECTURE], as apt writes it: the architecture comes before the version too (`bash:amd64=5.2-1`). */
-export function parsePackage(text: string): { name: string; version: string | null; architecture: string | null } {
+export function parsePackage(text: string): PackageName {
   const match = /^([a-z0-9][a-z0-9+.-]*)(?::([a-z0-9-]+))?(?:=([^\s=]+))?$/.exec(text)
   const name = match?.[1]
   if (name === undefined) throw new FreshetError('USAGE', `${JSON.stringify(text)} is not NAME[:ARCH][=VERSION]`)

@@ -17,6 +17,7 @@ import { auditOperation } from './audit-channel.ts'
 import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
+import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
@@ -38,6 +39,7 @@ export const OPERATIONS = [
   'fetch',
   'status',
   'audit',
+  ...HISTORY_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
@@ -48,6 +50,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'fetch',
   'snapshot.write',
   'audit',
+  ...HISTORY_OPERATIONS,
 ])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
@@ -55,6 +58,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     (run: (args: Arguments, io: ControlIo) => Promise<unknown>): ControlOperation =>
     (args, io) =>
       run(argumentsOf(args), io)
+  const history = historyOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -71,6 +75,10 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
     audit: checked((args, io) => auditOperation(node, args, io)),
+    release: checked(history.release),
+    diff: checked(history.diff),
+    when: checked(history.when),
+    versions: checked(history.versions),
   }
 }
 

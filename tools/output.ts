@@ -8,6 +8,8 @@ export interface Output {
   readonly json: boolean
   /** The result of a command: the object as JSON, or the text made from it. */
   result(value: unknown, text: () => string): void
+  /** One line of a longer work, for people: nothing with --json. */
+  step(text: string): void
   progress(update: unknown): void
   /** Ends the progress bar, so that what follows stands on lines of its own. */
   settle(): void
@@ -23,6 +25,7 @@ const PHASES: Readonly<Record<string, string>> = {
   'audit-lookup': 'checking the look-up index',
   'audit-releases': 'checking releases, by blocks',
   'audit-files': 'hashing files of packages',
+  compare: 'reading what differs',
 }
 
 export function createOutput(json: boolean): Output {
@@ -32,6 +35,10 @@ export function createOutput(json: boolean): Output {
     result(value, text) {
       bar?.stop()
       process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`)
+    },
+    step(text) {
+      bar?.stop()
+      if (!json) process.stdout.write(`${text}\n`)
     },
     progress(update) {
       const { phase, done, total, bytes } = update as { phase?: string; done?: number; total?: number; bytes?: number }

@@ -1,9 +1,9 @@
-/** Fetches the .deb of one package of a snapshot, named as people name it: NAME[=VERSION][:ARCHITECTURE]. */
+/** Fetches the .deb of one package of a release, named as people name it: NAME[=VERSION][:ARCHITECTURE]. */
 import { compareVersions } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { parseWhen } from '../../schemas/when.ts'
-import type { PlacedStanza } from '../../store/snapshot.ts'
+import type { LoggedStanza } from '../../store/package-history.ts'
 import type { Session } from '../session.ts'
 
 export interface PackageWish {
@@ -30,10 +30,10 @@ export interface FetchedPackage {
 /** @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, ARTIFACT_UNAVAILABLE, ... */
 export async function fetchPackage(session: Session, wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
   const channel = session.channel(wish.channel)
-  const snapshot = await channel.snapshot(parseWhen(wish.when))
-  const stanza = choose(await snapshot.byName(wish.name), wish)
+  const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
+  const stanza = choose(stanzas, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
-  const piecesRoot = await channel.rootOf(snapshot, stanza)
+  const piecesRoot = await channel.rootOf(release, stanza)
   const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot })
   await untilAborted(fetched, signal)
   const path = session.pool.pathOf(digest)
@@ -41,13 +41,13 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   return { name, version, architecture, digest, byteLength, filename, path }
 }
 
-function choose(found: readonly PlacedStanza[], { name, version, architecture }: PackageWish): PlacedStanza {
+function choose(found: readonly LoggedStanza[], { name, version, architecture }: PackageWish): LoggedStanza {
   const fitting = found.filter(
     (stanza) =>
       (version === null || stanza.version === version) &&
       (architecture === null || stanza.architecture === architecture),
   )
-  const newest = fitting.reduce<PlacedStanza | null>(
+  const newest = fitting.reduce<LoggedStanza | null>(
     (best, stanza) => (best === null || compareVersions(stanza.version, best.version) > 0 ? stanza : best),
     null,
   )

@@ -146,7 +146,7 @@ async function openArtifact(
   const stanza = await snapshot.byFilename(path)
   if (stanza === null) return null
   const { digest, byteLength } = stanza
-  const artifact: Artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot, stanza) }
+  const artifact: Artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot.release, stanza) }
   return {
     byteLength,
     digest,

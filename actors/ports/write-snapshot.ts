@@ -199,7 +199,7 @@ class SnapshotWriter {
     const { digest, byteLength } = wanted
     try {
       if (this.#isHopeless()) throw new FreshetError('ARTIFACT_UNAVAILABLE', 'not asked for: nobody has its like')
-      const artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot, wanted) }
+      const artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot.release, wanted) }
       await untilAborted(session.fetches.want(channel.key, artifact), signal)
       this.#count(await this.#place(wanted, pathOf(wanted)), wanted)
       this.#missesInARow = 0

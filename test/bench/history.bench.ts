@@ -96,7 +96,8 @@ async function measured(
   for (let run = 0; run < LOOK_UPS; run++) {
     const name = names[Math.floor((run * names.length) / LOOK_UPS)] as string
     const startedAtMs = performance.now()
-    const found = await (await channel.index()).versions(name)
+    const { index } = await channel.index()
+    const found = await index.versions(name)
     lookUpMs.push(performance.now() - startedAtMs)
     if (found.length === 0) throw new Error(`${name} is not in the index`)
   }

@@ -44,8 +44,10 @@ test('package changes: the same in two indexes, moved from one to the other → 
   t.alike(await changes(t, { [MAIN]: A1 + all }, { [MAIN]: A1, [ALL]: all }), [])
 })
 
-test('package changes: several versions in one snapshot → the newest stands for the package', async (t) => {
-  t.alike(await changes(t, main(A1), main(A1, stanza('aa', '3'), stanza('aa', '2'))), ['added aa - 3'])
+test('package changes: several versions in one snapshot → what both have stays out of it', async (t) => {
+  const [two, three] = [stanza('aa', '2'), stanza('aa', '3')]
+  t.alike(await changes(t, main(A1), main(A1, three, two)), ['added aa - 2', 'added aa - 3'])
+  t.alike(await changes(t, main(A1, two), main(two, three)), ['upgraded aa 1 3'])
 })
 
 test('package changes: to and from blank and empty indexes → no error', async (t) => {

@@ -68,7 +68,8 @@ async function auditOneChannel(context: CommandContext, channel: string, options
   const { since, sample, seed, keyring, pool } = options
   const keyrings = keyring.map((path) => resolve(path))
   const args = { channel, since, sample, seed, keyrings, withoutPool: !pool }
-  const report = (await withNode(context, 'audit', (call) => call('audit', args))) as AuditReport
+  const needs = { channels: [channel] }
+  const report = (await withNode(context, 'audit', (call) => call('audit', args), needs)) as AuditReport
   context.output.result(report, () => auditText(channel, report))
   const [fault] = report.failures
   if (fault !== undefined) throw new FreshetError('AUDIT_FALSE', lineOf(fault), { channel, failure: fault.code })

@@ -65,5 +65,10 @@ function interruption(): AbortSignal {
     abort.abort()
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  // Whoever read the output has had enough, as `| head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    abort.abort()
+  })
   return abort.signal
 }

@@ -3,9 +3,11 @@ import { Command, CommanderError } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
 import { addAuditCommand } from './audit.ts'
+import { addBisectCommand } from './bisect.ts'
 import { addChannelCommands } from './channel.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
+import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
@@ -29,6 +31,8 @@ export function createProgram(): Command {
   addStartCommands(program)
   addQueryCommands(program)
   addSnapshotCommand(program)
+  addHistoryCommands(program)
+  addBisectCommand(program)
   addFetchCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
@@ -39,7 +43,8 @@ export function createProgram(): Command {
 /** @returns the exit code: 0 done, 1 refused or failed, 2 wrong use, 3 checked and found false. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const program = createProgram()
-  const json = argv.includes('--json')
+  const end = argv.indexOf('--') // what follows are words of another command
+  const json = argv.slice(0, end < 0 ? argv.length : end).includes('--json')
   try {
     await program.parseAsync([...argv])
     return 0

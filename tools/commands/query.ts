@@ -1,10 +1,12 @@
 /** `freshet status`, `releases`: what this node knows. */
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../actors/status.ts'
+import type { VersionsResult } from '../history-operations.ts'
 import { formatBytes, formatCount, frozenText } from '../output.ts'
+import { rangeLines } from '../ranges-text.ts'
 import { withNode } from '../run-operation.ts'
-import { contextOf, withCommonOptions } from './context.ts'
-import type { CommonOptions } from './context.ts'
+import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import type { CommandContext, CommonOptions } from './context.ts'
 
 interface Releases {
   readonly channel: string
@@ -28,13 +30,32 @@ export function addQueryCommands(program: Command): void {
       context.output.result(status, () => statusText(status))
     })
 
-  withCommonOptions(program.command('releases').argument('<channel>'))
-    .description('the history of a channel')
-    .action(async (channel: string, options: CommonOptions) => {
+  withBootstrap(withCommonOptions(program.command('releases').argument('<channel>')))
+    .description('the history of a channel, or of one package in it')
+    .option('--package <name>', 'its versions and the releases that held each: NAME[:ARCH][=VERSION]')
+    .action(async (channel: string, options: CommonOptions & { package?: string }) => {
       const context = contextOf(options)
+      const { package: name } = options
+      if (name !== undefined) return showVersions(context, channel, name)
       const list = (await withNode(context, 'releases', (call) => call('releases', { channel }))) as Releases
       context.output.result(list, () => releasesText(list))
     })
+}
+
+async function showVersions(context: CommandContext, channel: string, name: string): Promise<void> {
+  const args = { channel, package: name }
+  const found = (await withNode(context, 'versions', (call) => call('versions', args), {
+    channels: [channel],
+  })) as VersionsResult
+  context.output.result(found, () => versionsText(found))
+}
+
+function versionsText({ newest, versions }: VersionsResult): string {
+  const lines = versions.flatMap(({ version, architecture, ...ranges }) => [
+    `${version} (${architecture})`,
+    ...rangeLines(ranges, newest).map((line) => `  ${line}`),
+  ])
+  return lines.join('\n')
 }
 
 function statusText({ channels, peers, gateway, pool, fetching }: NodeStatus): string {
