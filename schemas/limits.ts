@@ -33,6 +33,8 @@ export const TIME_MS_MAX = 2 ** 48 - 1
 export const ARTIFACT_ROOTS_MAX = 120_000
 /** Releases of one chapter: the most edit scripts between a checkpoint and any release. A constant of the format. */
 export const CHAPTER_RELEASES = 64
+/** Packed blocks kept in memory while an index is rebuilt; those of Debian main take some 15 MB, in a long history 45. */
+export const REBUILD_PACKED_BYTES_MAX = 64 * MIB
 /** Unpacked runs of one checkpoint: STANZAS_MAX runs take some 16 MB. */
 export const PACKED_RUNS_BYTES_MAX = 32 * MIB
 /** Chapters of one log: a million releases. Each chapter lists the positions of all before it. */

@@ -191,6 +191,7 @@ declare module 'corestore' {
     constructor(directory: string, options?: { readOnly?: boolean; primaryKey?: Buffer; unsafe?: boolean })
     readonly storage: {
       createAtom(): Atom
+      close(): Promise<void>
       hasCore(discoveryKey: Buffer): Promise<boolean>
       readonly db: { readonly _state: { createWriteBatch(session: unknown, options?: object): WriteBatch } }
     }

@@ -1,30 +1,23 @@
 /**
  * Rebuilt index files on disk, by SHA-256: `indexes/<digest>`. Derived from the log; safe to delete.
  *
- * Rebuilding copies what the file of the release before has, fetches the stanza blocks for the rest, unpacks them on the
- * thread pool a few blocks ahead, and checks size and SHA-256 before the file gets its name. A file that is there is the
- * right one.
+ * Rebuilding copies what the file of the release before has and takes the rest from the log (assemble-index.ts). Size and SHA-256
+ * are checked before the file gets its name: a file that is there is the right one.
  */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FreshetError } from '../schemas/errors.ts'
-import type { Run } from '../schemas/edit-script.ts'
-import { INDEX_BYTES_MAX, INDEX_FILES_IDLE_BYTES_MAX, INDEX_FILES_IDLE_MAX } from '../schemas/limits.ts'
+import { INDEX_FILES_IDLE_BYTES_MAX, INDEX_FILES_IDLE_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { parseDigest } from '../schemas/units.ts'
+import { assembleIndex } from './assemble-index.ts'
 import { writeDurably } from './durable.ts'
 import { requireSpace } from './free-space.ts'
 import type { PlannedIndex } from './release-block.ts'
 import { PlacedStanzas } from './placed-stanzas.ts'
 import type { FoundRun } from './placed-stanzas.ts'
 import type { ReleaseLog } from './release-log.ts'
-import { readStanzas } from './stanza-block.ts'
-import type { StanzaBlock } from './stanza-block.ts'
-
-/** Blocks being unpacked or waiting to be copied: 16 of 256 KiB. */
-const BLOCKS_AHEAD = 16
 
 export class IndexFiles {
   readonly #directory: string
@@ -34,7 +27,6 @@ export class IndexFiles {
   readonly #retained = new Map<DigestHex, number>()
   /** The newest file made of each index of each log: most of the next one stands in it. */
   readonly #newest = new Map<string, PlannedIndex>()
-
   readonly #idleBytesMax: number
 
   private constructor(directory: string, idleBytesMax: number) {
@@ -81,13 +73,14 @@ export class IndexFiles {
   ): Promise<string> {
     const before = await this.#before(log, index)
     try {
-      if (before !== null) await this.store(index.digest, await assemble(log, index, before, onProgress))
+      if (before !== null)
+        await this.store(index.digest, await assembleIndex(log, index, runsOf(index, before), onProgress))
     } catch (error) {
       // The file before may be damaged, or cut elsewhere than the log says: the log itself decides.
       if (!(error instanceof FreshetError) || error.code !== 'SNAPSHOT_MISMATCH') throw error
     }
     if (this.held(index.digest) === null) {
-      await this.store(index.digest, await assemble(log, index, null, onProgress))
+      await this.store(index.digest, await assembleIndex(log, index, runsOf(index, null), onProgress))
     }
     return this.#made(log, index)
   }
@@ -142,61 +135,6 @@ export class IndexFiles {
   }
 }
 
-/** @throws FreshetError SNAPSHOT_MISMATCH unless the bytes are those of `index`; NO_PEERS, EVENT_INVALID. */
-async function assemble(
-  log: ReleaseLog,
-  index: PlannedIndex,
-  before: PlacedStanzas | null,
-  onProgress: (done: number, total: number) => void,
-): Promise<Buffer> {
-  if (index.byteLength > INDEX_BYTES_MAX) throw mismatch(index, `exceeds ${INDEX_BYTES_MAX} bytes`)
-  const parts = index.runs.flatMap((run) => (before === null ? [absent(run)] : [...before.find(run)]))
-  const missing = parts.filter(({ text }) => text === null)
-  const blocks = [...new Set(missing.map(({ block }) => block))]
-  await log.download(blocks, (done) => onProgress(done, blocks.length))
-  const bytes = Buffer.allocUnsafe(index.byteLength)
-  const unpacked = readInOrder(log, index, missing)
-  let at = 0
-  for (const { text } of parts) {
-    const source = text ?? ((await unpacked.next()).value as Buffer)
-    if (at + source.byteLength > bytes.byteLength) throw mismatch(index, 'is longer than promised')
-    at += source.copy(bytes, at)
-  }
-  if (at !== bytes.byteLength) throw mismatch(index, `has ${at} bytes instead of ${bytes.byteLength}`)
-  const digest = createHash('sha256').update(bytes).digest('hex')
-  if (digest !== index.digest) throw mismatch(index, `has SHA-256 ${digest}`)
-  return bytes
-}
-
-function absent(run: Run): FoundRun {
-  return { ...run, text: null }
-}
-
-/** The text of each run, unpacked a few blocks ahead. */
-async function* readInOrder(log: ReleaseLog, index: PlannedIndex, runs: readonly Run[]): AsyncGenerator<Buffer> {
-  const ahead = new Map<number, Promise<StanzaBlock>>()
-  for (const [position, run] of runs.entries()) {
-    for (const next of runs.slice(position, position + BLOCKS_AHEAD)) {
-      if (!ahead.has(next.block)) ahead.set(next.block, quiet(readStanzas(log, next.block)))
-    }
-    const { text, offsets } = await (ahead.get(run.block) as Promise<StanzaBlock>)
-    const start = offsets[run.first]
-    const end = offsets[run.first + run.count]
-    if (start === undefined || end === undefined) throw mismatch(index, `needs stanzas that block ${run.block} lacks`)
-    yield text.subarray(start, end)
-    for (const block of ahead.keys()) {
-      if (ahead.size <= 2 * BLOCKS_AHEAD) break
-      if (block !== run.block) ahead.delete(block)
-    }
-  }
-}
-
-/** A read-ahead that fails is reported where it is awaited, not as an unhandled rejection. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
-}
-
-function mismatch({ path, digest }: PlannedIndex, what: string): FreshetError {
-  return new FreshetError('SNAPSHOT_MISMATCH', `the rebuilt ${path} ${what}`, { path, digest })
+function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): FoundRun[] {
+  return runs.flatMap((run) => (before === null ? [{ ...run, text: null }] : [...before.find(run)]))
 }

@@ -31,8 +31,7 @@ export class Journal {
   }
 
   static async open(store: Store): Promise<Journal> {
-    const core = store.cores.get({ name: 'journal', active: false }) // not even its name is told to peers
-    await core.ready()
+    const core = await store.core({ name: 'journal', active: false }) // not even its name is told to peers
     return new Journal(store, core)
   }
 

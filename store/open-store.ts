@@ -11,6 +11,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import Corestore from 'corestore'
+import type { CoreOptions } from 'corestore'
 import type Hypercore from 'hypercore'
 import { FreshetError } from '../schemas/errors.ts'
 import { asIoError, errnoOf, syncDirectory, syncFile } from './durable.ts'
@@ -58,6 +59,18 @@ export class Store {
       throw error
     }
     return store
+  }
+
+  /**
+   * A session of a core, ready for use. Refuses rewrites: set on the replicator too, because a core that replication opened first
+   * ignores the option.
+   * @throws FreshetError DISK_FULL, STORE_FAILED: a core that is new here writes when it is opened.
+   */
+  async core(options: CoreOptions): Promise<Hypercore> {
+    const core = this.cores.get({ ...options, allowFork: false })
+    await this.guard(core.ready())
+    core.core.replicator.allowFork = false
+    return core
   }
 
   get failure(): FreshetError | null {
@@ -133,7 +146,13 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    await this.cores.close()
+    try {
+      await this.cores.close()
+    } catch (error) {
+      // A core that failed to open fails to close, and Corestore then keeps the lock: nobody could open the store again.
+      await this.cores.storage.close()
+      if (this.#failure === null) throw error
+    }
   }
 
   /** A failed fsync is as final as a failed write: what RocksDB has and what this instance believes differ from then on. */

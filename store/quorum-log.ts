@@ -93,8 +93,7 @@ export class QuorumLog {
     const byteLength = open.flatMap((step) => step.blocks).reduce((sum, block) => sum + block.byteLength, 0)
     await this.#store.requireSpace(3 * byteLength)
     const found = successor === null ? null : quorumOf(successor)
-    const next = found === null ? null : this.#store.cores.get({ manifest: found.log, allowFork: false })
-    await next?.ready()
+    const next = found === null ? null : await this.#store.core({ manifest: found.log })
     try {
       await this.#store.commit(async (sessionOf) => {
         for (const step of open) await append(sessionOf, step)

@@ -1,8 +1,8 @@
 /**
  * One channel's signed log and, on the publisher, its Hyperbee index: create, open, read a block, append a release.
  *
- * Owns the two Hypercores. Refuses to follow a rewrite (`allowFork: false`, set on the replicator at every open because a core
- * that replication opened first ignores the option), and to append unless the log is as long as the release was made for.
+ * Owns the two Hypercores. Refuses to follow a rewrite (Store.core sees to that), and to append unless the log is as long as the
+ * release was made for.
  */
 import { once } from 'node:events'
 import type Hypercore from 'hypercore'
@@ -87,8 +87,7 @@ export class ReleaseLog {
     const log = await ReleaseLog.openOwn(store, name)
     if (log.core.length > 0) return log
     await keepKey()
-    const index = store.cores.get({ name: INDEX_CORE(name) })
-    await index.ready()
+    const index = await store.core({ name: INDEX_CORE(name) })
     const about = { name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey, predecessor: null } as const
     await store.commit(async (sessionOf) => {
       await (await sessionOf(log.core)).append([encodeEvent({ type: 'genesis', ...about })])
@@ -99,12 +98,8 @@ export class ReleaseLog {
 
   /** The log of a channel that this store created, with its index, writable. */
   static async openOwn(store: Store, name: string): Promise<ReleaseLog> {
-    const core = store.cores.get({ name: LOG_CORE(name), allowFork: false })
-    const index = store.cores.get({ name: INDEX_CORE(name), allowFork: false })
-    await Promise.all([core.ready(), index.ready()])
-    core.core.replicator.allowFork = false
-    index.core.replicator.allowFork = false
-    return new ReleaseLog(store, core, index)
+    const core = await store.core({ name: LOG_CORE(name) })
+    return new ReleaseLog(store, core, await store.core({ name: INDEX_CORE(name) }))
   }
 
   /**
@@ -114,16 +109,14 @@ export class ReleaseLog {
    */
   static async createQuorum(store: Store, quorum: Quorum, keepKey: () => Promise<void>): Promise<ReleaseLog> {
     await keepKey()
-    const core = store.cores.get({ manifest: quorum.log, allowFork: false })
-    await core.ready()
+    const core = await store.core({ manifest: quorum.log })
     await store.commit((sessionOf) => foundLog(sessionOf, core, quorum))
     return ReleaseLog.#ofQuorum(store, core, quorum)
   }
 
   /** The log of a channel that this node prepares and several people sign; null when `key` is not of such a log. */
   static async openQuorum(store: Store, key: KeyHex): Promise<ReleaseLog | null> {
-    const core = store.cores.get({ key: Buffer.from(key, 'hex'), allowFork: false })
-    await core.ready()
+    const core = await store.core({ key: Buffer.from(key, 'hex') })
     const signers = signersOf(core.manifest)
     if (signers !== null) {
       const genesis = await core.get(0, { wait: false })
@@ -134,10 +127,7 @@ export class ReleaseLog {
   }
 
   static async #ofQuorum(store: Store, core: Hypercore, quorum: Quorum): Promise<ReleaseLog> {
-    const index = store.cores.get({ manifest: quorum.index, allowFork: false })
-    await index.ready()
-    core.core.replicator.allowFork = false
-    index.core.replicator.allowFork = false
+    const index = await store.core({ manifest: quorum.index })
     const log = new ReleaseLog(store, core, index)
     log.#quorum = new QuorumLog(store, log, index, quorum)
     return log
@@ -145,9 +135,7 @@ export class ReleaseLog {
 
   /** The log of somebody else's channel: nothing needs to be here yet. */
   static async follow(store: Store, key: KeyHex): Promise<ReleaseLog> {
-    const core = store.cores.get({ key: Buffer.from(key, 'hex'), allowFork: false })
-    await core.ready()
-    core.core.replicator.allowFork = false
+    const core = await store.core({ key: Buffer.from(key, 'hex') })
     return new ReleaseLog(store, core, null)
   }
 
@@ -191,9 +179,7 @@ export class ReleaseLog {
   async #reopen(): Promise<void> {
     const { key } = this.#core
     await this.#core.close()
-    this.#core = this.#store.cores.get({ key, allowFork: false, active: false })
-    await this.#core.ready()
-    this.#core.core.replicator.allowFork = false
+    this.#core = await this.#store.core({ key, active: false })
   }
 
   /**
@@ -307,8 +293,7 @@ export class ReleaseLog {
   async appendRotation(base: number, note: Extract<Note, { type: 'rotate' }>, next: Quorum): Promise<SignedHead> {
     if (!this.core.writable) throw this.#readOnly()
     await this.requireOpen()
-    const core = this.#store.cores.get({ manifest: next.log, allowFork: false })
-    await core.ready()
+    const core = await this.#store.core({ manifest: next.log })
     try {
       await this.#store.commit(async (sessionOf) => {
         this.requireLength(base)
@@ -339,9 +324,9 @@ export class ReleaseLog {
   async indexCore(): Promise<Hypercore> {
     if (this.#index !== null) return this.#index
     const { indexKey } = await this.genesis()
-    this.#index = this.#store.cores.get({ key: indexKey, allowFork: false })
-    await this.#index.ready()
-    this.#index.core.replicator.allowFork = false
+    const index = await this.#store.core({ key: indexKey })
+    if (this.#index !== null) await index.close() // somebody else was quicker
+    this.#index ??= index
     return this.#index
   }
 

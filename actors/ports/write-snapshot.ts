@@ -26,7 +26,7 @@ import type { SnapshotPackage } from '../../store/snapshot-packages.ts'
 import { SnapshotTree } from '../../store/snapshot-tree.ts'
 import type { Channel } from '../channel.ts'
 import type { Session } from '../session.ts'
-import { eachOf } from './each-of.ts'
+import { eachOf } from '../../store/each-of.ts'
 import { untilAborted } from './fetch-package.ts'
 
 export interface SnapshotOrder {

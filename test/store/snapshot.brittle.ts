@@ -24,6 +24,8 @@ import {
 import { codeOf } from '../helpers/refusal.ts'
 
 const TEXT = stanza('aa', '1') + stanza('bb', '1')
+/** What the two stanzas of TEXT have, so that a lie is not found by its length alone. */
+const HALVES = [TEXT.length / 2, TEXT.length / 2]
 const MIB = 1024 * 1024
 
 async function filesIn(t: Assert): Promise<{ files: IndexFiles; directory: string }> {
@@ -50,7 +52,6 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
   const channel = await TestChannel.create(t)
   const { promised = { [MAIN]: TEXT } } = lies
   const inRelease = inReleaseOf(promised)
-  const lengths = [TEXT.length / 2, TEXT.length / 2]
   const release: Release = {
     number: 1,
     publishedAtMs: PUBLISHED_AT_MS,
@@ -72,7 +73,7 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
     noteBlock: 0,
   }
   await channel.appendRaw(
-    encodeEvent({ type: 'stanzas', byteLengths: lengths, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),
+    encodeEvent({ type: 'stanzas', byteLengths: HALVES, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),
     encodeEvent({
       type: 'signedIndex',
       byteLength: inRelease.length,
@@ -103,12 +104,12 @@ const LIES: readonly { readonly what: string; readonly lies: Hostile; readonly c
   { what: 'two million stanzas of one block', lies: { count: 1_999_999 }, code: 'SNAPSHOT_MISMATCH' },
   {
     what: 'a block that unpacks to less than it declares',
-    lies: { stanzas: { byteLengths: [TEXT.length, 1], compressed: brotliCompressSync(TEXT) } },
+    lies: { stanzas: { byteLengths: HALVES, compressed: brotliCompressSync(TEXT.slice(1)) } },
     code: 'EVENT_INVALID',
   },
   {
     what: 'a block that unpacks to more than it declares',
-    lies: { stanzas: { byteLengths: [1, 1], compressed: brotliCompressSync(TEXT) } },
+    lies: { stanzas: { byteLengths: HALVES, compressed: brotliCompressSync(`${TEXT}\n`) } },
     code: 'EVENT_INVALID',
   },
   {
@@ -123,7 +124,7 @@ const LIES: readonly { readonly what: string; readonly lies: Hostile; readonly c
   },
   {
     what: 'a block that is a bomb',
-    lies: { stanzas: { byteLengths: [200, 200], compressed: bomb } },
+    lies: { stanzas: { byteLengths: HALVES, compressed: bomb } },
     code: 'EVENT_INVALID',
   },
   {

@@ -1,5 +1,5 @@
 /** Does something with each of many items, a few at a time, in order of their beginning. */
-import { FreshetError } from '../../schemas/errors.ts'
+import { FreshetError } from '../schemas/errors.ts'
 
 /**
  * Resolves when all are done. After the first failure, or once `signal` aborts, nothing new begins; what runs is waited for.
