@@ -357,6 +357,7 @@ export class Session {
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {
+    if (this.#closing !== null) return // what was under way ends because the session does
     this.troubles.set(channel.key, error)
     this.options.log('warn', `${channel.name}: ${error.code}: ${error.message}`)
   }

@@ -74,6 +74,8 @@ export class History {
     if (known !== null && kept.length === 0) await this.#requireContinues(chapterBlocks, known, options)
     const base = kept.length > 0 ? this.#state.plan : await this.#checkpoint(chapterBlocks, covered, options)
     const plan = await this.#fold(base, fresh, options)
+    const { plan: old } = this.#state
+    if (old !== null) this.#plans.set(old.release.number, old) // whoever tells what changed asks for it next
     this.#state = { chapterBlocks, tail: [...kept, ...fresh], plan }
   }
 

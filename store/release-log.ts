@@ -184,13 +184,15 @@ export class ReleaseLog {
 
   /**
    * @returns null for an event of an unknown, skippable type.
-   * @throws FreshetError NO_PEERS when the block did not come in time, EVENT_INVALID, VERSION_UNSUPPORTED.
+   * @throws FreshetError NO_PEERS when the block did not come in time, EVENT_INVALID, VERSION_UNSUPPORTED, INTERRUPTED.
    */
   async event(block: number, options: ReadOptions = {}): Promise<ChannelEvent | null> {
     return decodeEvent(await this.block(block, options))
   }
 
   async block(block: number, options: ReadOptions = {}): Promise<Buffer> {
+    await this.#reopened
+    if (this.core.closing !== null) throw new FreshetError('INTERRUPTED', `the log ${this.id} is closed`) // its length is 0
     if (block >= this.core.length) {
       throw new FreshetError('EVENT_INVALID', `block ${block} is beyond the log of ${this.core.length}`, { block })
     }
@@ -201,7 +203,6 @@ export class ReleaseLog {
 
   async #get(block: number, local: boolean): Promise<Buffer | null> {
     try {
-      await this.#reopened
       return await this.core.get(block, local ? { wait: false } : { timeout: BLOCK_WAIT_MS })
     } catch (error) {
       if ((error as { code?: string }).code === 'REQUEST_TIMEOUT') return null
