@@ -9,12 +9,11 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { clearText } from '../../schemas/clear-text.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { parseRelease } from '../../schemas/release-file.ts'
 import { splitStanzas } from '../../schemas/stanza.ts'
 import { clearSign, createSigningKey } from '../../tools/import/openpgp.ts'
 import { aptLists, INDEX, readIndex, SUITE } from './debian.ts'
 import { ADDED, another, REMOVED, UPGRADED, upgrade, withIndex } from './next-release.ts'
-
-const DAY_MS = 86_400_000
 
 export class LongHistory {
   readonly publicKey: string
@@ -50,12 +49,13 @@ export class LongHistory {
     if (this.#generation > 0) this.#change()
     const generation = this.#generation++
     const bytes = Buffer.concat(this.#stanzas)
-    const inRelease = await clearSign(withIndex(this.#release, bytes, generation), this.#privateKey)
+    const text = withIndex(this.#release, bytes, generation)
+    const { date, validUntil } = parseRelease(text)
     return {
       suite: SUITE,
-      inRelease,
-      releasedAtMs: Date.UTC(2023, 5, 10) + generation * DAY_MS,
-      validUntilMs: null,
+      inRelease: await clearSign(text, this.#privateKey),
+      releasedAtMs: date,
+      validUntilMs: validUntil,
       indexes: [{ path: INDEX, bytes }],
       artifacts: [],
       ownRelease: false,
