@@ -116,3 +116,31 @@ export const UPGRADE_HEDGE_STEP_MS = 100
 export const UPGRADE_STALL_MS = 1_500
 /** Longest patience with a slow peer that was dropped before, in milliseconds. */
 export const UPGRADE_STALL_MS_MAX = 30_000
+
+// Exchange of bundles (protocols/exchange/)
+/** What is asked of a peer before its rate is known: one piece, 65 ms of a line of 32 Mbit/s. */
+export const ASK_AHEAD_BYTES_MIN = 256 * KIB
+/** Bytes asked of one peer and not yet here: fills 100 ms of a line of 320 Mbit/s. */
+export const ASK_AHEAD_BYTES_MAX = 4 * MIB
+/** How far ahead of its rate a peer is asked, on top of the round trip: as long as word of a new block may take. */
+export const ASK_AHEAD_MS = 250
+/** Pieces asked of a peer that is about to get them: more than one origin hands to one peer. */
+export const EXPECTED_PIECES_MAX = 64
+/** Blocks that one peer may have asked of us and not got: the bytes of ASK_AHEAD_BYTES_MAX and its expected pieces. */
+export const BLOCKS_ASKED_MAX = 2_048
+/** Word of new blocks waits so long for company: a frame for each would cost more than the blocks' own headers. */
+export const HAVE_DELAY_MS = 50
+/** A peer that sends nothing of what was asked for so long is asked no more until it does; its blocks are asked of others. */
+export const STALLED_MS = 4_000
+/** Nothing is asked of a peer that stalled for this long; doubled each time. */
+export const STALLED_PAUSE_MS = 5_000
+/** Longest such pause. */
+export const STALLED_PAUSE_MS_MAX = 80_000
+/** A block is asked of another peer instead when that one brings it so much earlier: less would be a guess. */
+export const HEDGE_MS = 250
+/** Copies among all peers below which a piece is handed to one of them alone, and not offered to all. */
+export const RARE_COPIES_MAX = 3
+/** Blocks handed to one peer and not sent yet, above which it is handed nothing more: the next are asked for before the line falls silent. */
+export const HANDED_AHEAD_BLOCKS = 17
+/** A piece that was handed out and has not spread further for so long is offered to all. */
+export const HANDED_STUCK_MS = 700
