@@ -34,7 +34,7 @@ export const moved = (key: KeyHex = KEY, successor: KeyHex = OTHER_KEY): FactOf<
   return { type: 'channel.moved', key, retiredAs: 'demo.old', successor, atMs }
 }
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
-  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
+  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, path: null, atMs }
 }
 export const kept = (digest: DigestHex): FactOf<'artifact.kept'> => {
   return { type: 'artifact.kept', digest, byteLength: 1, atMs }
