@@ -9,7 +9,7 @@
  * trusted: whoever takes them compares them with a hash and says so (`MirrorScores.wrong`). A consumer that is slow is not
  * held against the mirror.
  */
-import { FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import {
   MIRROR_CONNECTIONS_MAX,
   MIRROR_REDIRECTS_MAX,
@@ -18,7 +18,7 @@ import {
   MIRROR_WINDOW_MS,
 } from '../schemas/limits.ts'
 import { fileUrl } from '../schemas/mirror-url.ts'
-import { follow, reasonOf, SilenceWatch } from './http-get.ts'
+import { discard, follow, type HttpAnswer, SilenceWatch } from './http-get.ts'
 import { type FilePart, meaningOf, rangeOf, retryAfterMs } from './mirror-answer.ts'
 import type { MirrorScores } from './mirror-scores.ts'
 import { Slots } from './slots.ts'
@@ -60,9 +60,9 @@ export class MirrorClient {
     const startedAtMs = performance.now()
     const pace = new Pace(this.#options.waitMs ?? MIRROR_WINDOW_MS)
     try {
-      const { body, skipBytes } = await this.#ask(wish, watch)
+      const answer = await this.#ask(wish, watch)
       const firstByteMs = performance.now() - startedAtMs
-      yield* paced(body, skipBytes, wish, watch, pace)
+      yield* paced(answer, wish, watch, pace)
       const elapsedMs = firstByteMs + pace.waitedMs
       this.#options.scores.delivered(base, wish.lengthBytes, firstByteMs, elapsedMs)
     } catch (error) {
@@ -75,21 +75,24 @@ export class MirrorClient {
     }
   }
 
-  async #ask(wish: MirrorRange, watch: SilenceWatch): Promise<{ body: ResponseBody; skipBytes: number }> {
+  async #ask(wish: MirrorRange, watch: SilenceWatch): Promise<Answer> {
     const range = rangeOf(wish)
-    const response = await follow(fileUrl(wish.base, wish.path), {
+    const answer = await follow(fileUrl(wish.base, wish.path), {
       watch,
       redirectsMax: MIRROR_REDIRECTS_MAX,
       headers: { 'user-agent': USER_AGENT, ...(range === null ? {} : { range }) },
       refuse: (reason, redirect) => mirrorError('MIRROR_REFUSED', reason, wish, { redirect }),
     })
-    const { status, headers, body } = response
-    const meaning = meaningOf({ status, header: (name) => headers.get(name) }, wish)
-    if ('skipBytes' in meaning && body !== null) return { body, skipBytes: meaning.skipBytes }
-    await body?.cancel()
-    const waitMs = retryAfterMs(headers.get('retry-after'), this.#options.now())
+    const { status, header, body } = answer
+    const meaning = meaningOf(answer, wish)
+    if ('skipBytes' in meaning) {
+      const { skipBytes } = meaning
+      return { body, skipBytes, isExact: header('content-length') === String(skipBytes + wish.lengthBytes) }
+    }
+    await discard(answer)
+    const waitMs = retryAfterMs(header('retry-after'), this.#options.now())
     const detail = { status, ...(waitMs === null ? {} : { retryAfterMs: waitMs }) }
-    throw mirrorError('MIRROR_REFUSED', 'fault' in meaning ? meaning.fault : 'it answers nothing', wish, detail)
+    throw mirrorError('MIRROR_REFUSED', meaning.fault, wish, detail)
   }
 
   /** @throws FreshetError INTERRUPTED. */
@@ -111,31 +114,36 @@ export class MirrorClient {
   }
 }
 
-type ResponseBody = NonNullable<Response['body']>
+interface Answer {
+  readonly body: HttpAnswer['body']
+  readonly skipBytes: number
+  /** It ends by itself where the bytes that were asked for do. */
+  readonly isExact: boolean
+}
 
 /** Exactly the bytes that were asked for, without those before them; the rest of the body is left. */
 async function* paced(
-  body: ResponseBody,
-  skipBytes: number,
+  { body, skipBytes, isExact }: Answer,
   wish: MirrorRange,
   watch: SilenceWatch,
   pace: Pace,
 ): AsyncGenerator<Buffer> {
   let skip = skipBytes
   let missing = wish.lengthBytes
-  const reader = body.getReader()
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   while (missing > 0) {
     watch.progress()
     pace.waiting()
-    const { done, value } = await reader.read()
-    if (done) throw mirrorError('MIRROR_UNREACHABLE', `it ended ${missing} bytes too early`, wish)
+    const { done, value } = await chunks.next()
+    if (done === true) throw mirrorError('MIRROR_UNREACHABLE', `it ended ${missing} bytes too early`, wish)
     pace.came(value.byteLength)
     watch.rest()
-    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength).subarray(skip)
+    const bytes = value.subarray(skip)
     skip = Math.max(0, skip - value.byteLength)
     const part = bytes.subarray(0, missing)
     missing -= part.byteLength
     if (missing > 0 && pace.isSlow) throw mirrorError('MIRROR_SLOW', pace.reason, wish)
+    if (missing === 0 && isExact) await chunks.next() // to the end, or the connection could not be used again
     if (part.byteLength > 0) yield part
   }
 }
@@ -176,7 +184,7 @@ function asMirrorError(error: unknown, wish: MirrorRange, watch: SilenceWatch): 
   if (error instanceof FreshetError) return error
   if (wish.signal.aborted) return new FreshetError('INTERRUPTED', 'the transfer was cancelled', {}, error)
   if (watch.reason !== null) return mirrorError('MIRROR_SLOW', watch.reason, wish, {}, error)
-  return mirrorError('MIRROR_UNREACHABLE', reasonOf(error), wish, {}, error)
+  return mirrorError('MIRROR_UNREACHABLE', asFreshetError(error).message, wish, {}, error)
 }
 
 function mirrorError(

@@ -255,12 +255,11 @@ class Transfer {
       new FreshetError(code, `the bytes received are not ${digest}`, { digest })
     // Every piece was as signed, so no other peer can do better.
     if (verifiable) return this.#end(mismatch('ARTIFACT_MISMATCH'))
-    const [sender] = this.#senders
-    if (this.#senders.size === 1 && sender !== undefined && sender !== 'earlier') {
-      this.#shun(sender, mismatch('PIECE_MISMATCH'))
-    }
+    const [sender, another] = this.#senders
     this.#senders.clear()
     this.#lowest = 0
+    const isKnown = sender !== undefined && sender !== 'earlier' && another === undefined
+    if (isKnown) this.#shun(sender, mismatch('PIECE_MISMATCH'))
     this.#pump()
   }
 

@@ -87,6 +87,14 @@ export const TRANSFER_PEERS_MS = 30_000
 /** How long a peer that said it is busy is left alone. */
 export const PEER_BUSY_MS = 250
 
+// HTTP GET (protocols/http-get.ts)
+/** Connections to one host, of imports and mirrors together. */
+export const HTTP_CONNECTIONS_PER_HOST_MAX = 8
+/** A connection that nobody uses is kept this long, in milliseconds; most servers close it after five seconds. */
+export const HTTP_IDLE_MS = 4_000
+/** Bytes of an error page or redirect that are read rather than that a connection is made anew. */
+export const HTTP_DISCARDED_BYTES_MAX = 16 * KIB
+
 // HTTP mirrors (protocols/mirror-client.ts)
 /** Peers have this long to give a piece before mirrors are asked as well, in milliseconds: two round trips around the world. */
 export const MIRROR_AFTER_MS = 200

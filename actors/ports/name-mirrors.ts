@@ -18,13 +18,14 @@ export interface MirrorChange {
 
 /**
  * @returns the mirrors that the channel names now. No note is written where nothing changes.
- * @throws FreshetError MIRROR_INVALID, MIRROR_UNKNOWN, MIRRORS_FULL, CHANNEL_READ_ONLY, QUORUM_NEEDED, PUBLISH_BEHIND.
+ * @throws FreshetError MIRROR_INVALID, MIRROR_UNKNOWN, MIRRORS_FULL, NO_RELEASE, CHANNEL_READ_ONLY, QUORUM_NEEDED, PUBLISH_BEHIND.
  */
 export async function nameMirrors(deps: TagDeps, channel: Channel, change: MirrorChange): Promise<readonly string[]> {
   const { log, history } = channel
   changedMirrors([], { ...change, remove: [] }) // what is wrong with the URLs is said first
   await requireCaughtUp(deps, channel)
   await history.advance()
+  await history.resolve({ kind: 'newest' }) // the first release begins the chain of notes
   const before = usableMirrors((await history.mirrors()) ?? [])
   const urls = changedMirrors(before, change)
   if (urls.length === before.length && urls.every((url, i) => url === before[i])) return urls

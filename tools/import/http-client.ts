@@ -4,8 +4,8 @@
  * Bodies are never taken on trust: callers check a hash.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { follow, reasonOf, SilenceWatch } from '../../protocols/http-get.ts'
-import { FreshetError } from '../../schemas/errors.ts'
+import { discard, follow, SilenceWatch } from '../../protocols/http-get.ts'
+import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { IMPORT_RATE_MIN, IMPORT_REDIRECTS_MAX, IMPORT_STALL_MS_MAX, IMPORT_TRIES_MAX } from '../../schemas/limits.ts'
 
 export interface GetOptions {
@@ -45,39 +45,44 @@ export async function transfer(
   const watch = new SilenceWatch(stallMsMax, signal)
   const whole = endWhenSlow(watch, byteLengthMax, stallMsMax)
   try {
-    const response = await follow(url, {
+    const answer = await follow(url, {
       watch,
       redirectsMax: IMPORT_REDIRECTS_MAX,
       headers: { 'user-agent': USER_AGENT },
       refuse: (reason, redirect) => new FreshetError('SOURCE_UNAVAILABLE', `${url}: ${reason}`, { url, redirect }),
     })
-    if (ABSENT.has(response.status)) {
-      await response.body?.cancel()
+    if (ABSENT.has(answer.status)) {
+      await discard(answer)
       return false
     }
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel()
-      throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: the server answers ${response.status}`, {
+    if (answer.status !== 200) {
+      await discard(answer)
+      throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: the server answers ${answer.status}`, {
         url,
-        status: response.status,
+        status: answer.status,
       })
     }
     let byteLength = 0
-    for await (const chunk of response.body) {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       watch.progress()
       byteLength += chunk.byteLength
       if (byteLength > byteLengthMax) {
         const reason = `${url}: the server sends more than ${byteLengthMax} bytes`
         throw new FreshetError('SOURCE_UNAVAILABLE', reason, { url, byteLengthMax })
       }
-      await onChunk(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      await onChunk(chunk)
     }
     return true
   } catch (error) {
     if (signal?.aborted === true)
       throw new FreshetError('INTERRUPTED', `${url}: the import was interrupted`, { url }, error)
     if (error instanceof FreshetError) throw error
-    throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: ${watch.reason ?? reasonOf(error)}`, { url }, error)
+    throw new FreshetError(
+      'SOURCE_UNAVAILABLE',
+      `${url}: ${watch.reason ?? asFreshetError(error).message}`,
+      { url },
+      error,
+    )
   } finally {
     clearTimeout(whole)
     watch.stop()
