@@ -1,5 +1,5 @@
 /** HTTP mirrors from the log to apt: named by the publisher or here, asked when no peer has the bytes, and never believed. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { PIECE_BYTES } from '../../schemas/limits.ts'
@@ -23,7 +23,6 @@ interface Mirrors {
 }
 
 interface Repository extends SignedRepository {
-  readonly keyring: Buffer
   /** Of the small package, and of one with several pieces. */
   readonly small: string
   readonly large: string
@@ -58,7 +57,6 @@ async function repositoryIn(t: Assert): Promise<Repository> {
 }
 
 async function importInto(t: Assert, node: TestNode, { root, keyring }: Repository, source: object): Promise<unknown> {
-  const { writeFile } = await import('node:fs/promises')
   const ring = join(await scratchFolder(t), 'ring.asc')
   await writeFile(ring, keyring)
   const shared = { kind: 'apt-repo', location: root, suite: 'test', keyrings: [ring] }

@@ -19,9 +19,9 @@ interface Setting {
   readonly mirror: MirrorServer
   readonly deb: Buffer
   readonly scores: MirrorScores
-  get(first?: number, lengthBytes?: number, signal?: AbortSignal): Promise<Buffer>
+  readonly get: (first?: number, lengthBytes?: number, signal?: AbortSignal) => Promise<Buffer>
   /** Code of what getting the whole file, or a part, fails with; its detail. */
-  refusal(first?: number, lengthBytes?: number): Promise<FreshetError>
+  readonly refusal: (first?: number, lengthBytes?: number) => Promise<FreshetError>
 }
 
 async function setting(t: Assert, waitMs = 200): Promise<Setting> {
@@ -207,9 +207,9 @@ test('mirror client: redirects → followed to the file; in a circle → an end'
 
 test('mirror client: endless data → no more than was asked for is taken, and the connection is closed', async (t) => {
   const { mirror, deb, get } = await setting(t)
-  let closed: Promise<unknown> | null = null
+  const closed: Promise<unknown>[] = []
   mirror.misbehave = (_, response) => {
-    closed = once(response, 'close')
+    closed.push(once(response, 'close'))
     const block = Buffer.alloc(64 * 1024, 'x')
     const more = (): void => {
       while (!response.destroyed && response.write(block));
@@ -220,7 +220,7 @@ test('mirror client: endless data → no more than was asked for is taken, and t
     return true
   }
   t.is((await get(10, 1000)).byteLength, 1000)
-  await closed
+  await Promise.all(closed)
   t.pass('closed')
   mirror.misbehave = null
   t.ok((await get()).equals(deb))
