@@ -9,6 +9,7 @@ import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
 import { Pool } from '../store/pool.ts'
 import { PreparedReleases } from '../store/prepared-releases.ts'
+import { MirrorSources } from './ports/mirror-sources.ts'
 import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
 
@@ -20,20 +21,28 @@ export interface SessionParts {
   readonly files: IndexFiles
   readonly prepared: PreparedReleases
   readonly journal: Journal
+  readonly mirrors: MirrorSources
   readonly network: Network | null
 }
 
+/** What a session is told. */
+export interface PartsOptions {
+  readonly home: Home
+  /** Null: this process only reads and writes its own disk. */
+  readonly network: NetworkOptions | null
+  readonly now: () => number
+  readonly log: (level: 'info' | 'warn', message: string) => void
+  /** The store failed: close this session and open another. */
+  readonly onFailure: (failure: FreshetError) => void
+}
+
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
-export async function openParts(
-  home: Home,
-  network: NetworkOptions | null,
-  log: (level: 'info' | 'warn', message: string) => void,
-  onFailure: (failure: FreshetError) => void,
-): Promise<SessionParts> {
+export async function openParts({ home, network, now, log, onFailure }: PartsOptions): Promise<SessionParts> {
   const store = await Store.open(home.store, onFailure)
   try {
     await prepareHome(home)
     const pool = await Pool.open(home.pool)
+    const mirrors = new MirrorSources({ now, log })
     return {
       store,
       pool,
@@ -42,7 +51,8 @@ export async function openParts(
       files: await IndexFiles.open(home.indexes),
       prepared: new PreparedReleases(home.prepared),
       journal: await Journal.open(store),
-      network: network === null ? null : await Network.open(network, store, pool, log),
+      mirrors,
+      network: network === null ? null : await Network.open(network, store, pool, mirrors, log),
     }
   } catch (error) {
     await store.close()

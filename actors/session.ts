@@ -12,7 +12,6 @@ import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
-import type { Home } from '../store/home.ts'
 import { IndexFiles } from '../store/index-files.ts'
 import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
@@ -30,25 +29,19 @@ import type { FollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
-import { Network } from './ports/network.ts'
-import type { NetworkOptions } from './ports/network.ts'
+import type { MirrorSources } from './ports/mirror-sources.ts'
+import type { Network } from './ports/network.ts'
 import { JournalFold } from './journal-fold.ts'
+import { LocalMirrors } from './local-mirrors.ts'
 import { initialState } from './recover.ts'
 import { openParts } from './session-parts.ts'
-import type { SessionParts } from './session-parts.ts'
+import type { PartsOptions, SessionParts } from './session-parts.ts'
 import { untilState } from './until-state.ts'
 import { Rotations } from './rotations.ts'
 import { watchFreshness } from './watch-freshness.ts'
 
-export interface SessionOptions {
-  readonly home: Home
-  /** Null: this process only reads and writes its own disk. */
-  readonly network: NetworkOptions | null
+export interface SessionOptions extends PartsOptions {
   readonly notifier: Notifier
-  readonly now: () => number
-  /** The store failed: close this session and open another. */
-  readonly onFailure: (failure: FreshetError) => void
-  readonly log: (level: 'info' | 'warn', message: string) => void
 }
 
 interface Followed extends ChannelActors {
@@ -66,7 +59,9 @@ export class Session {
   readonly prepared: PreparedReleases
   readonly rotations: Rotations
   readonly fetches: Fetches
+  readonly mirrors: MirrorSources
   readonly network: Network | null
+  localMirrors = new LocalMirrors()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
   /** The newest trouble of each channel, for people: the machine only knows codes. */
@@ -84,6 +79,7 @@ export class Session {
     this.files = parts.files
     this.prepared = parts.prepared
     this.#journal = parts.journal
+    this.mirrors = parts.mirrors
     this.network = parts.network
     this.rotations = new Rotations({
       channels: () => this.channels,
@@ -97,9 +93,9 @@ export class Session {
       pool: this.pool,
       record: (fact) => this.record(fact),
       now: options.now,
-      transfer: async (sink, signal) => {
+      transfer: async (sink, { key, path }, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
-        await this.network.transfer(sink, signal)
+        await this.network.transfer(sink, { path, mirrors: this.mirrorsOf(key) }, signal)
       },
       onDefect: (error) => this.#onDefect(error),
     })
@@ -107,8 +103,7 @@ export class Session {
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
   static async open(options: SessionOptions): Promise<Session> {
-    const { home, network, log, onFailure } = options
-    const session = new Session(options, await openParts(home, network, log, onFailure))
+    const session = new Session(options, await openParts(options))
     try {
       await session.#recover()
       return session
@@ -127,6 +122,11 @@ export class Session {
     const found = this.channels.find(({ name, log }) => name === nameOrId || log.id === nameOrId)
     if (found !== undefined) return found
     throw new FreshetError('CHANNEL_UNKNOWN', `no channel is called ${JSON.stringify(nameOrId)} here`)
+  }
+
+  /** HTTP mirrors of a channel: this node's own first. */
+  mirrorsOf(key: KeyHex): readonly string[] {
+    return [...new Set([...this.localMirrors.of(key), ...(this.#followed.get(key)?.channel.mirrors ?? [])])]
   }
 
   state(channel: Channel): SnapshotFrom<typeof followChannel> {
@@ -154,6 +154,7 @@ export class Session {
 
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
+    this.localMirrors.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
@@ -289,6 +290,7 @@ export class Session {
     const fold = new JournalFold()
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
+    this.localMirrors = fold.mirrors
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added

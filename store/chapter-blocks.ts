@@ -21,6 +21,7 @@ export interface Contents {
   /** Releases that no chapter has yet, oldest first. */
   readonly tail: readonly ReleaseSummary[]
   readonly tags: ReadonlyMap<string, number>
+  readonly mirrors: readonly string[]
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
 }
@@ -36,7 +37,7 @@ export function isChapterDue({ tail }: Contents): boolean {
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, noteBlock }: Contents,
+  { chapterBlocks, tail, tags, mirrors, noteBlock }: Contents,
   plan: SnapshotPlan,
   bytes: ReadonlyMap<string, Buffer>,
 ): Promise<Buffer[]> {
@@ -56,6 +57,7 @@ export async function packChapter(
       rootsBlock,
       tags: [...tags].map(([name, number]) => ({ name, number })),
       noteBlock,
+      mirrors,
     }),
   )
   return blocks

@@ -20,6 +20,7 @@ import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { HeadGossip } from './head-gossip.ts'
+import type { MirroredFile, MirrorSources } from './mirror-sources.ts'
 
 export interface HostPort {
   readonly host: string
@@ -36,6 +37,7 @@ export type Log = (level: 'info' | 'warn', message: string) => void
 export class Network {
   readonly #store: Store
   readonly #pool: Pool
+  readonly #mirrors: MirrorSources
   readonly #log: Log
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
@@ -54,10 +56,12 @@ export class Network {
     keyPair: { publicKey: Buffer; secretKey: Buffer },
     store: Store,
     pool: Pool,
+    mirrors: MirrorSources,
     log: Log,
   ) {
     this.#store = store
     this.#pool = pool
+    this.#mirrors = mirrors
     this.#log = log
     this.#swarm = openSwarm({
       keyPair,
@@ -69,8 +73,14 @@ export class Network {
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
-  static async open(options: NetworkOptions, store: Store, pool: Pool, log: Log): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, log)
+  static async open(
+    options: NetworkOptions,
+    store: Store,
+    pool: Pool,
+    mirrors: MirrorSources,
+    log: Log,
+  ): Promise<Network> {
+    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, log)
   }
 
   get peerCount(): number {
@@ -122,16 +132,23 @@ export class Network {
   }
 
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */
-  async transfer(sink: PartialArtifact, signal: AbortSignal): Promise<void> {
-    await transfer(sink, this.#peers, {
-      signal,
-      peersMs: FETCH_GIVE_UP_MS,
-      onShun: (peer: KeyHex, { code }: FreshetError) => {
-        if (code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
-        const digest = sink.artifact.digest.slice(0, 8)
-        this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${code}`)
-      },
-    })
+  async transfer(sink: PartialArtifact, file: MirroredFile, signal: AbortSignal): Promise<void> {
+    const turn = this.#mirrors.begin(this.#peers, sink.artifact, file)
+    try {
+      await transfer(sink, turn.peers, {
+        signal,
+        peersMs: FETCH_GIVE_UP_MS,
+        onPiece: () => turn.pieceCame(),
+        onShun: (peer: KeyHex, error: FreshetError) => {
+          if (turn.shunned(peer, error)) return
+          if (error.code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
+          const digest = sink.artifact.digest.slice(0, 8)
+          this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${error.code}`)
+        },
+      })
+    } finally {
+      turn.end()
+    }
   }
 
   /**
