@@ -32,7 +32,6 @@ const COMMANDS = [
   ['releases'],
   ['snapshot'],
   ['tag'],
-  ['mirror'],
   ['mirror', 'add'],
   ['mirror', 'remove'],
   ['mirror', 'list'],
