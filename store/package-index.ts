@@ -335,10 +335,7 @@ function decodeEntry<T>(codec: Codec<T>, value: Buffer): T {
 }
 
 /** Ascending: puts in key order touch the same tree nodes. */
-function changesByBucket({
-  added,
-  removed,
-}: IndexChanges): [number, Bucket][] {
+function changesByBucket({ added, removed }: IndexChanges): [number, Bucket][] {
   const buckets = new Map<number, Bucket>()
   const at = (name: string): Bucket => {
     const bucket = bucketOfName(name)
