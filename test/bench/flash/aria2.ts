@@ -13,7 +13,13 @@ export const aria2 = bitTorrent({
   pieceLength: usualPieceLength,
   waits: false,
   start: (place, torrent, directory, role) => {
-    const options = ['--no-conf', '--enable-dht=false', '--seed-ratio=0.0', '--summary-interval=0', `--dir=${directory}`]
+    const options = [
+      '--no-conf',
+      '--enable-dht=false',
+      '--seed-ratio=0.0',
+      '--summary-interval=0',
+      `--dir=${directory}`,
+    ]
     const more = role === 'seed' ? ['--bt-seed-unverified=true'] : [`--on-bt-download-complete=${HOOK}`]
     return new NodeProcess(place, ['aria2c', ...options, ...more, torrent], 3)
   },

@@ -58,7 +58,12 @@ function boundsOf(row: Row, { byteLength }: FileSet): Bounds {
 }
 
 /** Every engine in turn, then again: what else this machine does meets all of them alike. */
-async function measureRow(row: Row, { engines, repeats }: Choice, switchBinary: string, folder: string): Promise<RowResult> {
+async function measureRow(
+  row: Row,
+  { engines, repeats }: Choice,
+  switchBinary: string,
+  folder: string,
+): Promise<RowResult> {
   const files = await buildFiles(join(folder, 'debs'), row.content)
   const bounds = boundsOf(row, files)
   log(`\n${row.name}: ${files.files.length} files, ${files.byteLength} bytes, bound ${bounds.crowdS.toFixed(2)} s`)
@@ -75,7 +80,14 @@ async function measureRow(row: Row, { engines, repeats }: Choice, switchBinary: 
       if (repeat > (ENGINES[name].repeatsMax ?? repeats) || (row.late > 0 && name === 'http')) continue
       const place = join(folder, `run-${name}-${repeat}`)
       try {
-        const measured = await measure(one, { row, files, switchBinary, folder: place, seed: repeat })
+        const measured = await measure(one, {
+          row,
+          files,
+          boundS: bounds.crowdS,
+          switchBinary,
+          folder: place,
+          seed: repeat,
+        })
         const figures = figuresOf(measured, bounds)
         runs.get(name)?.push(figures)
         log(`  ${name} ${repeat}: ${JSON.stringify(figures, rounded)} load ${(loadavg()[0] ?? 0).toFixed(1)}`)

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connectControl, type ControlClient } from '../../../protocols/control-client.ts'
 import { controlPath } from '../../../protocols/control-path.ts'
+import { FreshetError } from '../../../schemas/errors.ts'
 import type { OperationName } from '../../../tools/operations.ts'
 import type { Crowd, Engine } from './engine.ts'
 import type { FileSet } from './files.ts'
@@ -20,7 +21,8 @@ import { ProcessCrowd } from './process-crowd.ts'
 
 const CLI = join(import.meta.dirname, '../../../dist/tools/cli.js')
 const CHANNEL = 'crowd'
-const DHT_PORT = 7077
+/** HyperDHT asks four others how they see it before it knows that it can be reached. */
+const DHT_PORTS = [7077, 7078, 7079, 7080]
 const run = promisify(execFile)
 
 interface Published {
@@ -47,6 +49,7 @@ async function publish({ directory, files }: FileSet, home: string): Promise<Pub
 
 class FreshetCrowd extends ProcessCrowd implements Crowd {
   readonly #published: Published
+  readonly #dht: NodeProcess[] = []
   readonly #clients = new Map<number, ControlClient>()
   readonly #fetches = new Map<number, Promise<unknown>>()
 
@@ -57,8 +60,12 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
 
   async startOrigin(): Promise<void> {
     const spare = this.network.size - 1
-    const dht = ['dht', '--host', this.network.address(spare), '--port', String(DHT_PORT), '--json']
-    await this.add(spare, new NodeProcess(this.place(spare), [process.execPath, CLI, ...dht])).lines.next()
+    for (const port of DHT_PORTS) {
+      const dht = ['dht', '--host', this.network.address(spare), '--port', String(port), '--json']
+      const node = new NodeProcess(this.place(spare), [process.execPath, CLI, ...dht])
+      this.#dht.push(node)
+      await node.lines.next()
+    }
     await this.#startDaemon(0, this.#published.home)
   }
 
@@ -71,7 +78,7 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
   }
 
   begin(node: number): void {
-    const fetched = this.#call(node, 'fetch', { channel: CHANNEL, packages: this.#published.packageNames })
+    const fetched = this.#fetch(node)
     fetched.catch(() => undefined) // done() tells
     this.#fetches.set(node, fetched)
   }
@@ -86,13 +93,27 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
   }
 
   override async stop(): Promise<void> {
+    await Promise.all(this.#dht.map((node) => node.kill()))
     await super.stop()
     await Promise.all([...this.#clients.values()].map((client) => client.close()))
   }
 
+  /** A fetch that gives up is asked for again, as a person would. */
+  async #fetch(node: number): Promise<void> {
+    for (;;) {
+      try {
+        await this.#call(node, 'fetch', { channel: CHANNEL, packages: this.#published.packageNames })
+        return
+      } catch (error) {
+        if (!(error instanceof FreshetError) || error.code !== 'ARTIFACT_UNAVAILABLE') throw error
+      }
+    }
+  }
+
   async #startDaemon(node: number, home: string): Promise<void> {
-    const bootstrap = `${this.network.address(this.network.size - 1)}:${DHT_PORT}`
-    const args = ['start', '--home', home, '--gateway', '127.0.0.1:0', '--bootstrap', bootstrap, '--json']
+    const spare = this.network.address(this.network.size - 1)
+    const bootstrap = DHT_PORTS.flatMap((port) => ['--bootstrap', `${spare}:${port}`])
+    const args = ['start', '--home', home, '--gateway', '127.0.0.1:0', ...bootstrap, '--json']
     const daemon = this.add(node, new NodeProcess(this.place(node), [process.execPath, CLI, ...args]))
     await daemon.lines.next()
     const client = await connectControl(controlPath(home))
@@ -101,6 +122,8 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
   }
 
   async #call(node: number, operation: OperationName, args: object): Promise<unknown> {
-    return await this.#clients.get(node)?.call(operation, args)
+    const client = this.#clients.get(node)
+    if (client === undefined) throw new Error(`no daemon on node ${node}`)
+    return await client.call(operation, args)
   }
 }

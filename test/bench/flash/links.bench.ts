@@ -41,13 +41,19 @@ async function check(delayMs: number, loss: number): Promise<void> {
   const [trip = 0, kept = 0] = (await start(network, 0, 'rtt', network.address(1)).lines.next()).split(' ').map(Number)
   await echo.kill()
   console.log(`delay ${delayMs} ms, loss ${loss}: round trip ${trip.toFixed(2)} ms, ${kept} of round trips`)
-  for (const [from, to, least] of [[0, 1, 8], [1, 0, 16]] as const) {
+  for (const [from, to, least] of [
+    [0, 1, 8],
+    [1, 0, 16],
+  ] as const) {
     const cpuS = usageOf(network.switchPid).cpuS
     const tcp = await rate(network, 'tcp', from, to, least)
     const cpu = usageOf(network.switchPid).cpuS - cpuS
     const udp = await rate(network, 'udp', from, to, least * 1.5)
-    const share = (payload: number, of: number): string => `${payload.toFixed(2)} Mbit/s, ${((payload / of / least) * 100).toFixed(1)} %`
-    console.log(`  ${least} Mbit/s: TCP ${share(tcp, TCP_PAYLOAD_SHARE)}; UDP ${share(udp, UDP_PAYLOAD_SHARE)}; switch ${(cpu * 100 / SECONDS).toFixed(1)} % of a core`)
+    const share = (payload: number, of: number): string =>
+      `${payload.toFixed(2)} Mbit/s, ${((payload / of / least) * 100).toFixed(1)} %`
+    console.log(
+      `  ${least} Mbit/s: TCP ${share(tcp, TCP_PAYLOAD_SHARE)}; UDP ${share(udp, UDP_PAYLOAD_SHARE)}; switch ${((cpu * 100) / SECONDS).toFixed(1)} % of a core`,
+    )
   }
   await network.close()
 }

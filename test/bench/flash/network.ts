@@ -60,8 +60,9 @@ export class Network {
     return network
   }
 
+  /** Looks like a public one: several libraries treat private addresses as a LAN, where other rules hold. */
   address(node: number): string {
-    return `10.66.0.${node + 1}`
+    return `20.66.0.${node + 1}`
   }
 
   /** The beginning of a command line that runs in the namespace of a node, and is killed when this process ends. */

@@ -31,7 +31,10 @@ export class NodeProcess {
     const [program = '', ...args] = [...network.enter(node), ...command]
     const log = openSync(join(folder, `node-${node}.log`), 'a')
     const output = linesFrom === 1 ? 'pipe' : log
-    this.#child = spawn(program, args, { cwd: folder, stdio: ['pipe', output, log, linesFrom === 3 ? 'pipe' : 'ignore'] })
+    this.#child = spawn(program, args, {
+      cwd: import.meta.dirname,
+      stdio: ['pipe', output, log, linesFrom === 3 ? 'pipe' : 'ignore'],
+    })
     closeSync(log)
     this.lines = new LineQueue(`${command[0]} of node ${node}`)
     const input = this.#child.stdio[linesFrom] as NodeJS.ReadableStream
@@ -58,7 +61,9 @@ export class NodeProcess {
 
 /** As the kernel counts: proc(5). @throws when there is no such process. */
 export function usageOf(pid: number): Usage {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ')
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
   const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
   return { cpuS: ticks / TICKS_PER_S, peakBytes: Number(peak?.[1] ?? 0) * KIB }

@@ -15,6 +15,8 @@ export interface Measured {
   /** Of all processes of the engine. */
   readonly cpuS: number
   readonly switchCpuS: number
+  /** Of all cores: near nothing, and this machine was what was measured. */
+  readonly idleShare: number
   /** The largest of all nodes. */
   readonly peakBytes: number
 }
@@ -29,6 +31,7 @@ export interface Figures {
   readonly droppedShare: number
   readonly cpuSPerGB: number
   readonly switchCpuSPerGB: number
+  readonly idleShare: number
   readonly peakMB: number
   /** Of its bound, the slower of the late-comers. Null where there are none. */
   readonly lateShare: number | null
@@ -56,6 +59,7 @@ export function figuresOf(measured: Measured, { crowdS, lateS }: Bounds): Figure
     droppedShare: measured.dropped / delivered,
     cpuSPerGB: (measured.cpuS / delivered) * BYTES_PER_GB,
     switchCpuSPerGB: (measured.switchCpuS / delivered) * BYTES_PER_GB,
+    idleShare: measured.idleShare,
     peakMB: measured.peakBytes / BYTES_PER_MB,
     lateShare: lateS === null || measured.lateS.length === 0 ? null : lateS / Math.max(...measured.lateS),
   }

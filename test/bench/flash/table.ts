@@ -8,13 +8,17 @@ export interface RowResult {
   readonly files: number
   readonly byteLength: number
   readonly bounds: Bounds
-  readonly engines: readonly { readonly engine: EngineName; readonly runs: readonly Figures[]; readonly median: Figures }[]
+  readonly engines: readonly {
+    readonly engine: EngineName
+    readonly runs: readonly Figures[]
+    readonly median: Figures
+  }[]
   readonly failures: readonly { readonly engine: EngineName; readonly why: string }[]
 }
 
 const HEAD = [
-  '| row (bound) | engine | last / bound | median / bound | p99 / p50 | origin, copies | largest peer, copies | moved / N·F | dropped | CPU s/GB | peak MB | late, share |',
-  '|---|---|---|---|---|---|---|---|---|---|---|---|',
+  '| row (bound) | engine | last / bound | median / bound | p99 / p50 | origin, copies | largest peer, copies | moved / N·F | dropped | CPU s/GB | CPU idle | peak MB | late, share |',
+  '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
 ]
 
 /** Medians; of the last finisher the smallest and the largest too, where there were several runs. */
@@ -35,6 +39,7 @@ function linesOf({ row, bounds, engines, failures }: RowResult): string[] {
       two(median.bytesMovedShare),
       `${(median.droppedShare * 100).toFixed(1)} %`,
       median.cpuSPerGB.toFixed(1),
+      `${(median.idleShare * 100).toFixed(0)} %`,
       median.peakMB.toFixed(0),
       median.lateShare === null ? '' : two(median.lateShare),
     ]),
