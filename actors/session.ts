@@ -12,7 +12,6 @@ import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
-import type { Home } from '../store/home.ts'
 import { IndexFiles } from '../store/index-files.ts'
 import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
@@ -31,24 +30,17 @@ import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import { Network } from './ports/network.ts'
-import type { NetworkOptions } from './ports/network.ts'
+import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { initialState } from './recover.ts'
 import { openParts } from './session-parts.ts'
-import type { SessionParts } from './session-parts.ts'
+import type { PartsOptions, SessionParts } from './session-parts.ts'
 import { untilState } from './until-state.ts'
 import { Rotations } from './rotations.ts'
 import { watchFreshness } from './watch-freshness.ts'
 
-export interface SessionOptions {
-  readonly home: Home
-  /** Null: this process only reads and writes its own disk. */
-  readonly network: NetworkOptions | null
+export interface SessionOptions extends PartsOptions {
   readonly notifier: Notifier
-  readonly now: () => number
-  /** The store failed: close this session and open another. */
-  readonly onFailure: (failure: FreshetError) => void
-  readonly log: (level: 'info' | 'warn', message: string) => void
 }
 
 interface Followed extends ChannelActors {
@@ -66,6 +58,7 @@ export class Session {
   readonly prepared: PreparedReleases
   readonly rotations: Rotations
   readonly fetches: Fetches
+  readonly sharing: Sharing
   readonly network: Network | null
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
@@ -84,6 +77,7 @@ export class Session {
     this.files = parts.files
     this.prepared = parts.prepared
     this.#journal = parts.journal
+    this.sharing = parts.sharing
     this.network = parts.network
     this.rotations = new Rotations({
       channels: () => this.channels,
@@ -97,6 +91,7 @@ export class Session {
       pool: this.pool,
       record: (fact) => this.record(fact),
       now: options.now,
+      requireFetching: () => this.sharing.fetching.throwIfAborted(),
       transfer: async (sink, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
         await this.network.transfer(sink, signal)
@@ -107,8 +102,7 @@ export class Session {
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
   static async open(options: SessionOptions): Promise<Session> {
-    const { home, network, log, onFailure } = options
-    const session = new Session(options, await openParts(home, network, log, onFailure))
+    const session = new Session(options, await openParts(options))
     try {
       await session.#recover()
       return session
@@ -376,7 +370,8 @@ export class Session {
       freshness.stop()
     }
     this.fetches.close()
-    const parts = [this.network, ...this.channels, this.heads, this.evidence, this.pool, this.#journal, this.store]
+    const { network, sharing, heads, evidence, pool, store } = this
+    const parts = [network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store]
     const errors: unknown[] = []
     for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
     if (errors.length > 0) throw errors[0]

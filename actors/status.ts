@@ -1,6 +1,7 @@
 /** What `freshet status` tells: a view of a session, nothing of its own. */
 import type { ChannelRole } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
+import type { SharingStatus } from './ports/sharing.ts'
 import type { Session } from './session.ts'
 
 export interface ChannelStatus {
@@ -32,6 +33,8 @@ export interface NodeStatus {
   readonly gateway: string | null
   readonly pool: { readonly artifacts: number; readonly bytes: number; readonly partial: number }
   readonly fetching: number
+  /** What is given and fetched at the moment, and why not more. */
+  readonly sharing: SharingStatus
 }
 
 export function statusOf(session: Session, gateway: string | null, nowMs: number): NodeStatus {
@@ -62,5 +65,6 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
     gateway,
     pool: session.pool.status(),
     fetching: session.fetches.count,
+    sharing: session.sharing.status,
   }
 }

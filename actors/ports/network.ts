@@ -3,7 +3,7 @@
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
  * carries one piece channel served from the pool and one for the signed heads of each log. Each channel's log has a watchdog,
- * because one silent peer would otherwise hold up every update.
+ * because one silent peer would otherwise hold up every update. Pieces go and come as actors/ports/sharing.ts allows.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
@@ -20,6 +20,8 @@ import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { HeadGossip } from './head-gossip.ts'
+import { PeerGate } from './peer-gate.ts'
+import type { Sharing } from './sharing.ts'
 
 export interface HostPort {
   readonly host: string
@@ -36,6 +38,7 @@ export type Log = (level: 'info' | 'warn', message: string) => void
 export class Network {
   readonly #store: Store
   readonly #pool: Pool
+  readonly #sharing: Sharing
   readonly #log: Log
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
@@ -54,10 +57,12 @@ export class Network {
     keyPair: { publicKey: Buffer; secretKey: Buffer },
     store: Store,
     pool: Pool,
+    sharing: Sharing,
     log: Log,
   ) {
     this.#store = store
     this.#pool = pool
+    this.#sharing = sharing
     this.#log = log
     this.#swarm = openSwarm({
       keyPair,
@@ -69,8 +74,8 @@ export class Network {
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
-  static async open(options: NetworkOptions, store: Store, pool: Pool, log: Log): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, log)
+  static async open(options: NetworkOptions, store: Store, pool: Pool, sharing: Sharing, log: Log): Promise<Network> {
+    return new Network(options, await store.cores.createKeyPair('node'), store, pool, sharing, log)
   }
 
   get peerCount(): number {
@@ -121,16 +126,21 @@ export class Network {
     lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
 
-  /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */
+  /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it. */
   async transfer(sink: PartialArtifact, signal: AbortSignal): Promise<void> {
-    await transfer(sink, this.#peers, {
-      signal,
+    const { fetching } = this.#sharing
+    fetching.throwIfAborted()
+    const transferring = transfer(sink, this.#peers, {
+      signal: AbortSignal.any([signal, fetching]),
       peersMs: FETCH_GIVE_UP_MS,
       onShun: (peer: KeyHex, { code }: FreshetError) => {
         if (code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
         const digest = sink.artifact.digest.slice(0, 8)
         this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${code}`)
       },
+    })
+    await transferring.catch((error: unknown) => {
+      throw fetching.aborted ? fetching.reason : error
     })
   }
 
@@ -169,12 +179,16 @@ export class Network {
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
+    const gate = new PeerGate(this.#sharing, () => stream.rawStream.remoteHost ?? null)
     const pieces = openPieces(mux, remoteKey, this.#pool, {
+      gate,
       onclose: () => {
-        if (pieces !== null) this.#peers.remove(pieces)
+        gate.close()
+        if (peer !== null) this.#peers.remove(peer)
       },
     })
-    if (pieces !== null) this.#peers.add(pieces)
+    const peer = pieces === null ? null : gate.asking(pieces)
+    if (peer !== null) this.#peers.add(peer)
   }
 }
 
