@@ -63,7 +63,7 @@ async function turn(limit: RateLimit, byteLength: number, signal: AbortSignal): 
       return true
     }
     const waitMs = Math.min(delayMs, RATE_WAIT_MS_MAX)
-    await pause(waitMs, undefined, { signal, ref: false }).catch(() => {}) // aborted: the loop sees it
+    await pause(waitMs, undefined, { signal }).catch(() => {}) // aborted: the loop sees it
   }
   return false
 }

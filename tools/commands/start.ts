@@ -57,11 +57,9 @@ export function addStartCommands(program: Command): void {
 }
 
 /** Two meanings of one signal: a daemon is to read its config again, and a program in a terminal has lost it. */
-async function onHangUp({ node }: Daemon, { onLog }: CommandContext): Promise<void> {
-  if (process.stdout.isTTY && !hasTerminal()) {
-    process.kill(process.pid, 'SIGTERM')
-    return
-  }
+async function onHangUp(daemon: Daemon, { onLog }: CommandContext): Promise<void> {
+  if (process.stdout.isTTY && !hasTerminal()) return endHungUp(daemon)
+  const { node } = daemon
   try {
     await node.config.reread()
     onLog(`${node.config.path} was read again`)
@@ -69,6 +67,13 @@ async function onHangUp({ node }: Daemon, { onLog }: CommandContext): Promise<vo
     const { code, message } = asFreshetError(error)
     onLog(`${code}: ${message}; what was in force stays`)
   }
+}
+
+/** Closes, then ends as the signal would have: Node aborts when it exits by itself and cannot restore a terminal that is gone. */
+async function endHungUp(daemon: Daemon): Promise<void> {
+  process.removeAllListeners('SIGHUP').on('SIGHUP', () => {}) // shell and kernel both send it
+  await daemon.close()
+  process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP')
 }
 
 function hasTerminal(): boolean {
