@@ -10,12 +10,13 @@ import type { LoggedStanza } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
-import type { ReleaseLog } from '../store/release-log.ts'
+import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
 import { OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
+import { usableMirrors } from '../schemas/mirror-url.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
@@ -42,6 +43,7 @@ export class Channel {
   readonly history: History
   readonly #files: IndexFiles
   #genesis: Genesis | null = null
+  #mirrors: readonly string[] = []
   #current: Snapshot | null = null
   #index: ChannelIndex | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
@@ -87,9 +89,20 @@ export class Channel {
     return (this.history.newest?.number ?? 0) - (this.#current?.release.number ?? 0)
   }
 
+  /** HTTP mirrors that the log names, as far as they can be used. */
+  get mirrors(): readonly string[] {
+    return this.#mirrors
+  }
+
+  /** After a note was read, or written here. */
+  async readMirrors(options: ReadOptions = {}): Promise<void> {
+    this.#mirrors = usableMirrors((await this.history.mirrors(options)) ?? [])
+  }
+
   /** After a restart: the release that was ready, from this disk alone. */
   async restore(block: number): Promise<void> {
     await this.history.advance(block, { local: true })
+    await this.readMirrors({ local: true }).catch(() => {}) // a note that is not here comes with the next head
     await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
 
@@ -108,6 +121,7 @@ export class Channel {
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
     // Brings the notes here, so that a tag resolves without peers. One that does not hold fails whoever asks for it.
     await this.history.tags().catch(() => {})
+    await this.readMirrors().catch(() => {}) // those known before are as good as any
     return newest
   }
 

@@ -11,6 +11,7 @@ import { JOURNAL_FACTS_MAX } from '../schemas/limits.ts'
 import type { DigestHex, KeyHex } from '../schemas/units.ts'
 import { followChannel } from './follow-channel.ts'
 import type { FollowFact } from './follow-channel.ts'
+import { LocalMirrors } from './local-mirrors.ts'
 import { applyFact, initialState } from './recover.ts'
 import { watchFreshness } from './watch-freshness.ts'
 import type { FreshnessFact } from './watch-freshness.ts'
@@ -40,17 +41,20 @@ export class JournalFold {
   #count = 0
   readonly #added = new Map<KeyHex, FactOf<'channel.added'>>()
   readonly #folds = new Map<KeyHex, ChannelFold>()
+  readonly mirrors = new LocalMirrors()
   readonly #wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
 
   /** Facts must come in the order in which they were recorded. */
   add(fact: Fact): void {
     this.#count++
+    this.mirrors.note(fact)
     if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
     else if (fact.type === 'channel.moved') this.#move(fact)
     else if (fact.type === 'artifact.wanted') this.#wanted.set(fact.digest, fact)
     else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') this.#wanted.delete(fact.digest)
     else if (fact.type === 'journal.compacted') this.#clear()
-    else this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
+    else if (fact.type !== 'mirrors.chosen')
+      this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
   }
 
   get channels(): readonly RecoveredChannel[] {
@@ -77,7 +81,7 @@ export class JournalFold {
       const { head, ready, refused, stopped, frozen } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
       return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
-    return [...channels, ...this.#wanted.values()]
+    return [...channels, ...this.mirrors.facts, ...this.#wanted.values()]
   }
 
   /** What is left of the old log is history: this node adds nothing to it. */
@@ -92,6 +96,7 @@ export class JournalFold {
     this.#added.clear()
     this.#folds.clear()
     this.#wanted.clear()
+    this.mirrors.clear()
   }
 }
 

@@ -39,6 +39,8 @@ import { rotateChannel } from './ports/rotate-channel.ts'
 import type { RotateResult } from './ports/rotate-channel.ts'
 import { publishRelease } from './ports/publish-release.ts'
 import type { PublishResult } from './ports/publish-release.ts'
+import { changedMirrors, nameMirrors } from './ports/name-mirrors.ts'
+import type { MirrorChange } from './ports/name-mirrors.ts'
 import { tagRelease } from './ports/tag-release.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
@@ -158,6 +160,22 @@ export class Node {
       session.requireRunning(channel)
       const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
       return { release: number }
+    })
+  }
+
+  /** Changes the HTTP mirrors that an own channel names; resolves with all of them, known here. */
+  async nameMirrors(name: string, change: MirrorChange): Promise<readonly string[]> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return nameMirrors(this.#publishDeps(session), channel, change)
+    })
+  }
+
+  /** The same for this node alone, whose channel it is not. */
+  async chooseMirrors(name: string, change: MirrorChange): Promise<void> {
+    await this.#inTurn(this.session.channel(name), async (session, { key }) => {
+      const urls = changedMirrors(session.localMirrors.of(key), change)
+      await session.record({ type: 'mirrors.chosen', key, urls, atMs: this.#now() })
     })
   }
 

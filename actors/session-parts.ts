@@ -12,10 +12,12 @@ import { Pool } from '../store/pool.ts'
 import { PreparedReleases } from '../store/prepared-releases.ts'
 import { UsageRecord } from '../store/usage-record.ts'
 import type { LinkFacts } from './link-policy.ts'
+import { MirrorSources } from './ports/mirror-sources.ts'
 import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { Sharing } from './ports/sharing.ts'
 
+/** What a session is told. */
 export interface PartsOptions {
   readonly home: Home
   /** Null: this process only reads and writes its own disk. */
@@ -37,18 +39,20 @@ export interface SessionParts {
   readonly prepared: PreparedReleases
   readonly journal: Journal
   readonly sharing: Sharing
+  readonly mirrors: MirrorSources
   readonly network: Network | null
 }
 
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
 export async function openParts(options: PartsOptions): Promise<SessionParts> {
-  const { home, network, log, onFailure } = options
+  const { home, network, now, log, onFailure } = options
   const store = await Store.open(home.store, onFailure)
   let sharing: Sharing | null = null
   try {
     await prepareHome(home)
     const pool = await Pool.open(home.pool)
     sharing = await openSharing(options)
+    const mirrors = new MirrorSources({ now, log, sharing })
     return {
       store,
       pool,
@@ -57,8 +61,9 @@ export async function openParts(options: PartsOptions): Promise<SessionParts> {
       files: await IndexFiles.open(home.indexes),
       prepared: new PreparedReleases(home.prepared),
       journal: await Journal.open(store),
+      mirrors,
       sharing,
-      network: network === null ? null : await Network.open(network, store, pool, sharing, log),
+      network: network === null ? null : await Network.open(network, store, pool, mirrors, sharing, log),
     }
   } catch (error) {
     await sharing?.close()

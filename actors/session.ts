@@ -29,9 +29,11 @@ import type { FollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
-import { Network } from './ports/network.ts'
+import type { MirrorSources } from './ports/mirror-sources.ts'
+import type { Network } from './ports/network.ts'
 import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
+import { LocalMirrors } from './local-mirrors.ts'
 import { initialState } from './recover.ts'
 import { openParts } from './session-parts.ts'
 import type { PartsOptions, SessionParts } from './session-parts.ts'
@@ -58,8 +60,10 @@ export class Session {
   readonly prepared: PreparedReleases
   readonly rotations: Rotations
   readonly fetches: Fetches
+  readonly mirrors: MirrorSources
   readonly sharing: Sharing
   readonly network: Network | null
+  localMirrors = new LocalMirrors()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
   /** The newest trouble of each channel, for people: the machine only knows codes. */
@@ -77,6 +81,7 @@ export class Session {
     this.files = parts.files
     this.prepared = parts.prepared
     this.#journal = parts.journal
+    this.mirrors = parts.mirrors
     this.sharing = parts.sharing
     this.network = parts.network
     this.rotations = new Rotations({
@@ -92,9 +97,9 @@ export class Session {
       record: (fact) => this.record(fact),
       now: options.now,
       requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, signal) => {
+      transfer: async (sink, { key, path }, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
-        await this.network.transfer(sink, signal)
+        await this.network.transfer(sink, { path, mirrors: this.mirrorsOf(key) }, signal)
       },
       onDefect: (error) => this.#onDefect(error),
     })
@@ -123,6 +128,11 @@ export class Session {
     throw new FreshetError('CHANNEL_UNKNOWN', `no channel is called ${JSON.stringify(nameOrId)} here`)
   }
 
+  /** HTTP mirrors of a channel: this node's own first. */
+  mirrorsOf(key: KeyHex): readonly string[] {
+    return [...new Set([...this.localMirrors.of(key), ...(this.#followed.get(key)?.channel.mirrors ?? [])])]
+  }
+
   state(channel: Channel): SnapshotFrom<typeof followChannel> {
     return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
   }
@@ -148,6 +158,7 @@ export class Session {
 
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
+    this.localMirrors.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
@@ -283,6 +294,7 @@ export class Session {
     const fold = new JournalFold()
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
+    this.localMirrors = fold.mirrors
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added

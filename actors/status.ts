@@ -27,6 +27,21 @@ export interface ChannelStatus {
   readonly evidence: string | null
 }
 
+export interface MirrorStatus {
+  readonly url: string
+  /** Averages of what it gave since the daemon started; null: nothing yet. */
+  readonly bytesPerSecond: number | null
+  readonly firstByteMs: number | null
+  /** In a row. */
+  readonly failures: number
+  /** Code of its newest failure; null when all is well. */
+  readonly trouble: string | null
+  /** It is left alone until then. */
+  readonly pausedUntil: string | null
+  /** SHA-256 of files that it gave in other bytes than were signed. */
+  readonly wrong: readonly string[]
+}
+
 export interface NodeStatus {
   readonly channels: readonly ChannelStatus[]
   readonly peers: number
@@ -35,6 +50,8 @@ export interface NodeStatus {
   readonly fetching: number
   /** What is given and fetched at the moment, and why not more. */
   readonly sharing: SharingStatus
+  /** HTTP mirrors of all channels. */
+  readonly mirrors: readonly MirrorStatus[]
 }
 
 export function statusOf(session: Session, gateway: string | null, nowMs: number): NodeStatus {
@@ -66,5 +83,16 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
     pool: session.pool.status(),
     fetching: session.fetches.count,
     sharing: session.sharing.status,
+    mirrors: mirrorsOf(session, nowMs),
   }
+}
+
+function mirrorsOf(session: Session, nowMs: number): MirrorStatus[] {
+  const urls = new Set(session.channels.flatMap(({ key }) => session.mirrorsOf(key)))
+  return [...urls].map((url) => {
+    const { bytesPerSecond, firstByteMs, failures, trouble, pausedUntilMs, wrong } = session.mirrors.scores.of(url)
+    const pausedUntil = pausedUntilMs > nowMs ? new Date(pausedUntilMs).toISOString() : null
+    const [rate, latency] = [bytesPerSecond, firstByteMs].map((value) => (value === null ? null : Math.round(value)))
+    return { url, bytesPerSecond: rate ?? null, firstByteMs: latency ?? null, failures, trouble, pausedUntil, wrong }
+  })
 }

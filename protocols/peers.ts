@@ -3,8 +3,14 @@ import type { KeyHex } from '../schemas/units.ts'
 import type { PieceChannel } from './pieces.ts'
 
 export class PeerSet {
+  readonly #base: PeerSet | null
   readonly #channels = new Map<KeyHex, PieceChannel>()
   readonly #listeners = new Set<() => void>()
+
+  /** @param base whose peers are part of this set, too: for sources that only one transfer has. */
+  constructor(base: PeerSet | null = null) {
+    this.#base = base
+  }
 
   /** Replaces an older channel of the same peer: its connection is the one that is going away. */
   add(channel: PieceChannel): void {
@@ -20,21 +26,26 @@ export class PeerSet {
   }
 
   get(remoteKey: KeyHex): PieceChannel | null {
-    return this.#channels.get(remoteKey) ?? null
+    return this.#channels.get(remoteKey) ?? this.#base?.get(remoteKey) ?? null
   }
 
   get size(): number {
-    return this.#channels.size
+    return this.#channels.size + (this.#base?.size ?? 0)
   }
 
-  [Symbol.iterator](): IterableIterator<PieceChannel> {
-    return this.#channels.values()
+  *[Symbol.iterator](): IterableIterator<PieceChannel> {
+    if (this.#base !== null) yield* this.#base
+    yield* this.#channels.values()
   }
 
   /** Calls `listener` after every change. @returns what ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const stop = this.#base?.onChange(listener)
+    return () => {
+      this.#listeners.delete(listener)
+      stop?.()
+    }
   }
 
   #changed(): void {

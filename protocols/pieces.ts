@@ -9,10 +9,12 @@ import { PieceClient } from './piece-client.ts'
 import { piecesProtocol } from './piece-frames.ts'
 import { PieceServer, type PieceSource, type SendingGate } from './piece-server.ts'
 
-/** One peer that can be asked for pieces. */
+/** One peer, or one mirror (mirror-channel.ts), that can be asked for pieces. */
 export interface PieceChannel {
   readonly remoteKey: KeyHex
   readonly closed: boolean
+  /** False for who has no piece hashes and is not asked for them. */
+  readonly givesLayers: boolean
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, PEER_BUSY, PEER_SLOW, PEER_LEFT, or INTERRUPTED by `signal`. */
   ask(digest: DigestHex, pieceIndex: number, expectedByteLength: number, signal?: AbortSignal): Promise<Buffer>
   /** Hashes of all pieces, 32 bytes each, unverified. Fails as `ask` does. */
@@ -56,6 +58,7 @@ export function openPieces(
   const server = new PieceServer(source, sender, options.gate)
   return {
     remoteKey,
+    givesLayers: true,
     get closed() {
       return session.closed
     },

@@ -42,6 +42,8 @@ export interface TransferOptions {
   readonly priority?: () => number
   /** A peer will not be asked for this artifact again, and why. */
   readonly onShun: (peer: KeyHex, error: FreshetError) => void
+  /** A piece was taken. */
+  readonly onPiece?: () => void
   /** Instead of TRANSFER_PEERS_MS. */
   readonly peersMs?: number
   readonly now?: () => number
@@ -112,9 +114,10 @@ class Transfer {
       if (this.#writing === 0) void this.#complete() // ends the transfer whatever happens
       return
     }
-    if (!this.#sink.hasLayer && this.#sink.artifact.piecesRoot !== null) this.#askForLayer()
-    else if (this.#sink.hasLayer) this.#askForPieces([...this.#usable()])
-    else this.#askSolePeer()
+    const awaitsLayer = !this.#sink.hasLayer && this.#sink.artifact.piecesRoot !== null
+    if (awaitsLayer) this.#askForLayer()
+    if (this.#sink.hasLayer) this.#askForPieces([...this.#usable()])
+    else this.#askSolePeer(awaitsLayer)
     this.#watchAlone()
   }
 
@@ -123,17 +126,18 @@ class Transfer {
     const newestMs = Math.max(...asks.map((ask) => ask.askedAtMs), Number.NEGATIVE_INFINITY)
     if (this.#now() - newestMs < PIECE_HEDGE_MS) return
     for (const channel of this.#usable()) {
-      if (this.#layerAsks.has(channel.remoteKey)) continue
+      if (!channel.givesLayers || this.#layerAsks.has(channel.remoteKey)) continue
       void this.#fetchLayer(channel) // reports to #failed
       return
     }
   }
 
-  #askSolePeer(): void {
+  /** @param awaitsLayer peers are to give the hashes first; who has none gives the file meanwhile, to be checked as a whole. */
+  #askSolePeer(awaitsLayer: boolean): void {
     let sole = this.#sole === null ? null : this.#peers.get(this.#sole)
     if (sole === null || !this.#isUsable(sole)) {
       if (this.#asked.size > 0) return // of the peer before; they fail or arrive first
-      sole = this.#usable().next().value ?? null
+      sole = [...this.#usable()].find(({ givesLayers }) => !(awaitsLayer && givesLayers)) ?? null
       this.#sole = sole?.remoteKey ?? null
     }
     if (sole !== null) this.#askForPieces([sole])
@@ -201,7 +205,7 @@ class Transfer {
     this.#writing++
     try {
       if (!this.#sink.hasLayer) this.#senders.add(channel.remoteKey)
-      if (await this.#sink.write(piece, bytes)) return
+      if (await this.#sink.write(piece, bytes)) return this.#options.onPiece?.()
     } catch (error) {
       return this.#end(asFreshetError(error)) // the disk, not the peer
     } finally {
@@ -227,7 +231,10 @@ class Transfer {
 
   async #acceptLayer(channel: PieceChannel, layer: Buffer): Promise<void> {
     try {
-      if (await this.#sink.acceptLayer(layer)) return
+      if (await this.#sink.acceptLayer(layer)) {
+        this.#lowest = 0 // what came before the hashes may have been dropped
+        return
+      }
     } catch (error) {
       return this.#end(asFreshetError(error))
     }
@@ -248,12 +255,11 @@ class Transfer {
       new FreshetError(code, `the bytes received are not ${digest}`, { digest })
     // Every piece was as signed, so no other peer can do better.
     if (verifiable) return this.#end(mismatch('ARTIFACT_MISMATCH'))
-    const [sender] = this.#senders
-    if (this.#senders.size === 1 && sender !== undefined && sender !== 'earlier') {
-      this.#shun(sender, mismatch('PIECE_MISMATCH'))
-    }
+    const [sender, another] = this.#senders
     this.#senders.clear()
     this.#lowest = 0
+    const isKnown = sender !== undefined && sender !== 'earlier' && another === undefined
+    if (isKnown) this.#shun(sender, mismatch('PIECE_MISMATCH'))
     this.#pump()
   }
 

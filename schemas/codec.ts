@@ -189,6 +189,16 @@ export function struct<Fields extends Record<string, AnyCodec>>(
   }
 }
 
+/** A way in which a record was written before: what is read of it is lifted to what is written now. */
+export interface FormerVersion {
+  readonly version: number
+  decode(bytes: Uint8Array): object
+}
+
+export function formerly<Old>(version: number, body: Codec<Old>, lift: (old: Old) => object): FormerVersion {
+  return { version, decode: (bytes) => lift(decodeRecord(body, bytes)) }
+}
+
 export function encodeRecord<T>(codec: Codec<T>, value: T): Buffer {
   const state: CodecState = { start: 0, end: 0, buffer: null }
   codec.preencode(state, value)

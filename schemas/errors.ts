@@ -126,6 +126,15 @@ export const ERROR_CODES = {
     remedy: 'release numbers name a release too',
   },
   TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
+  MIRROR_INVALID: {
+    means: 'a URL cannot name a mirror: not http(s), with a password, query or fragment, or too long',
+    remedy: 'give the URL of the folder that holds dists/ and pool/',
+  },
+  MIRROR_UNKNOWN: { means: 'the channel has no such mirror', remedy: 'freshet mirror list CHANNEL shows them' },
+  MIRRORS_FULL: {
+    means: 'a channel has as many mirrors as it may have, or changed them too often since its last chapter',
+    remedy: 'remove one first, and name several in one command',
+  },
   VERSION_UNSUPPORTED: { means: 'a record was written by a newer Freshet', remedy: 'update Freshet' },
   HISTORY_REWRITE: {
     means: 'a publisher truncated or rewrote its log',
@@ -243,8 +252,17 @@ export const ERROR_CODES = {
   PEER_LEFT: { means: 'a peer closed its connection', remedy: 'none: another peer is asked' },
   PEER_BUSY: { means: 'a peer has too much to do at the moment', remedy: 'none: it is asked again' },
   PIECE_MISMATCH: { means: 'a peer sent bytes that are not the ones asked for', remedy: 'none: another peer is asked' },
+  MIRROR_UNREACHABLE: {
+    means: 'an HTTP mirror cannot be reached, or its answer broke off',
+    remedy: 'none: another one is asked',
+  },
+  MIRROR_REFUSED: {
+    means: 'an HTTP mirror answers with an error, or with something else than what was asked for',
+    remedy: 'none: another one is asked',
+  },
+  MIRROR_SLOW: { means: 'an HTTP mirror did not send enough in time', remedy: 'none: another one is asked' },
   ARTIFACT_UNAVAILABLE: {
-    means: 'no reachable peer has the artifact',
+    means: 'no reachable peer or mirror has the artifact',
     remedy: 'wait for a peer that has it; the daemon keeps trying when asked again',
   },
   NO_PEERS: {

@@ -4,7 +4,7 @@
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
- * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`, `rotate`) stand between releases.
+ * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`, `rotate`, `mirrors`) stand between releases.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
@@ -15,6 +15,7 @@ import {
   decodeRecord,
   encodeRecord,
   fixed32,
+  formerly,
   invalid,
   list,
   nullable,
@@ -24,7 +25,7 @@ import {
   timeMs,
   uint,
 } from './codec.ts'
-import type { Codec, Infer } from './codec.ts'
+import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
@@ -150,7 +151,7 @@ const chapterRelease = struct({
  * A page of the table of contents: CHAPTER_RELEASES releases in order, chapter i holding numbers i * CHAPTER_RELEASES + 1 and
  * up. Comes with the first release after them. With the positions of all chapters before, any release is a few reads away.
  */
-export const chapter = struct({
+const chapterFields = {
   earlier: list(uint, limits.CHAPTERS_MAX),
   releases: list(chapterRelease, limits.CHAPTER_RELEASES),
   /** Checkpoints of the last of these releases, one for each of its index files, in order. */
@@ -160,7 +161,14 @@ export const chapter = struct({
   /** Every tag so far, and the newest note that this covers (0: none). */
   tags: list(struct({ name: text(limits.TAG_BYTES_MAX), number: uint }), limits.TAGS_MAX),
   noteBlock: uint,
-})
+}
+
+/** Base URLs of HTTP mirrors. Whether each can be used is for its reader to see (schemas/mirror-url.ts): one that cannot stops no log. */
+const mirrorUrls = list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX)
+
+/** Version 2 added the mirrors as of the newest note that this covers. */
+export const chapter = struct({ ...chapterFields, mirrors: mirrorUrls })
+const chapterOfVersion1 = struct(chapterFields)
 
 /** What every note between releases says besides its own: where the newest release and the note before it stand (0: none). */
 const note = { atMs: timeMs, releaseBlock: uint, noteBlock: uint }
@@ -174,6 +182,9 @@ export const heartbeat = struct({ ...note, validUntilMs: timeMs })
 /** The last word of this log: it goes on as another one, with other signers. No release follows. */
 export const rotate = struct({ ...note, successor: fixed32 })
 
+/** HTTP servers that have the channel's files below these URLs, as the distribution lays them out. The newest such note counts. */
+export const mirrors = struct({ ...note, urls: mirrorUrls })
+
 export type Genesis = Infer<typeof genesis>
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
@@ -185,6 +196,7 @@ export type Chapter = Infer<typeof chapter>
 export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
+export type Mirrors = Infer<typeof mirrors>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -197,6 +209,7 @@ export type ChannelEvent =
   | ({ readonly type: 'roots' } & Roots)
   | ({ readonly type: 'tag' } & Tag)
   | ({ readonly type: 'rotate' } & Rotate)
+  | ({ readonly type: 'mirrors' } & Mirrors)
 
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
@@ -211,9 +224,15 @@ const TYPES = {
   rotate: { number: 8, version: 1, body: rotate },
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
-  chapter: { number: 13, version: 1, body: chapter },
+  chapter: { number: 13, version: 2, body: chapter },
   roots: { number: 14, version: 1, body: roots },
+  mirrors: { number: 15, version: 1, body: mirrors },
 } as const
+
+/** Versions that are read and no longer written. */
+const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
+  chapter: [formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [] }))],
+}
 
 type TypeName = keyof typeof TYPES
 
@@ -240,6 +259,8 @@ export function decodeEvent(block: Uint8Array): ChannelEvent | null {
   }
   const type = TYPES[name]
   if (version !== type.version) {
+    const former = FORMER[name]?.find((candidate) => candidate.version === version)
+    if (former !== undefined) return { type: name, ...former.decode(block.subarray(2)) } as ChannelEvent
     throw new FreshetError('VERSION_UNSUPPORTED', `${name} event of version ${version} is not known`, { name, version })
   }
   return { type: name, ...decodeRecord(type.body as Codec<object>, block.subarray(2)) } as ChannelEvent

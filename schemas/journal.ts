@@ -4,8 +4,8 @@
  * Written and read by: actors/session.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
  * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
  */
-import { decodeRecord, encodeRecord, fixed32, nullable, oneOf, struct, text, uint } from './codec.ts'
-import type { Codec, Infer } from './codec.ts'
+import { decodeRecord, encodeRecord, fixed32, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
+import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import * as limits from './limits.ts'
 import { digestHex, keyHex } from './units.ts'
@@ -30,8 +30,10 @@ const releaseReady = struct({ key, length: uint, number: uint, block: uint, atMs
 const releaseRefused = struct({ key, length: uint, code, atMs: uint })
 /** The channel's publisher broke a rule that cannot be mended by waiting. */
 const channelStopped = struct({ key, code, atMs: uint })
-/** Somebody asked for an artifact that is not here. */
-const artifactWanted = struct({ key, digest, byteLength: uint, piecesRoot: nullable(fixed32), atMs: uint })
+const wantedFields = { key, digest, byteLength: uint, piecesRoot: nullable(fixed32), atMs: uint }
+/** Somebody asked for an artifact that is not here. Version 2 added its path in the repository, by which mirrors know it. */
+const artifactWanted = struct({ ...wantedFields, path: nullable(text(limits.PATH_BYTES_MAX)) })
+const artifactWantedOfVersion1 = struct(wantedFields)
 /** It is in the pool: whole, checked, on disk. */
 const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
 /** No peer could give it in the time there was. */
@@ -42,6 +44,8 @@ const channelFrozen = struct({ key, number: uint, validUntilMs: uint, atMs: uint
 const channelThawed = struct({ key, number: uint, atMs: uint })
 /** A channel passed to its successor, which has the name now; the old log stays, under another. */
 const channelMoved = struct({ key, retiredAs: text(limits.CHANNEL_NAME_BYTES_MAX), successor: key, atMs: uint })
+/** HTTP mirrors that whoever runs this node named for a channel, for this node alone. The newest such fact counts. */
+const mirrorsChosen = struct({ key, urls: list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX), atMs: uint })
 /** Everything before this is void: the facts that follow say the same in fewer words. */
 const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
@@ -58,6 +62,7 @@ export type Fact =
   | ({ readonly type: 'journal.compacted' } & Infer<typeof journalCompacted>)
   | ({ readonly type: 'channel.frozen' } & Infer<typeof channelFrozen>)
   | ({ readonly type: 'channel.thawed' } & Infer<typeof channelThawed>)
+  | ({ readonly type: 'mirrors.chosen' } & Infer<typeof mirrorsChosen>)
 
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
 
@@ -67,14 +72,20 @@ const FACTS = {
   'release.ready': { number: 3, version: 1, body: releaseReady },
   'release.refused': { number: 4, version: 1, body: releaseRefused },
   'channel.stopped': { number: 5, version: 1, body: channelStopped },
-  'artifact.wanted': { number: 6, version: 1, body: artifactWanted },
+  'artifact.wanted': { number: 6, version: 2, body: artifactWanted },
   'artifact.kept': { number: 7, version: 1, body: artifactKept },
   'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
   'journal.compacted': { number: 9, version: 1, body: journalCompacted },
   'channel.frozen': { number: 10, version: 1, body: channelFrozen },
   'channel.thawed': { number: 11, version: 1, body: channelThawed },
   'channel.moved': { number: 12, version: 1, body: channelMoved },
+  'mirrors.chosen': { number: 13, version: 1, body: mirrorsChosen },
 } as const
+
+/** Versions that are read and no longer written. */
+const FORMER: { readonly [Type in Fact['type']]?: readonly FormerVersion[] } = {
+  'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null }))],
+}
 
 export function encodeFact(fact: Fact): Buffer {
   const { number, version, body } = FACTS[fact.type]
@@ -84,6 +95,8 @@ export function encodeFact(fact: Fact): Buffer {
 /** @throws FreshetError VERSION_UNSUPPORTED for a fact of a newer Freshet, EVENT_INVALID for a damaged one. */
 export function decodeFact(block: Uint8Array): Fact {
   const type = (Object.keys(FACTS) as Fact['type'][]).find((name) => FACTS[name].number === block[0])
+  const former = type === undefined ? undefined : FORMER[type]?.find(({ version }) => version === block[1])
+  if (type !== undefined && former !== undefined) return { type, ...former.decode(block.subarray(2)) } as Fact
   if (type === undefined || FACTS[type].version !== block[1]) {
     throw new FreshetError('VERSION_UNSUPPORTED', `fact type ${block[0]} version ${block[1]} is not known`)
   }

@@ -43,6 +43,12 @@ export const CHAPTERS_MAX = 16_384
 export const TAGS_MAX = 4_096
 /** Name of a tag; it is also a path segment of the gateway. */
 export const TAG_BYTES_MAX = 64
+/** HTTP mirrors of one channel; every chapter repeats them all. The largest distributions name some hundred, and a reader uses a few. */
+export const MIRRORS_MAX = 64
+/** Base URL of a mirror. */
+export const MIRROR_URL_BYTES_MAX = 1024
+/** Notes between two chapters: each is read by itself. All tags there may be, and as many changes of mirrors. */
+export const NOTES_MAX = 2 * TAGS_MAX
 
 /** Stanzas in one block: the text bound divided by the shortest possible stanza is far above what occurs. */
 export const STANZAS_PER_BLOCK_MAX = 16_384

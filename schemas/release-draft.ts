@@ -18,6 +18,8 @@ export interface ReleaseDraft {
    * (VERSION_REUSE), and a Release that differs by its date alone is no news.
    */
   readonly ownRelease: boolean
+  /** HTTP servers that these files came from, as base URLs that can name a mirror. */
+  readonly mirrors?: readonly string[]
   /** Removes temporary files. */
   close(): Promise<void>
 }

@@ -4,15 +4,17 @@
  * This is how a publisher finds out what a release must add to its log:
  *
  *   const table = new StanzaTable()
- *   const before = table.addPlaced(oldList, oldRuns)      // each index of the release before, with its runs
  *   const after = table.add(newList)                      // each index of the release to come
+ *   const before = table.addCopies(oldList)               // each index of the release before, in one list or several
+ *   table.placeRuns(before, oldRuns)                      // ... and its runs
  *   for (const id of table.unplaced()) {                  // every text that no block has yet, once
  *     table.place(id, block, first)                       // ... packed into new blocks from table.textOf(id)
  *   }
  *   const script = table.script(before, after)            // for each index; [] as `before` for a new one
  *
  * A stanza that occurs twice (Architecture: all in several indexes), has moved, or comes back is stored once: it gets the
- * position of the text that is already there. The table keeps a view of every list it was given, not copies.
+ * position of the text that is already there. Of a list given to `add` the table keeps a view, of one given to `addCopies` what
+ * it did not know.
  */
 import { hash } from 'node:crypto'
 import { type EditOp, type Run, diffSequences, pushRun, stanzaCount } from './edit-script.ts'
@@ -30,6 +32,9 @@ export const NO_STANZAS = new Int32Array(0)
 /** The quick hash can be made to collide on purpose; beyond this many, SHA-256 tells stanzas apart. */
 const COLLISIONS_MAX = 16
 
+/** What the table holds on to of a text that it did not know. */
+type Keep = (text: Buffer) => Buffer
+
 export class StanzaTable {
   readonly #texts: Buffer[] = []
   /** Position of the text of each id; -1: not in the log yet. */
@@ -45,23 +50,30 @@ export class StanzaTable {
     return this.#texts.length
   }
 
-  /** @returns the id of each stanza of `list`. */
+  /** @returns the id of each stanza of `list`, whose bytes must stay as they are. */
   add(list: StanzaList): Int32Array {
-    const { bytes, offsets } = list
+    return this.#add(list, (text) => text)
+  }
+
+  /** The same for a list whose bytes will be used again. Quick where the table knows most of it. */
+  addCopies(list: StanzaList): Int32Array {
+    return this.#add(list, (text) => Buffer.from(text))
+  }
+
+  #add({ bytes, offsets }: StanzaList, keep: Keep): Int32Array {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const ids = new Int32Array(Math.max(0, offsets.length - 1))
     for (let index = 0; index < ids.length; index++) {
-      ids[index] = this.#idOf(bytes, view, offsets[index] ?? 0, offsets[index + 1] ?? 0)
+      ids[index] = this.#idOf(bytes, view, offsets[index] ?? 0, offsets[index + 1] ?? 0, keep)
     }
     return ids
   }
 
   /**
-   * Adds a list whose text is in the log already.
-   * @throws FreshetError EVENT_INVALID when `runs` are not as many stanzas as `list`
+   * Says that the texts of `ids` are in the log already, as `runs`. Of several places the first counts.
+   * @throws FreshetError EVENT_INVALID when `runs` are not as many stanzas as `ids`
    */
-  addPlaced(list: StanzaList, runs: readonly Run[]): Int32Array {
-    const ids = this.add(list)
+  placeRuns(ids: Int32Array, runs: readonly Run[]): void {
     if (stanzaCount(runs) !== ids.length) {
       throw new FreshetError('EVENT_INVALID', `runs of ${stanzaCount(runs)} stanzas for an index of ${ids.length}`)
     }
@@ -72,7 +84,6 @@ export class StanzaTable {
         if (this.#blocks[id] === -1) this.place(id, block, first + offset)
       }
     }
-    return ids
   }
 
   /** @returns ids of the stanzas whose text is nowhere in the log, in the order in which they were added. */
@@ -103,7 +114,7 @@ export class StanzaTable {
     return { block: this.#blocks[id] ?? -1, first: this.#firsts[id] ?? -1 }
   }
 
-  /** The script from one index to another, both as `add` or `addPlaced` returned them. All of `after` must be placed. */
+  /** The script from one index to another, as `add` and `addCopies` returned them. All of `after` must be placed. */
   script(before: Int32Array, after: Int32Array): EditOp[] {
     const ops: EditOp[] = []
     for (const op of diffSequences(before, after)) {
@@ -126,7 +137,7 @@ export class StanzaTable {
     return runs
   }
 
-  #idOf(bytes: Buffer, view: DataView, start: number, end: number): number {
+  #idOf(bytes: Buffer, view: DataView, start: number, end: number, keep: Keep): number {
     const quick = quickHash(view, start, end)
     const head = this.#heads.get(quick) ?? -1
     let collisions = 0
@@ -136,14 +147,14 @@ export class StanzaTable {
       collisions++
     }
     if (collisions < COLLISIONS_MAX) {
-      const id = this.#insert(bytes.subarray(start, end), head)
+      const id = this.#insert(keep(bytes.subarray(start, end)), head)
       this.#heads.set(quick, id)
       return id
     }
     const digest = hash('sha256', bytes.subarray(start, end), 'base64')
     const known = this.#crowded.get(digest)
     if (known !== undefined) return known
-    const id = this.#insert(bytes.subarray(start, end), -1)
+    const id = this.#insert(keep(bytes.subarray(start, end)), -1)
     this.#crowded.set(digest, id)
     return id
   }

@@ -87,6 +87,42 @@ export const TRANSFER_PEERS_MS = 30_000
 /** How long a peer that said it is busy is left alone. */
 export const PEER_BUSY_MS = 250
 
+// HTTP GET (protocols/http-get.ts)
+/** Connections to one host, of imports and mirrors together. */
+export const HTTP_CONNECTIONS_PER_HOST_MAX = 8
+/** A connection that nobody uses is kept this long, in milliseconds; most servers close it after five seconds. */
+export const HTTP_IDLE_MS = 4_000
+/** Bytes of an error page or redirect that are read rather than that a connection is made anew. */
+export const HTTP_DISCARDED_BYTES_MAX = 16 * KIB
+
+// HTTP mirrors (protocols/mirror-client.ts)
+/** Peers have this long to give a piece before mirrors are asked as well, in milliseconds: two round trips around the world. */
+export const MIRROR_AFTER_MS = 200
+/** Mirrors that one transfer asks at once: one may be slow and another wrong, and nobody should pay for more. */
+export const MIRRORS_PER_TRANSFER = 2
+/** Requests to one mirror at once, each on a connection of its own: what a browser allows itself with HTTP/1.1. */
+export const MIRROR_CONNECTIONS_MAX = 4
+/** Wait for the next bytes of a mirror, in milliseconds. */
+export const MIRROR_STALL_MS = 5_000
+/** A mirror must deliver MIRROR_WINDOW_BYTES_MIN in this time, in milliseconds, or all that it was asked for. */
+export const MIRROR_WINDOW_MS = 5_000
+/** What a mirror must deliver in a window, in bytes: 8 KiB/s, as peers must. */
+export const MIRROR_WINDOW_BYTES_MIN = 40 * KIB
+/** Redirects that one request to a mirror may follow. */
+export const MIRROR_REDIRECTS_MAX = 5
+/** Bytes that are read and dropped where a mirror answers a range with the whole file: reading more costs more than it brings. */
+export const MIRROR_SKIP_BYTES_MAX = 4 * MIB
+/** A mirror that failed is left alone for this long, in milliseconds, doubling with every failure in a row. */
+export const MIRROR_BACKOFF_MS_MIN = 1_000
+/** Longest time that a mirror is left alone, in milliseconds, also where its Retry-After says more: an hour. */
+export const MIRROR_BACKOFF_MS_MAX = 3_600_000
+/** Artifacts of which a mirror may give other bytes before it is not asked for anything for MIRROR_BACKOFF_MS_MAX. */
+export const MIRROR_WRONG_MAX = 3
+/** Artifacts remembered of each mirror because it gave other bytes; the oldest is forgotten first. */
+export const MIRROR_WRONG_KEPT = 64
+/** Mirrors that scores are kept of; the one that was not used for the longest goes first. */
+export const MIRRORS_SCORED_MAX = 1024
+
 // Swarm (protocols/swarm.ts)
 /** Connections of one node, dialled and accepted; 80 KB each. */
 export const CONNECTIONS_MAX = 64
@@ -116,3 +152,31 @@ export const UPGRADE_HEDGE_STEP_MS = 100
 export const UPGRADE_STALL_MS = 1_500
 /** Longest patience with a slow peer that was dropped before, in milliseconds. */
 export const UPGRADE_STALL_MS_MAX = 30_000
+
+// Exchange of bundles (protocols/exchange/)
+/** What is asked of a peer before its rate is known: one piece, 65 ms of a line of 32 Mbit/s. */
+export const ASK_AHEAD_BYTES_MIN = 256 * KIB
+/** Bytes asked of one peer and not yet here: fills 100 ms of a line of 320 Mbit/s. */
+export const ASK_AHEAD_BYTES_MAX = 4 * MIB
+/** How far ahead of its rate a peer is asked, on top of the round trip: as long as word of a new block may take. */
+export const ASK_AHEAD_MS = 250
+/** Pieces asked of a peer that is about to get them: more than one origin hands to one peer. */
+export const EXPECTED_PIECES_MAX = 64
+/** Blocks that one peer may have asked of us and not got: the bytes of ASK_AHEAD_BYTES_MAX and its expected pieces. */
+export const BLOCKS_ASKED_MAX = 2_048
+/** Word of new blocks waits so long for company: a frame for each would cost more than the blocks' own headers. */
+export const HAVE_DELAY_MS = 50
+/** A peer that sends nothing of what was asked for so long is asked no more until it does; its blocks are asked of others. */
+export const STALLED_MS = 4_000
+/** Nothing is asked of a peer that stalled for this long; doubled each time. */
+export const STALLED_PAUSE_MS = 5_000
+/** Longest such pause. */
+export const STALLED_PAUSE_MS_MAX = 80_000
+/** A block is asked of another peer instead when that one brings it so much earlier: less would be a guess. */
+export const HEDGE_MS = 250
+/** Copies among all peers below which a piece is handed to one of them alone, and not offered to all. */
+export const RARE_COPIES_MAX = 3
+/** Blocks handed to one peer and not sent yet, above which it is handed nothing more: the next are asked for before the line falls silent. */
+export const HANDED_AHEAD_BLOCKS = 17
+/** A piece that was handed out and has not spread further for so long is offered to all. */
+export const HANDED_STUCK_MS = 700

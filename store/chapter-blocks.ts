@@ -6,7 +6,8 @@ import { expectEvent, encodeEvent } from '../schemas/events.ts'
 import type { Chapter } from '../schemas/events.ts'
 import { CHAPTER_RELEASES, PACKED_RUNS_BYTES_MAX } from '../schemas/limits.ts'
 import { packRuns, unpackRuns } from '../schemas/packed-runs.ts'
-import { scanPackages } from '../schemas/stanza.ts'
+import type { StanzaList } from '../schemas/stanza-table.ts'
+import { readSlice } from '../schemas/stanza.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { pack, unpack } from './brotli.ts'
@@ -21,6 +22,7 @@ export interface Contents {
   /** Releases that no chapter has yet, oldest first. */
   readonly tail: readonly ReleaseSummary[]
   readonly tags: ReadonlyMap<string, number>
+  readonly mirrors: readonly string[]
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
 }
@@ -32,18 +34,18 @@ export function isChapterDue({ tail }: Contents): boolean {
 
 /**
  * @param base position that the first of these blocks will have; the last is the chapter.
- * @param bytes index files of `plan` by path: late roots of packages that are gone are left out.
+ * @param stanzas of an index file of `plan` by path: late roots of packages that are gone are left out.
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, noteBlock }: Contents,
+  { chapterBlocks, tail, tags, mirrors, noteBlock }: Contents,
   plan: SnapshotPlan,
-  bytes: ReadonlyMap<string, Buffer>,
+  stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
   const blocks: Buffer[] = []
   for (const index of plan.indexes) blocks.push(await packCheckpoint(index))
   const checkpointBlocks = plan.indexes.map((_, i) => base + i)
-  const roots = livingRoots(plan, bytes)
+  const roots = await livingRoots(plan, stanzas)
   if (roots.length > 0) blocks.push(encodeEvent({ type: 'roots', roots }))
   const rootsBlock = roots.length > 0 ? base + plan.indexes.length : 0
   const releases = tail.map(({ number: _, ...release }) => release)
@@ -56,6 +58,7 @@ export async function packChapter(
       rootsBlock,
       tags: [...tags].map(([name, number]) => ({ name, number })),
       noteBlock,
+      mirrors,
     }),
   )
   return blocks
@@ -135,17 +138,20 @@ async function packCheckpoint({ path, byteLength, digest, runs }: PlannedIndex):
   })
 }
 
-function livingRoots(
+async function livingRoots(
   { indexes, lateRoots }: SnapshotPlan,
-  bytes: ReadonlyMap<string, Buffer>,
-): { digest: Buffer; piecesRoot: Buffer }[] {
+  stanzas: (path: string) => AsyncIterable<StanzaList>,
+): Promise<{ digest: Buffer; piecesRoot: Buffer }[]> {
   if (lateRoots.size === 0) return []
   const living = new Map<DigestHex, Buffer>()
   for (const { path } of indexes) {
-    scanPackages(bytes.get(path) ?? Buffer.alloc(0), path, (_, { digest }) => {
-      const root = lateRoots.get(digest)
-      if (root !== undefined) living.set(digest, root)
-    })
+    for await (const { bytes, offsets } of stanzas(path)) {
+      for (let i = 0; i < offsets.length - 1; i++) {
+        const digest = readSlice(bytes, offsets, i, path)?.digest
+        const root = digest === undefined ? undefined : lateRoots.get(digest)
+        if (digest !== undefined && root !== undefined) living.set(digest, root)
+      }
+    }
   }
   return [...living].map(([digest, piecesRoot]) => ({ digest: Buffer.from(digest, 'hex'), piecesRoot }))
 }

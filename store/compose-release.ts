@@ -17,6 +17,7 @@ import {
 } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
+import type { StanzaList } from '../schemas/stanza-table.ts'
 import {
   isBlankSlice,
   leadingName,
@@ -37,10 +38,11 @@ import type { ReleaseBlocks } from './release-log.ts'
 /** Encoders at work at once: each holds some megabytes, and must leave threads of the pool to file operations. */
 const PACKERS = 2
 
-/** The release before: its plan, the bytes of its index files by path, and what the log's table of contents has by now. */
+/** The release before: its plan, its texts, and what the log's table of contents has by now. */
 export interface ReleaseBefore {
   readonly plan: SnapshotPlan
-  readonly bytes: ReadonlyMap<string, Buffer>
+  /** The stanzas of one of its index files, by path; a list is good until the next one is asked for. */
+  readonly stanzas: (path: string) => AsyncIterable<StanzaList>
   readonly contents: Contents
 }
 
@@ -67,18 +69,14 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
   const { base, before, draft } = input
   if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
   const table = new StanzaTable()
-  const old = new Map<string, Int32Array>()
-  for (const { path, runs } of before?.plan.indexes ?? []) {
-    const bytes = (before as ReleaseBefore).bytes.get(path) ?? Buffer.alloc(0)
-    old.set(path, table.addPlaced({ bytes, offsets: splitStanzas(bytes) }, runs))
-  }
-  const known = table.size
+  // First, so that the text of the release before has to be in memory only where this one does not have it.
   const fresh = draft.indexes.map(({ path, bytes }): FreshIndex => {
     if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
     const offsets = splitStanzas(bytes)
     return { path, bytes, offsets, ids: table.add({ bytes, offsets }) }
   })
-  const stanzas = readNew(fresh, known)
+  const old = await placeOld(table, before)
+  const stanzas = readNew(table, fresh)
   const chapter = await packDueChapter(base, before)
   const packed = await packStanzas(table, base + chapter.length)
   const changes = changesOf(
@@ -170,7 +168,7 @@ async function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> 
 
 async function packDueChapter(base: number, before: ReleaseBefore | null): Promise<Buffer[]> {
   if (before === null || !isChapterDue(before.contents)) return []
-  return packChapter(base, before.contents, before.plan, before.bytes)
+  return packChapter(base, before.contents, before.plan, before.stanzas)
 }
 
 /** An index of the draft; `ids` are the table's. */
@@ -181,12 +179,36 @@ interface FreshIndex {
   readonly ids: Int32Array
 }
 
+/** Finds the texts of the release before in the table. @returns the ids of each of its indexes. */
+async function placeOld(table: StanzaTable, before: ReleaseBefore | null): Promise<Map<string, Int32Array>> {
+  const old = new Map<string, Int32Array>()
+  if (before === null) return old
+  for (const { path, runs } of before.plan.indexes) {
+    const found: Int32Array[] = []
+    for await (const list of before.stanzas(path)) found.push(table.addCopies(list))
+    const ids = concatenated(found)
+    table.placeRuns(ids, runs)
+    old.set(path, ids)
+  }
+  return old
+}
+
+function concatenated(parts: readonly Int32Array[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 /** Stanzas whose text the release before does not have, checked, by id. The others were checked when they came. */
-function readNew(indexes: readonly FreshIndex[], known: number): Map<number, PackageStanza> {
+function readNew(table: StanzaTable, indexes: readonly FreshIndex[]): Map<number, PackageStanza> {
   const stanzas = new Map<number, PackageStanza>()
   for (const { path, bytes, offsets, ids } of indexes) {
     for (const [index, id] of ids.entries()) {
-      const stanza = id < known ? null : readSlice(bytes, offsets, index, path)
+      const stanza = table.placeOf(id).block >= 0 ? null : readSlice(bytes, offsets, index, path)
       if (stanza !== null) stanzas.set(id, stanza)
     }
   }

@@ -14,7 +14,7 @@ import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
 import { readChapter, readCheckpoints, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
-import { readTags } from './notes.ts'
+import { countNotes, readMirrors, readTags } from './notes.ts'
 import { RecentlyUsed } from './recently-used.ts'
 import { checkLink, foldRelease, linkError, readRelease } from './release-block.ts'
 import type { ReadRelease, ReleaseSummary, SnapshotPlan } from './release-block.ts'
@@ -124,18 +124,37 @@ export class History {
 
   /** Every tag: name → number of its release. Read anew each time: notes bring no release with them. */
   async tags(options: ReadOptions = {}): Promise<ReadonlyMap<string, number>> {
-    const { noteBlock } = await this.#log.newest(options)
-    const { chapterBlocks } = this.#state
-    const chapter = chapterBlocks.length === 0 ? null : await this.#chapter(chapterBlocks, -1, options)
+    const { noteBlock, chapter } = await this.#notes(options)
     const known = this.newest?.block ?? 0
     return readTags(this.#log, noteBlock, chapter, known, (block) => this.#releasesBefore(block), options)
+  }
+
+  /** The mirrors that the log names, as they stand there; null: it never named any. Read anew each time, as tags are. */
+  async mirrors(options: ReadOptions = {}): Promise<readonly string[] | null> {
+    const { noteBlock, chapter } = await this.#notes(options)
+    return readMirrors(this.#log, noteBlock, chapter, options)
+  }
+
+  /** Notes that stand after the newest chapter. */
+  async noteCount(): Promise<number> {
+    const { noteBlock, chapter } = await this.#notes({})
+    return countNotes(this.#log, noteBlock, chapter)
+  }
+
+  /** Where the chain of notes begins, and the chapter in which it ends. */
+  async #notes(options: ReadOptions): Promise<{ noteBlock: number; chapter: Chapter | null }> {
+    const { noteBlock } = await this.#log.newest(options)
+    const { chapterBlocks } = this.#state
+    return { noteBlock, chapter: chapterBlocks.length === 0 ? null : await this.#chapter(chapterBlocks, -1, options) }
   }
 
   /** What the next release needs to know of the table of contents. */
   async contents(): Promise<Contents> {
     const { chapterBlocks, tail } = this.#state
     const { noteBlock } = await this.#log.newest()
-    return { chapterBlocks, tail, noteBlock, tags: tail.length < CHAPTER_RELEASES ? new Map() : await this.tags() }
+    const isDue = tail.length >= CHAPTER_RELEASES
+    const tags = isDue ? await this.tags() : new Map<string, number>()
+    return { chapterBlocks, tail, noteBlock, tags, mirrors: isDue ? ((await this.mirrors()) ?? []) : [] }
   }
 
   /**

@@ -47,6 +47,13 @@ declare module 'hypercore' {
   export interface GetOptions {
     readonly wait?: boolean
     readonly timeout?: number
+    /** What Hyperbee asks its core for: what `get` resolves with is decoded. */
+    readonly valueEncoding?: { decode(bytes: Buffer): unknown }
+  }
+  /** Private, pinned: reads of the storage that go to the disk together. */
+  export interface StorageRead {
+    getBlock(block: number): Promise<Buffer | null>
+    tryFlush(): void
   }
   export interface Download {
     done(): Promise<boolean>
@@ -72,6 +79,8 @@ declare module 'hypercore' {
     readonly peers: readonly ReplicationPeer[]
     /** Private, pinned: the replicator obeys a remote truncation unless told here. */
     readonly core: { readonly replicator: { allowFork: boolean }; readonly state: CoreState }
+    /** Private, pinned: of this session, what an atom holds included. */
+    readonly state: { readonly storage: { read(): StorageRead } }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { atom?: Atom; name?: string }): Hypercore

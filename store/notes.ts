@@ -1,21 +1,20 @@
 /**
  * Notes of a log: what its publisher said between releases. They are a chain, newest first, that ends where a chapter
- * took over: so a reader who wants to know all tags reads one chapter and the few notes after it.
+ * took over: so a reader who wants to know all tags, or the mirrors, reads one chapter and the few notes after it.
  */
 import type { Chapter, ChannelEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { TAGS_MAX } from '../schemas/limits.ts'
+import { NOTES_MAX, TAGS_MAX } from '../schemas/limits.ts'
 import { isTag } from '../schemas/when.ts'
 import { linkError } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' | 'rotate' }>
+export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' | 'rotate' | 'mirrors' }>
 
-/** Notes that may stand between a chapter and the newest one: each is read by itself. */
-const CHAIN_MAX = TAGS_MAX
+const NOTES: ReadonlySet<string> = new Set<Note['type']>(['tag', 'heartbeat', 'rotate', 'mirrors'])
 
 export function isNote(event: ChannelEvent | null): event is Note {
-  return event?.type === 'tag' || event?.type === 'heartbeat' || event?.type === 'rotate'
+  return event !== null && NOTES.has(event.type)
 }
 
 /**
@@ -35,8 +34,9 @@ export async function readTags(
 ): Promise<ReadonlyMap<string, number>> {
   const tags = new Map<string, number>()
   for (const { name, number } of chapter?.tags ?? []) add(tags, name, number, noteBlock)
-  const until = chapter?.noteBlock ?? 0
-  for (const { block, note } of (await chain(log, noteBlock, until, options)).reverse()) {
+  const notes: PlacedNote[] = []
+  for await (const placed of chain(log, noteBlock, chapter, options)) notes.push(placed)
+  for (const { block, note } of notes.reverse()) {
     if (note.type !== 'tag' || note.releaseBlock > releaseBlock) continue
     if (note.number < 1 || note.number > (await releasesBefore(block))) {
       throw linkError(block, `the tag ${note.name} names release ${note.number}, which did not exist`)
@@ -46,21 +46,45 @@ export async function readTags(
   return tags
 }
 
-async function chain(
+/** What the newest note about mirrors says, as it stands in the log; null: there never was one. */
+export async function readMirrors(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  options: ReadOptions,
+): Promise<readonly string[] | null> {
+  for await (const { note } of chain(log, noteBlock, chapter, options)) if (note.type === 'mirrors') return note.urls
+  return chapter === null || chapter.mirrors.length === 0 ? null : chapter.mirrors
+}
+
+/** Notes that no chapter covers yet. */
+export async function countNotes(log: ReleaseLog, noteBlock: number, chapter: Chapter | null): Promise<number> {
+  let count = 0
+  for await (const _ of chain(log, noteBlock, chapter, {})) count++
+  return count
+}
+
+interface PlacedNote {
+  readonly block: number
+  readonly note: Note
+}
+
+/** From the note at `newest` back to the one that `chapter` covers, newest first. */
+async function* chain(
   log: ReleaseLog,
   newest: number,
-  until: number,
+  chapter: Chapter | null,
   options: ReadOptions,
-): Promise<{ block: number; note: Note }[]> {
-  const notes: { block: number; note: Note }[] = []
+): AsyncGenerator<PlacedNote> {
+  const until = chapter?.noteBlock ?? 0
+  let count = 0
   for (let block = newest; block > until;) {
     const note = await log.event(block, options)
     if (!isNote(note)) throw linkError(block, 'it is named as a note and is none')
-    if (note.noteBlock >= block || notes.length >= CHAIN_MAX) throw linkError(block, 'the chain of notes does not end')
-    notes.push({ block, note })
+    if (note.noteBlock >= block || count++ >= NOTES_MAX) throw linkError(block, 'the chain of notes does not end')
+    yield { block, note }
     block = note.noteBlock
   }
-  return notes
 }
 
 function add(tags: Map<string, number>, name: string, number: number, block: number): void {

@@ -15,6 +15,7 @@
 import { createHash } from 'node:crypto'
 import type Hypercore from 'hypercore'
 import Hyperbee from 'hyperbee'
+import type { BeeBatch } from 'hyperbee'
 import { Header } from 'hyperbee/lib/messages.js'
 import { decodeRecord, encodeRecord, fixed32, list, struct, text, uint } from '../schemas/codec.ts'
 import type { Codec, Infer } from '../schemas/codec.ts'
@@ -29,6 +30,7 @@ import {
 } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { BeeReader } from './bee-reader.ts'
+import { readTogether } from './read-together.ts'
 
 /** Stanza `ordinal` of log block `block`. */
 const place = { block: uint, ordinal: uint }
@@ -48,6 +50,10 @@ const artifactItem = struct({ digest: fixed32, ...place })
 const artifactBucket = struct({ version: uint, artifacts: list(artifactItem, INDEX_BUCKET_MAX) })
 const artifactEntry = struct({ version: uint, ...place })
 const VERSION = 1
+/** Look-ups that share each reading of the disk (read-together.ts): all of a usual release. */
+const LOOK_UPS_AT_ONCE = 512
+/** Buckets in memory at a time, of a release that changes everything. */
+const BUCKETS_AT_ONCE = 1024
 /** Block 0 of every Hyperbee. */
 const BEE_HEADER = Header.encode({ protocol: 'hyperbee', metadata: null })
 
@@ -85,6 +91,16 @@ export interface VersionHistory extends IndexedPackage {
   readonly spans: readonly StanzaSpan[]
 }
 
+/** The tree as it was before. */
+type Known = Pick<BeeBatch, 'get'>
+const EMPTY: Known = { get: async () => null }
+
+/** Changes of the packages of one bucket. */
+interface Bucket {
+  readonly added: AddedPackage[]
+  readonly removed: RemovedPackage[]
+}
+
 type Living = Infer<typeof living>
 type ArtifactItem = Infer<typeof artifactItem>
 type Span = Infer<typeof span>
@@ -110,31 +126,14 @@ export class PackageIndex {
   /** The same for who writes many releases: a tree keeps the nodes that it has read. */
   static async write(tree: Hyperbee, number: number, changes: IndexChanges): Promise<void> {
     const batch = tree.batch({ update: false })
-    const fresh = number === 1 // nothing to read in an empty tree
-    const read = async <T>(codec: Codec<T>, key: Buffer): Promise<T | null> => {
-      const entry = fresh ? null : await batch.get(key)
-      return entry === null ? null : decodeRecord(codec, entry.value)
+    const known = number === 1 ? EMPTY : batch // nothing to read in an empty tree
+    for (const buckets of groupsOf(changesByBucket(changes), BUCKETS_AT_ONCE)) {
+      await writeBuckets(batch, known, number, buckets)
     }
-    for (const [bucket, { added, removed }] of changesByBucket(changes)) {
-      const before = (await read(nameBucket, nameKey(bucket)))?.packages ?? []
-      const { packages, ended } = applyToBucket(before, added, removed, number)
-      await batch.put(nameKey(bucket), encodeRecord(nameBucket, { version: VERSION, packages }))
-      for (const { item, spans: fresh } of ended) {
-        const spans = [...((await read(past, pastKey(item)))?.spans ?? []), ...fresh]
-        await batch.put(pastKey(item), encodeRecord(past, { version: VERSION, spans }))
-      }
-    }
-    if (changes.added.length >= INDEX_BULK_MIN) {
-      for (const [bucket, added] of artifactsByBucket(changes.added)) {
-        const known = (await read(artifactBucket, artifactBucketKey(bucket)))?.artifacts ?? []
-        const artifacts = mergeArtifacts(known, added)
-        await batch.put(artifactBucketKey(bucket), encodeRecord(artifactBucket, { version: VERSION, artifacts }))
-      }
-    } else {
-      for (const { digest, block, ordinal } of mergeArtifacts([], changes.added.map(artifactOf))) {
-        const key = artifactKey(digest)
-        if ((await read(artifactEntry, key)) !== null) continue // the stanza that first had it stays
-        await batch.put(key, encodeRecord(artifactEntry, { version: VERSION, block, ordinal }))
+    if (changes.added.length < INDEX_BULK_MIN) await writeArtifacts(batch, known, changes.added)
+    else {
+      for (const buckets of groupsOf(artifactsByBucket(changes.added), BUCKETS_AT_ONCE)) {
+        await writeArtifactBuckets(batch, known, buckets)
       }
     }
     await batch.flush()
@@ -184,6 +183,7 @@ export class PackageIndex {
 }
 
 export async function openIndexTree(core: Hypercore): Promise<Hyperbee> {
+  readTogether(core)
   const tree = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
   await tree.ready()
   if (core.length === 0) await core.append([BEE_HEADER]) // Hyperbee writes it only where this node has the key itself
@@ -196,6 +196,67 @@ export function describeIndexKey(key: Buffer): string {
   if (key[0] === 0x78) return `the past of ${rest.toString('latin1').replace(/[^\x20-\x7e]/g, '?')}`
   if (key[0] === 0x61) return `the artifact ${rest.toString('hex')}...`
   return `bucket ${rest.toString('hex')} of the ${key[0] === 0x6e ? 'packages' : key[0] === 0x68 ? 'artifacts' : 'unknown kind'}`
+}
+
+/** What living packages become, and what that says of the past; everything is read before anything is put. */
+async function writeBuckets(
+  batch: BeeBatch,
+  known: Known,
+  number: number,
+  buckets: readonly [number, Bucket][],
+): Promise<void> {
+  const keys = buckets.map(([bucket]) => nameKey(bucket))
+  const before = await readEach(known, nameBucket, keys)
+  const after = buckets.map(([, { added, removed }], i) =>
+    applyToBucket(before[i]?.packages ?? [], added, removed, number),
+  )
+  const pastKeys = after.flatMap(({ ended }) => ended.map(({ item }) => pastKey(item)))
+  const pasts = (await readEach(known, past, pastKeys)).values()
+  for (const [i, { packages, ended }] of after.entries()) {
+    await batch.put(keys[i] as Buffer, encodeRecord(nameBucket, { version: VERSION, packages }))
+    for (const { item, spans } of ended) {
+      const earlier = pasts.next().value?.spans ?? []
+      await batch.put(pastKey(item), encodeRecord(past, { version: VERSION, spans: [...earlier, ...spans] }))
+    }
+  }
+}
+
+async function writeArtifactBuckets(
+  batch: BeeBatch,
+  known: Known,
+  buckets: readonly [number, ArtifactItem[]][],
+): Promise<void> {
+  const keys = buckets.map(([bucket]) => artifactBucketKey(bucket))
+  const before = await readEach(known, artifactBucket, keys)
+  for (const [i, [, added]] of buckets.entries()) {
+    const artifacts = mergeArtifacts(before[i]?.artifacts ?? [], added)
+    await batch.put(keys[i] as Buffer, encodeRecord(artifactBucket, { version: VERSION, artifacts }))
+  }
+}
+
+async function writeArtifacts(batch: BeeBatch, known: Known, added: readonly AddedPackage[]): Promise<void> {
+  const items = mergeArtifacts([], added.map(artifactOf))
+  const keys = items.map(({ digest }) => artifactKey(digest))
+  const before = await readEach(known, artifactEntry, keys)
+  for (const [i, { block, ordinal }] of items.entries()) {
+    if (before[i] !== null) continue // the stanza that first had it stays
+    await batch.put(keys[i] as Buffer, encodeRecord(artifactEntry, { version: VERSION, block, ordinal }))
+  }
+}
+
+/** The records of `keys`, in their order, looked up at once; null where there is none. */
+async function readEach<T>(known: Known, codec: Codec<T>, keys: readonly Buffer[]): Promise<(T | null)[]> {
+  const found: (T | null)[] = []
+  for (const group of groupsOf(keys, LOOK_UPS_AT_ONCE)) {
+    for (const entry of await Promise.all(group.map((key) => known.get(key)))) {
+      found.push(entry === null ? null : decodeRecord(codec, entry.value))
+    }
+  }
+  return found
+}
+
+function* groupsOf<T>(items: readonly T[], length: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += length) yield items.slice(at, at + length)
 }
 
 /** Spans that have ended; several stanzas of one version end in order. */
@@ -274,12 +335,9 @@ function decodeEntry<T>(codec: Codec<T>, value: Buffer): T {
 }
 
 /** Ascending: puts in key order touch the same tree nodes. */
-function changesByBucket({
-  added,
-  removed,
-}: IndexChanges): [number, { added: AddedPackage[]; removed: RemovedPackage[] }][] {
-  const buckets = new Map<number, { added: AddedPackage[]; removed: RemovedPackage[] }>()
-  const at = (name: string): { added: AddedPackage[]; removed: RemovedPackage[] } => {
+function changesByBucket({ added, removed }: IndexChanges): [number, Bucket][] {
+  const buckets = new Map<number, Bucket>()
+  const at = (name: string): Bucket => {
     const bucket = bucketOfName(name)
     const known = buckets.get(bucket) ?? { added: [], removed: [] }
     buckets.set(bucket, known)

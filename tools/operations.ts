@@ -19,6 +19,7 @@ import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
+import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
@@ -41,6 +42,7 @@ export const OPERATIONS = [
   'status',
   'audit',
   ...CONFIG_OPERATIONS,
+  ...MIRROR_OPERATIONS,
   ...HISTORY_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
@@ -62,6 +64,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
       run(argumentsOf(args), io)
   const history = historyOperations(node)
   const config = configOperations(node.config)
+  const mirror = mirrorOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -81,6 +84,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),
     'config.unset': checked(config['config.unset']),
+    'mirror.add': checked(mirror['mirror.add']),
+    'mirror.remove': checked(mirror['mirror.remove']),
+    'mirror.list': checked(mirror['mirror.list']),
     release: checked(history.release),
     diff: checked(history.diff),
     when: checked(history.when),
@@ -133,7 +139,9 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
         ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
         : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
-    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components }
+    const isNamed = request === null && !flagOf(args, 'noMirror')
+    const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
+    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components, mirrors }
   } finally {
     await draft.close()
   }

@@ -3,7 +3,6 @@
  *
  * Appends nothing. What it leaves behind is files of the pool and of indexes/, and running it again finds them there.
  */
-import { readFile } from 'node:fs/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { Release } from '../../schemas/events.ts'
 import { PIECE_BYTES } from '../../schemas/limits.ts'
@@ -16,6 +15,7 @@ import type { HeadRecords } from '../../store/head-records.ts'
 import type { IndexFiles } from '../../store/index-files.ts'
 import type { Hashed, Pool } from '../../store/pool.ts'
 import type { NewRoots } from '../../store/release-log.ts'
+import { readStanzas } from '../../store/stanza-file.ts'
 import type { Channel } from '../channel.ts'
 
 export interface PublishDeps {
@@ -124,10 +124,16 @@ async function readBefore(channel: Channel): Promise<ReleaseBefore | null> {
   if (newest === null) return null
   const snapshot = channel.current?.release.number === newest.number ? channel.current : null
   if (snapshot === null) await channel.prepare()
-  const { indexes } = channel.current ?? { indexes: [] }
-  const bytes = new Map<string, Buffer>()
-  for (const { path, filePath } of indexes) bytes.set(path, await readFile(filePath))
-  return { plan: await channel.history.plan(newest.number), bytes, contents: await channel.history.contents() }
+  const files = new Map(channel.current?.indexes.map(({ path, filePath }) => [path, filePath]))
+  return {
+    plan: await channel.history.plan(newest.number),
+    stanzas: (path) => {
+      const file = files.get(path)
+      if (file === undefined) throw new FreshetError('INTERNAL', `release ${newest.number} has no file of ${path}`)
+      return readStanzas(file)
+    },
+    contents: await channel.history.contents(),
+  }
 }
 
 async function takeIn(

@@ -14,7 +14,7 @@ import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import { fetchArtifact } from '../fetch-artifact.ts'
 import type { FetchContext } from '../fetch-artifact.ts'
 import { livePort } from '../port.ts'
-import { Slots } from './slots.ts'
+import { Slots } from '../../protocols/slots.ts'
 
 export interface FetchesDeps {
   readonly pool: Pool
@@ -22,8 +22,8 @@ export interface FetchesDeps {
   readonly now: () => number
   /** @throws FreshetError FETCH_OFF when nothing may be fetched at the moment. */
   readonly requireFetching: () => void
-  /** Brings every piece into `sink` and completes it, from whichever peers there are. */
-  readonly transfer: (sink: PartialArtifact, signal: AbortSignal) => Promise<void>
+  /** Brings every piece into `sink` and completes it, from whichever peers and mirrors there are. */
+  readonly transfer: (sink: PartialArtifact, wanted: FactOf<'artifact.wanted'>, signal: AbortSignal) => Promise<void>
   readonly onDefect: (error: unknown) => void
 }
 
@@ -47,9 +47,10 @@ export class Fetches {
 
   /**
    * Resolves when the artifact is in the pool.
+   * @param key of the channel that names it, `path` its Filename there: mirrors of that channel have it.
    * @throws FreshetError ARTIFACT_UNAVAILABLE, FETCH_OFF, DISK_FULL, IO_ERROR; STORE_FAILED when too many are waiting.
    */
-  async want(key: KeyHex, artifact: Artifact): Promise<void> {
+  async want(key: KeyHex, artifact: Artifact, path: string): Promise<void> {
     const { digest, byteLength, piecesRoot } = artifact
     if (this.#deps.pool.held(digest) !== null) return
     const running = this.#fetches.get(digest)
@@ -58,7 +59,8 @@ export class Fetches {
     if (this.#fetches.size >= FETCHES_WAITING_MAX) {
       throw new FreshetError('STORE_FAILED', `${this.#fetches.size} artifacts are being fetched already`)
     }
-    const wanted = { type: 'artifact.wanted', key, digest, byteLength, piecesRoot, atMs: this.#deps.now() } as const
+    const atMs = this.#deps.now()
+    const wanted = { type: 'artifact.wanted', key, digest, byteLength, piecesRoot, atMs, path } as const
     const fetch = this.#start(wanted)
     await this.#deps.record(wanted)
     return fetch.done
@@ -103,7 +105,7 @@ export class Fetches {
     try {
       const sink = await this.#deps.pool.begin(wanted)
       try {
-        await this.#deps.transfer(sink, signal)
+        await this.#deps.transfer(sink, wanted, signal)
       } finally {
         await sink.close()
       }

@@ -20,6 +20,7 @@ import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { HeadGossip } from './head-gossip.ts'
+import type { MirroredFile, MirrorSources } from './mirror-sources.ts'
 import { PeerGate } from './peer-gate.ts'
 import type { Sharing } from './sharing.ts'
 
@@ -38,6 +39,7 @@ export type Log = (level: 'info' | 'warn', message: string) => void
 export class Network {
   readonly #store: Store
   readonly #pool: Pool
+  readonly #mirrors: MirrorSources
   readonly #sharing: Sharing
   readonly #log: Log
   readonly #swarm: Swarm
@@ -57,11 +59,13 @@ export class Network {
     keyPair: { publicKey: Buffer; secretKey: Buffer },
     store: Store,
     pool: Pool,
+    mirrors: MirrorSources,
     sharing: Sharing,
     log: Log,
   ) {
     this.#store = store
     this.#pool = pool
+    this.#mirrors = mirrors
     this.#sharing = sharing
     this.#log = log
     this.#swarm = openSwarm({
@@ -74,8 +78,15 @@ export class Network {
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
-  static async open(options: NetworkOptions, store: Store, pool: Pool, sharing: Sharing, log: Log): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, sharing, log)
+  static async open(
+    options: NetworkOptions,
+    store: Store,
+    pool: Pool,
+    mirrors: MirrorSources,
+    sharing: Sharing,
+    log: Log,
+  ): Promise<Network> {
+    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, sharing, log)
   }
 
   get peerCount(): number {
@@ -127,21 +138,27 @@ export class Network {
   }
 
   /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it. */
-  async transfer(sink: PartialArtifact, signal: AbortSignal): Promise<void> {
+  async transfer(sink: PartialArtifact, file: MirroredFile, signal: AbortSignal): Promise<void> {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
-    const transferring = transfer(sink, this.#peers, {
-      signal: AbortSignal.any([signal, fetching]),
-      peersMs: FETCH_GIVE_UP_MS,
-      onShun: (peer: KeyHex, { code }: FreshetError) => {
-        if (code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
-        const digest = sink.artifact.digest.slice(0, 8)
-        this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${code}`)
-      },
-    })
-    await transferring.catch((error: unknown) => {
+    const turn = this.#mirrors.begin(this.#peers, sink.artifact, file)
+    try {
+      await transfer(sink, turn.peers, {
+        signal: AbortSignal.any([signal, fetching]),
+        peersMs: FETCH_GIVE_UP_MS,
+        onPiece: () => turn.pieceCame(),
+        onShun: (peer: KeyHex, error: FreshetError) => {
+          if (turn.shunned(peer, error)) return
+          if (error.code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
+          const digest = sink.artifact.digest.slice(0, 8)
+          this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${error.code}`)
+        },
+      })
+    } catch (error) {
       throw fetching.aborted ? fetching.reason : error
-    })
+    } finally {
+      turn.end()
+    }
   }
 
   /**

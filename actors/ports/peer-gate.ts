@@ -37,6 +37,7 @@ export class PeerGate implements SendingGate {
       get closed() {
         return channel.closed
       },
+      givesLayers: channel.givesLayers,
       ask: async (digest, pieceIndex, byteLength, signal) => {
         const ended = this.#closed.signal
         await turn(this.#sharing.download, byteLength, signal === undefined ? ended : AbortSignal.any([signal, ended]))

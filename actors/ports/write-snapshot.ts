@@ -200,7 +200,7 @@ class SnapshotWriter {
     try {
       if (this.#isHopeless()) throw new FreshetError('ARTIFACT_UNAVAILABLE', 'not asked for: nobody has its like')
       const artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot.release, wanted) }
-      await untilAborted(session.fetches.want(channel.key, artifact), signal)
+      await untilAborted(session.fetches.want(channel.key, artifact, wanted.filename), signal)
       this.#count(await this.#place(wanted, pathOf(wanted)), wanted)
       this.#missesInARow = 0
     } catch (error) {
@@ -216,7 +216,8 @@ class SnapshotWriter {
   }
 
   #isHopeless(): boolean {
-    const alone = (this.#work.session.network?.peerCount ?? 0) === 0
+    const { session, channel } = this.#work
+    const alone = (session.network?.peerCount ?? 0) === 0 && session.mirrorsOf(channel.key).length === 0
     return this.#missesInARow >= (alone ? 1 : SNAPSHOT_MISSES_MAX)
   }
 

@@ -48,6 +48,7 @@ function checkChapter(unit: ReleaseUnit, known: KnownHistory, findings: Findings
   else if (chapter.releases.length !== tail.length) report(`lists ${chapter.releases.length} releases`)
   const tags = [...known.tags].map(([name, number]) => ({ name, number }))
   if (!isDeepStrictEqual(chapter.tags, tags)) report('lists other tags than were given')
+  if (!isDeepStrictEqual(chapter.mirrors, known.mirrors)) report('lists other mirrors than were named')
   if (chapter.noteBlock !== known.noteBlock) report('names another newest note')
   if (!isDeepStrictEqual(chapter.checkpointBlocks, unit.checkpointBlocks))
     report('names other checkpoints than stand before it')

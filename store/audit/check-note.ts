@@ -1,5 +1,6 @@
-/** One note of a log: names the release and the note before it, and a tag is given once, to a release that exists. */
+/** One note of a log: names the release and the note before it; a tag is given once, to a release that exists; mirrors can be used. */
 import { TAGS_MAX } from '../../schemas/limits.ts'
+import { usableMirrors } from '../../schemas/mirror-url.ts'
 import { isTag } from '../../schemas/when.ts'
 import type { Findings } from './findings.ts'
 import type { KnownHistory } from './known-history.ts'
@@ -19,6 +20,10 @@ export function checkNote({ block, note }: NoteUnit, known: KnownHistory, findin
     if (number < 1 || number > (newest?.number ?? 0)) report(`names release ${number}, which did not exist`)
     if (known.tags.size >= TAGS_MAX) report(`is one of more than ${TAGS_MAX}`)
     if (!known.tags.has(name)) known.tags.set(name, number)
+  }
+  if (note.type === 'mirrors') {
+    if (usableMirrors(note.urls).length !== note.urls.length) report('names what cannot be a mirror, or one twice')
+    known.mirrors = note.urls
   }
   known.noteBlock = block
   known.length = block + 1

@@ -8,7 +8,7 @@ import type { Chapter, Release } from '../../schemas/events.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { History } from '../history.ts'
-import { readTags } from '../notes.ts'
+import { readMirrors, readTags } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
 import type { ReleaseSummary, SnapshotPlan } from '../release-block.ts'
 import type { ReleaseLog } from '../release-log.ts'
@@ -24,6 +24,8 @@ export interface KnownHistory {
   tail: ReleaseSummary[]
   noteBlock: number
   tags: Map<string, number>
+  /** What the newest note about mirrors says. */
+  mirrors: readonly string[]
   /** Piece roots that were stated, all of them unless releases were taken for granted. */
   readonly roots: Map<DigestHex, Buffer>
   readonly isComplete: boolean
@@ -41,6 +43,7 @@ function emptyHistory(): KnownHistory {
     tail: [],
     noteBlock: 0,
     tags: new Map(),
+    mirrors: [],
     roots: new Map(),
     isComplete: true,
     lateRoots: new Map(),
@@ -67,6 +70,7 @@ export async function historyAt(log: ReleaseLog, number: number): Promise<KnownH
     tail,
     noteBlock,
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
+    mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
     roots: new Map(plan.lateRoots),
     isComplete: false,
     lateRoots: new Map(plan.lateRoots),

@@ -33,8 +33,11 @@ export const thawed = (key: KeyHex = KEY): FactOf<'channel.thawed'> => {
 export const moved = (key: KeyHex = KEY, successor: KeyHex = OTHER_KEY): FactOf<'channel.moved'> => {
   return { type: 'channel.moved', key, retiredAs: 'demo.old', successor, atMs }
 }
+export const chosen = (url: string, key: KeyHex = KEY): FactOf<'mirrors.chosen'> => {
+  return { type: 'mirrors.chosen', key, urls: url === '' ? [] : [url], atMs }
+}
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
-  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, atMs }
+  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, path: null, atMs }
 }
 export const kept = (digest: DigestHex): FactOf<'artifact.kept'> => {
   return { type: 'artifact.kept', digest, byteLength: 1, atMs }
@@ -63,6 +66,12 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     weight: 3,
   },
   { arbitrary: fc.constantFrom<Fact>(moved(), moved(OTHER_KEY, KEY)), weight: 1 },
+  {
+    arbitrary: fc
+      .tuple(fc.constantFrom('', 'http://a', 'http://b'), fc.constantFrom(KEY, OTHER_KEY))
+      .map(([url, key]): Fact => chosen(url, key)),
+    weight: 1,
+  },
   { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
   {
     arbitrary: fc

@@ -6,6 +6,7 @@ import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
 import {
   added,
   anyFact,
+  chosen,
   DIGESTS,
   frozen,
   head,
@@ -33,7 +34,7 @@ function view(journal: JournalFold): string {
   const channels = journal.channels.map(({ added: { key, name, role }, state, freshness, readyBlock }) => {
     return [key, name, role, state.value, state.context, state.status, freshness.value, freshness.context, readyBlock]
   })
-  return fc.stringify([channels, journal.wanted])
+  return fc.stringify([channels, journal.wanted, [KEY, OTHER_KEY].map((key) => journal.mirrors.of(key))])
 }
 
 test('journal fold: any facts → the condensed ones fold to the same', (t) => {
@@ -125,5 +126,14 @@ test('journal fold: short, or not to be shortened → not compacted', (t) => {
   const full = new JournalFold()
   for (let i = 0; i <= JOURNAL_FACTS_MAX; i++) full.add(wanted(i.toString(16).padStart(64, '0') as never))
   t.equal(full.compacted(), null)
+  t.end()
+})
+
+test('journal fold: mirrors chosen for a channel → the newest list, which its successor takes over', (t) => {
+  const facts = [added(KEY), added(OTHER_KEY, 'other'), chosen('http://a'), chosen('http://b')]
+  t.deepEqual(fold(facts).mirrors.of(KEY), ['http://b'])
+  t.deepEqual(fold(facts).mirrors.of(OTHER_KEY), [])
+  t.deepEqual(fold([...facts, moved()]).mirrors.of(OTHER_KEY), ['http://b'])
+  t.deepEqual(fold([...facts, chosen('http://c', OTHER_KEY), moved()]).mirrors.of(OTHER_KEY), ['http://c'])
   t.end()
 })

@@ -5,14 +5,17 @@ import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { NO_LINK_FACTS } from '../../actors/link-policy.ts'
 import { PeerGate } from '../../actors/ports/peer-gate.ts'
-import { Sharing, type SharingOptions } from '../../actors/ports/sharing.ts'
+import type { Sharing } from '../../actors/ports/sharing.ts'
+import type { PieceChannel } from '../../protocols/pieces.ts'
+import { FreshetError } from '../../schemas/errors.ts'
 import { RATE_BYTES_PER_S_MIN } from '../../schemas/limits.ts'
-import { DEFAULT_CONFIG, type NodeConfig } from '../../schemas/node-config.ts'
-import { UsageRecord } from '../../store/usage-record.ts'
+import { DEFAULT_CONFIG } from '../../schemas/node-config.ts'
+import { digestHex, keyHex } from '../../schemas/units.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import { scratchFolder } from '../helpers/channel.ts'
 import { privateNetwork, type SnapshotView, type TestNode } from '../helpers/network.ts'
 import { codeOf } from '../helpers/refusal.ts'
+import { sharingWith } from '../helpers/sharing.ts'
 
 const MINUTE = { timeout: 60_000 }
 const NEAR = '192.168.1.7'
@@ -20,26 +23,6 @@ const FAR = '198.51.100.7'
 /** Some pieces of a file that does not shrink. */
 const FILE_BYTES = 800_000
 const PACKAGES = ['one', 'two', 'three']
-
-async function sharingWith(
-  t: Assert,
-  config: Partial<NodeConfig>,
-  options: Partial<SharingOptions> = {},
-): Promise<Sharing> {
-  const usage = await UsageRecord.open(join(await scratchFolder(t), 'usage'), {
-    onTrouble: (error) => t.fail(error.code),
-  })
-  const sharing = await Sharing.open({
-    config: { ...DEFAULT_CONFIG, ...config },
-    usage,
-    readFacts: null,
-    now: Date.now,
-    log: () => {},
-    ...options,
-  })
-  t.teardown(() => sharing.close())
-  return sharing
-}
 
 /** Whether a near, a far and an unknown peer are given anything. */
 function given(sharing: Sharing): boolean[] {
@@ -112,6 +95,35 @@ test('peer gate: a cap → what is over it waits; raised, it goes; closed, it is
   sharing.configure(DEFAULT_CONFIG)
   await waiting
   t.is(sent(), 10_000_001, 'the cap is gone')
+})
+
+test('peer gate: what is fetched → counted when it came, capped before it is asked for', async (t) => {
+  const sharing = await sharingWith(t, { 'download-cap': RATE_BYTES_PER_S_MIN })
+  const gate = new PeerGate(sharing, () => FAR)
+  let asked = 0
+  const channel: PieceChannel = {
+    remoteKey: keyHex(Buffer.alloc(32)),
+    closed: false,
+    givesLayers: true,
+    async ask(_, __, byteLength) {
+      asked++
+      if (asked === 1) throw new FreshetError('PEER_LEFT', 'gone')
+      return Buffer.alloc(byteLength)
+    },
+    askLayer: async () => Buffer.alloc(0),
+    close() {},
+  }
+  const gated = gate.asking(channel)
+  const digest = digestHex(Buffer.alloc(32))
+  t.is(await codeOf(gated.ask(digest, 0, 100)), 'PEER_LEFT')
+  t.is(sharing.status.month.fetchedBytes, 0, 'nothing came')
+  await gated.ask(digest, 0, 262_144)
+  t.is(sharing.status.month.fetchedBytes, 262_144)
+  const third = gated.ask(digest, 0, 100)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(asked, 2, 'the debt is waited off')
+  sharing.configure(DEFAULT_CONFIG)
+  t.is((await third).byteLength, 100)
 })
 
 interface Pair {

@@ -58,8 +58,9 @@ await bench('hash: inner loops', missingLists(), async (b) => {
   const runs = [{ block: 1, first: 0, count: splitStanzas(index).length - 1 }]
   const difference = await repeat(RUNS, () => {
     const table = new StanzaTable()
-    const before = table.addPlaced({ bytes: index, offsets: splitStanzas(index) }, runs)
     const after = table.add({ bytes: next, offsets: splitStanzas(next) })
+    const before = table.addCopies({ bytes: index, offsets: splitStanzas(index) })
+    table.placeRuns(before, runs)
     for (const [i, id] of table.unplaced().entries()) table.place(id, 2, i)
     const { length } = table.script(before, after)
     if (length < UPGRADED) throw new Error('the script is too short')

@@ -29,6 +29,11 @@ export async function publishTag(channel: TestChannel, name: string, number: num
   await log.appendNote(log.length, { type: 'tag', atMs: 1, releaseBlock, noteBlock, name, number })
 }
 
+export async function publishMirrors(channel: TestChannel, ...urls: string[]): Promise<void> {
+  const { log } = channel
+  await log.appendNote(log.length, { type: 'mirrors', atMs: 1, ...(await log.newest()), urls })
+}
+
 export async function auditOf(
   t: Assert,
   channel: TestChannel,

@@ -7,9 +7,10 @@ import type { Assert } from 'brittle'
 import { encodeEvent, type Release } from '../../schemas/events.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
 import { writeRelease } from '../../schemas/release-file.ts'
+import { splitStanzas } from '../../schemas/stanza.ts'
 import type { PreparedRecord } from '../../schemas/signing.ts'
 import { digestHex } from '../../schemas/units.ts'
-import { composeRelease, type ComposedRelease } from '../../store/compose-release.ts'
+import { composeRelease, type ComposedRelease, type ReleaseBefore } from '../../store/compose-release.ts'
 import { History } from '../../store/history.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Store } from '../../store/open-store.ts'
@@ -102,6 +103,15 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found
 }
 
+/** Index files as composing the next release reads those on disk, each stanza as a list of its own. */
+export function stanzasOf(indexes: Indexes): ReleaseBefore['stanzas'] {
+  return async function* (path) {
+    const bytes = Buffer.from(indexes[path] ?? '')
+    const offsets = splitStanzas(bytes)
+    for (let i = 0; i < offsets.length - 1; i++) yield { bytes, offsets: offsets.subarray(i, i + 2) }
+  }
+}
+
 export class TestChannel {
   readonly store: Store
   readonly log: ReleaseLog
@@ -150,11 +160,11 @@ export class TestChannel {
 
   async compose(indexes: Indexes, options: Partial<ReleaseDraft> = {}): Promise<ComposedRelease> {
     const { newest } = this.history
-    const bytes = new Map(Object.entries(this.#indexes).map(([path, content]) => [path, Buffer.from(content)]))
+    const stanzas = stanzasOf(this.#indexes)
     const before =
       newest === null
         ? null
-        : { plan: await this.history.plan(newest.number), bytes, contents: await this.history.contents() }
+        : { plan: await this.history.plan(newest.number), stanzas, contents: await this.history.contents() }
     const publishedAtMs = PUBLISHED_AT_MS + 1000 * (newest?.number ?? 0)
     return composeRelease({ base: this.log.length, before, draft: draftOf(indexes, options), publishedAtMs })
   }

@@ -34,8 +34,18 @@ class Log {
 
 function release(log: Log, befores: Run[][], afters: string[][], perBlock: number): { runs: Run[][]; added: number } {
   const table = new StanzaTable()
-  const before = befores.map((runs) => table.addPlaced(listOf(log.textOf(runs)), runs))
   const after = afters.map((texts) => table.add(listOf(texts)))
+  const before = befores.map((runs) => {
+    const texts = log.textOf(runs)
+    const ids = [texts.slice(0, 3), texts.slice(3)].flatMap((part) => {
+      const list = listOf(part)
+      const found = [...table.addCopies(list)]
+      list.bytes.fill('?') // as the next part of a file overwrites it
+      return found
+    })
+    table.placeRuns(Int32Array.from(ids), runs)
+    return Int32Array.from(ids)
+  })
   const added = log.publish(table, perBlock)
   const scripts = after.map((ids, index): EditOp[] => table.script(before[index] ?? NO_STANZAS, ids))
   return { runs: scripts.map((script, index) => applyScript(befores[index] ?? [], script)), added }
@@ -135,7 +145,7 @@ test('stanza table: misuse → refused', (t) => {
   const table = new StanzaTable()
   const ids = table.add(listOf(['a', 'b']))
   t.throws(
-    () => table.addPlaced(listOf(['a', 'b']), [{ block: 1, first: 0, count: 3 }]),
+    () => table.placeRuns(table.addCopies(listOf(['a', 'b'])), [{ block: 1, first: 0, count: 3 }]),
     /runs of 3 stanzas for an index of 2/,
   )
   t.throws(() => table.script(NO_STANZAS, ids), /stanza 0 was not placed/)

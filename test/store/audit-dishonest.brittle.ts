@@ -8,7 +8,16 @@ import { Findings } from '../../store/audit/findings.ts'
 import { historyAt, type KnownHistory } from '../../store/audit/known-history.ts'
 import type { ReleaseUnit } from '../../store/audit/log-units.ts'
 import { readRelease } from '../../store/release-block.ts'
-import { auditOf, failuresOf, flipped, indexesOf, type Lie, publishLie, publishTag } from '../helpers/audit.ts'
+import {
+  auditOf,
+  failuresOf,
+  flipped,
+  indexesOf,
+  type Lie,
+  publishLie,
+  publishMirrors,
+  publishTag,
+} from '../helpers/audit.ts'
 import { ALL, type Indexes, inReleaseOf, MAIN, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 
 const LONG = { timeout: 180_000 }
@@ -216,6 +225,20 @@ test('audit: a tag given twice, for a release that was not there, or that forget
   t.alike(forgotten.failures, [`NOTE_WRONG block=${forgotten.block} release=3`])
 })
 
+test('audit: mirrors that cannot be used, or stand there twice → named', async (t) => {
+  const named = async (...urls: string[]): Promise<string[]> => {
+    const channel = await TestChannel.create(t)
+    await channel.publish(main(A))
+    await publishMirrors(channel, ...urls)
+    return failuresOf(await auditOf(t, channel))
+  }
+  t.alike(await named(), [])
+  t.alike(await named('http://a', 'https://b/debian'), [])
+  for (const urls of [['http://a', 'http://a'], ['http://a/'], ['file:///srv'], ['http://user:pass@a'], ['']]) {
+    t.alike(await named(...urls), ['NOTE_WRONG block=4'], urls.join())
+  }
+})
+
 /** A log whose next release begins with a chapter, a tag and a late root in it. */
 async function fullChapter(t: Assert): Promise<TestChannel> {
   const channel = await TestChannel.create(t)
@@ -223,6 +246,7 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
     const late = { digest: sha256('shared 7'), piecesRoot: sha256('root') }
     await channel.publish(indexesOf(number), {}, { lateRoots: number === CHAPTER_RELEASES ? [late] : [] })
     if (number === 5) await publishTag(channel, 'five', 4)
+    if (number === 6) await publishMirrors(channel, 'http://a')
   }
   return channel
 }
@@ -281,6 +305,8 @@ test('audit: what a chapter may say against what stands before it → any differ
     { earlier: [3] },
     { tags: [{ name: 'five', number: 5 }] },
     { tags: [...chapter.tags, { name: 'six', number: 5 }] },
+    { mirrors: [] },
+    { mirrors: ['http://other'] },
     { noteBlock: 0 },
     { rootsBlock: 0 },
     { checkpointBlocks: chapter.checkpointBlocks.slice(1) },

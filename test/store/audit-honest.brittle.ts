@@ -7,7 +7,7 @@ import { digestHex } from '../../schemas/units.ts'
 import type { AuditProgress } from '../../store/audit/audit-channel.ts'
 import { chooseReleases } from '../../store/audit/choose-releases.ts'
 import { Pool } from '../../store/pool.ts'
-import { auditOf, failuresOf, indexesOf, publishTag } from '../helpers/audit.ts'
+import { auditOf, failuresOf, indexesOf, publishMirrors, publishTag } from '../helpers/audit.ts'
 import { type Indexes, MAIN, scratchFolder, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 
 /** A hundred releases take seconds on a busy machine. */
@@ -26,6 +26,7 @@ async function longChannel(t: Assert, releases: number): Promise<TestChannel> {
     const roots = isNew ? [contrib] : []
     const lateRoots = number % 9 === 8 ? [rootOf(`shared ${Math.floor(number / 9)}`)] : []
     await channel.publish(indexesOf(number), {}, { roots, lateRoots })
+    if (number % 50 === 0) await publishMirrors(channel, 'http://a', `http://mirror${number}/debian`)
     if (number % 30 === 0) await publishTag(channel, `tag${number}`, number - 1)
   }
   return channel

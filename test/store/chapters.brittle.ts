@@ -142,6 +142,33 @@ test('chapters: tags → known by name, before and after a chapter; each once', 
   t.is(await codeOf(reader.tags()), 'EVENT_INVALID', 'one that is given twice')
 })
 
+test('chapters: mirrors → the newest list, before and after a chapter, also where it is empty', LONG, async (t) => {
+  const channel = await TestChannel.create(t)
+  const name = async (...urls: string[]): Promise<void> => {
+    const note = { type: 'mirrors', atMs: PUBLISHED_AT_MS, ...(await channel.log.newest()), urls } as const
+    await channel.log.appendNote(channel.log.length, note)
+  }
+  const read = async (): Promise<readonly string[] | null> => {
+    const reader = new History(channel.log)
+    await reader.advance()
+    return reader.mirrors()
+  }
+  t.is(await read(), null, 'never named')
+  for (let number = 1; number <= CHAPTER_RELEASES + 2; number++) {
+    await channel.publish({ [MAIN]: indexOf(number) })
+    if (number === 3) await name('http://a', 'http://b')
+  }
+  t.alike(await read(), ['http://a', 'http://b'], 'as the chapter repeats them')
+  const reader = new History(channel.log)
+  await reader.advance()
+  t.is(await reader.noteCount(), 0, 'all notes are covered')
+  await name('http://c')
+  t.alike(await read(), ['http://c'], 'a newer note')
+  await name()
+  t.alike(await read(), [])
+  t.is(await reader.noteCount(), 2)
+})
+
 test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {
   const channel = await TestChannel.create(t)
   const reader = new History(channel.log)

@@ -5,7 +5,7 @@ import { decodeEvent } from '../../schemas/events.ts'
 import { IN_RELEASE_BYTES_MAX, INDEXES_MAX, STANZAS_BLOCK_BYTES_MAX } from '../../schemas/limits.ts'
 import { composeRelease, isUnchanged, type ComposedRelease } from '../../store/compose-release.ts'
 import { Snapshot } from '../../store/snapshot.ts'
-import { ALL, draftOf, type Indexes, inReleaseOf, MAIN, stanza, TestChannel } from '../helpers/channel.ts'
+import { ALL, draftOf, type Indexes, inReleaseOf, MAIN, stanza, stanzasOf, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
 const ARM = 'main/binary-arm64/Packages'
@@ -123,7 +123,7 @@ test('compose release: the same draft again → unchanged; another InRelease, su
   const indexes = { [MAIN]: A1, [ALL]: B1 }
   await channel.publish(indexes)
   const plan = await channel.history.plan(1)
-  const before = { plan, bytes: new Map(), contents: await channel.history.contents() }
+  const before = { plan, stanzas: stanzasOf({}), contents: await channel.history.contents() }
   const inRelease = inReleaseOf(indexes)
   const unchanged = async (of: Indexes, options = {}): Promise<boolean> =>
     isUnchanged(await channel.compose(of, options), before, inRelease, draftOf(of, options))
@@ -158,8 +158,8 @@ test('compose release: a version with other bytes → VERSION_REUSE where the pu
 test('compose release: a clock set back → published after the release before all the same', async (t) => {
   const channel = await TestChannel.create(t)
   await channel.publish({ [MAIN]: A1 })
-  const bytes = new Map([[MAIN, Buffer.from(A1)]])
-  const before = { plan: await channel.history.plan(1), bytes, contents: await channel.history.contents() }
+  const stanzas = stanzasOf({ [MAIN]: A1 })
+  const before = { plan: await channel.history.plan(1), stanzas, contents: await channel.history.contents() }
   const composed = await composeRelease({
     base: channel.log.length,
     before,

@@ -6,7 +6,7 @@ import test, { type Assert } from 'brittle'
 import { composeRelease } from '../../store/compose-release.ts'
 import type { ReleaseBefore } from '../../store/compose-release.ts'
 import { History } from '../../store/history.ts'
-import { NO_ROOTS } from '../helpers/channel.ts'
+import { NO_ROOTS, stanzasOf } from '../helpers/channel.ts'
 import type { PlannedIndex } from '../../store/release-block.ts'
 import { IndexFiles } from '../../store/index-files.ts'
 import { Store } from '../../store/open-store.ts'
@@ -62,7 +62,7 @@ async function publish(t: Assert, contents: readonly Buffer[]): Promise<Publishe
     await history.advance()
     const plan = await history.plan(i + 1)
     releases.push({ index: plan.indexes[0] as PlannedIndex, bytes })
-    before = { plan, bytes: new Map([[PATH, bytes]]), contents: await history.contents() }
+    before = { plan, stanzas: stanzasOf({ [PATH]: bytes.toString() }), contents: await history.contents() }
   }
   return { log, files: await IndexFiles.open(join(directory, 'indexes')), releases }
 }

@@ -5,7 +5,7 @@ import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { unionOf } from '../../schemas/release-ranges.ts'
 import { readPackageStanza } from '../../schemas/stanza.ts'
-import type { DigestHex } from '../../schemas/units.ts'
+import { digestHex, type DigestHex } from '../../schemas/units.ts'
 import { History } from '../../store/history.ts'
 import { readRelease, type SnapshotPlan } from '../../store/release-block.ts'
 import { PackageIndex, type AddedPackage, type IndexChanges } from '../../store/package-index.ts'
@@ -177,4 +177,25 @@ test('package index: built again from the log → entry for entry the same, and 
   t.alike(rebuilt, expected)
   t.is(core.length, written.length)
   t.alike(await core.treeHash(), await written.treeHash(), 'the hash that the release block states')
+})
+
+/** One version of packages `from` to `to`, in a block of its own. 3,000 of them are in more buckets than are written at a time. */
+function numbered(from: number, to: number, version: number): AddedPackage[] {
+  return Array.from({ length: to - from }, (_, i) => {
+    const digest = digestHex(sha256(`${from + i} ${version}`))
+    return { name: `p${from + i}`, version: `${version}`, architecture: 'amd64', digest, block: version, ordinal: i }
+  })
+}
+
+test('package index: releases that change everything, and little → the very tree that every auditor makes of them', async (t) => {
+  const store = await openStore(t, join(await scratchFolder(t), 'store'))
+  const core = store.cores.get({ name: 'pinned' })
+  await core.ready()
+  const [all, next] = [numbered(0, 3000, 1), numbered(0, 3000, 2)]
+  await PackageIndex.update(core, 1, { added: all, removed: [] })
+  await PackageIndex.update(core, 2, { added: next, removed: all })
+  await PackageIndex.update(core, 3, { added: numbered(100, 150, 3), removed: next.slice(100, 160) })
+  await PackageIndex.update(core, 4, { added: numbered(100, 150, 1), removed: numbered(100, 150, 3) })
+  t.is(core.length, 14737)
+  t.is((await core.treeHash()).toString('hex'), '319996b4d12c0035fa325573534c638738372e4abfa64ba01ad893d089fde58c')
 })

@@ -7,7 +7,7 @@ import test from 'brittle'
 import type { Assert } from 'brittle'
 import { scratchApt } from '../../tools/demo/scratch-apt.ts'
 import { importAptLists } from '../../tools/import/apt-lists.ts'
-import { listName, signedByOf } from '../../tools/import/apt-sources.ts'
+import { listName, mirrorsOf, signedByOf } from '../../tools/import/apt-sources.ts'
 import { hash } from '../../tools/import/file-hash.ts'
 import { codeOf } from '../helpers/refusal.ts'
 import { skipUnless } from '../helpers/requires.ts'
@@ -242,4 +242,24 @@ test('apt-sources: Signed-By of both formats → the keyring of that suite and o
   const key = await find('new.example.org_debian', 'test')
   const lists = await madeUp(t, { key: repository.key })
   t.is(await codeOf(run(lists, { keyring: key })), 'accepted', 'the key in place verifies')
+})
+
+test('apt-sources: the URIs of a list → mirrors, as far as they are http(s) and have no password', async (t) => {
+  const directory = await t.tmp()
+  mkdirSync(join(directory, 'sources.list.d'))
+  writeFileSync(
+    join(directory, 'sources.list'),
+    [
+      'deb [arch=amd64] http://deb.example.org/debian/ test main',
+      'deb https://deb.example.org/debian test contrib',
+      'deb http://user:secret@deb.example.org/debian test main',
+      'deb file:/srv/debian test main',
+      'deb http://deb.example.org/debian other main',
+      '',
+    ].join('\n'),
+  )
+  const find = (origin: string, suite = 'test') => mirrorsOf(origin, suite, directory)
+  t.alike(await find('deb.example.org_debian'), ['http://deb.example.org/debian', 'https://deb.example.org/debian'])
+  t.alike(await find('deb.example.org_debian', 'none'), [])
+  t.alike(await find(listName('file:/srv/debian')), [])
 })

@@ -18,6 +18,8 @@ interface ImportOptions extends CommonOptions {
   readonly arch: readonly string[]
   readonly keyring: readonly string[]
   readonly origin?: string
+  /** False with --no-mirror. */
+  readonly mirror: boolean
   readonly metadataOnly: boolean
   readonly bytesMax?: number
   readonly allowExpired: boolean
@@ -30,6 +32,8 @@ interface ImportResult extends PublishResult {
   readonly id: string
   readonly suite: string
   readonly components: readonly string[]
+  /** HTTP mirrors that the channel names since this import. */
+  readonly mirrors: readonly string[]
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
 }
@@ -47,6 +51,7 @@ export function addImportCommand(program: Command): void {
     .option('--arch <name>', 'only this architecture (repeatable)', repeat, [])
     .option('--keyring <file>', 'trust these keys only (repeatable); default: those of the distribution', repeat, [])
     .option('--origin <name>', 'with --apt-lists: which host, when several have the suite')
+    .option('--no-mirror', 'do not name the http(s) server that the first release comes from as a mirror')
     .option('--metadata-only', 'with --apt-repo: publish without the bytes of packages', false)
     .addOption(
       new Option('--bytes-max <bytes>', 'with --apt-repo URL: download at most this much').argParser((text) =>
@@ -64,7 +69,7 @@ export function addImportCommand(program: Command): void {
       const { replace } = options
       const request = options.request === undefined ? null : resolve(options.request)
       if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
-      const args = { channel, source: sourceOf(options), request, replace }
+      const args = { channel, source: sourceOf(options), request, replace, noMirror: !options.mirror }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -117,11 +122,15 @@ function describePublished({
   passedOver,
   suite,
   components,
+  mirrors,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,
     `${formatCount(artifacts)} packages can be had from here${passedOver > 0 ? `; ${passedOver} files differ and were passed over` : ''}`,
+    ...mirrors.map(
+      (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,
+    ),
     `apt: deb [signed-by=KEYRING] http://127.0.0.1:7070/${channel} ${suite} ${components.join(' ')}`,
   ]
   return lines.join('\n')

@@ -10,6 +10,7 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
+import { addMirrorCommands } from './mirror.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addAuditCommand(program)
   addTagCommand(program)
   addConfigCommands(program)
+  addMirrorCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }

@@ -59,13 +59,20 @@ function versionsText({ newest, versions }: VersionsResult): string {
   return lines.join('\n')
 }
 
-function statusText({ channels, peers, gateway, pool, fetching, sharing }: NodeStatus): string {
+function statusText({ channels, peers, gateway, pool, fetching, mirrors, sharing }: NodeStatus): string {
   const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
     const proof = evidence === null ? '' : `\n  freshet audit --evidence ${evidence}`
     return `${name}  ${role}  ${at}${late}  ${state}${frozenText(frozenSince)}${trouble === null ? '' : `  ${trouble}`}${proof}`
   })
+  for (const { url, trouble, pausedUntil, wrong } of mirrors) {
+    if (trouble === null && wrong.length === 0) continue
+    const lies = wrong.length === 0 ? '' : `  gave ${formatCount(wrong.length)} files in other bytes`
+    lines.push(
+      `mirror ${url}  ${trouble ?? ''}${pausedUntil === null ? '' : `  not asked until ${pausedUntil}`}${lies}`,
+    )
+  }
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
     `${formatCount(pool.artifacts)} artifacts (${formatBytes(pool.bytes)})${partial}; ${fetching} being fetched`,

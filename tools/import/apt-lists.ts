@@ -15,7 +15,7 @@ import { IN_RELEASE_BYTES_MAX, TOOL_MS_MAX, TOOL_OUTPUT_BYTES_MAX } from '../../
 import type { DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { scanPackages } from '../../schemas/stanza.ts'
 import type { DigestHex } from '../../schemas/units.ts'
-import { listName, signedByOf } from './apt-sources.ts'
+import { listName, mirrorsOf, signedByOf } from './apt-sources.ts'
 import { type Compression, decompress, readByAptHelper } from './decompress.ts'
 import { readFileBounded } from './file-tree.ts'
 import { defaultKeyrings } from './keyring.ts'
@@ -83,6 +83,7 @@ export async function importAptLists(options: AptListsOptions): Promise<ReleaseD
     indexes,
     artifacts: await findInCache(indexes, found.archives),
     ownRelease: false,
+    mirrors: await mirrorsOf(origin, options.suite),
     close: async () => {},
   }
 }

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { FreshetError } from '../../schemas/errors.ts'
 import { IMPORT_BYTES_MAX, IN_RELEASE_BYTES_MAX } from '../../schemas/limits.ts'
+import { mirrorUrl } from '../../schemas/mirror-url.ts'
 import type { DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import type { ListedFile } from '../../schemas/release-file.ts'
 import { repositoryPathFault } from '../../schemas/repository-path.ts'
@@ -90,6 +91,7 @@ export async function importAptRepo(options: AptRepoOptions): Promise<ReleaseDra
     indexes,
     artifacts: local.artifacts,
     ownRelease: false,
+    mirrors: [mirrorUrl(options.location) ?? []].flat(),
     close: async () => await local.close(),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which keyring the administrator gave a repository: Signed-By of sources.list(5), both of its formats.
+ * What the administrator said of a repository in sources.list(5), in both of its formats: its keyring (Signed-By) and its URIs.
  *
  * Reads only what the question needs: entries whose suite and URI belong to a list that apt has downloaded. Signed-By may
  * be files, a key in place, or fingerprints; fingerprints select from the machine's keyrings, which a caller uses anyway,
@@ -7,6 +7,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mirrorUrl } from '../../schemas/mirror-url.ts'
 import { parseFields } from '../../schemas/stanza.ts'
 import { loadKeyrings } from './keyring.ts'
 
@@ -39,6 +40,17 @@ export async function signedByOf(
     if (paths.length > 0) return await loadKeyrings(paths)
   }
   return null
+}
+
+/** The http(s) URIs under which the administrator gave a repository, as far as they can name a mirror. */
+export async function mirrorsOf(
+  origin: string,
+  suite: string,
+  aptDirectory: string = APT_DIRECTORY,
+): Promise<readonly string[]> {
+  const entries = (await readSources(aptDirectory)).filter(({ suites }) => suites.includes(suite))
+  const uris = entries.flatMap((entry) => entry.uris.filter((uri) => listName(uri) === origin))
+  return [...new Set(uris.flatMap((uri) => mirrorUrl(uri) ?? []))]
 }
 
 /** Name that apt gives the lists of a URI or path: no scheme and user, odd characters escaped, slashes as underscores. */

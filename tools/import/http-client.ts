@@ -1,11 +1,11 @@
 /**
  * GET with every bound a hostile or sick server calls for: size, silence, slowness, redirects, tries.
  *
- * Bodies are never taken on trust: callers check a hash. Asks for bytes as they are stored (identity): an archive's .gz
- * must arrive packed. Follows redirects itself, so that each is counted and none leaves http and https.
+ * Bodies are never taken on trust: callers check a hash.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { FreshetError } from '../../schemas/errors.ts'
+import { discard, follow, SilenceWatch } from '../../protocols/http-get.ts'
+import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { IMPORT_RATE_MIN, IMPORT_REDIRECTS_MAX, IMPORT_STALL_MS_MAX, IMPORT_TRIES_MAX } from '../../schemas/limits.ts'
 
 export interface GetOptions {
@@ -16,7 +16,6 @@ export interface GetOptions {
   readonly stallMsMax?: number | undefined
 }
 
-const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const ABSENT = new Set([404, 410])
 /** Between tries, times the number of the try. */
 const RETRY_MS = 250
@@ -43,38 +42,50 @@ export async function transfer(
   { byteLengthMax, signal, stallMsMax = IMPORT_STALL_MS_MAX }: GetOptions,
   onChunk: (chunk: Buffer) => void | Promise<void>,
 ): Promise<boolean> {
-  const watchdog = new Watchdog(byteLengthMax, stallMsMax, signal)
+  const watch = new SilenceWatch(stallMsMax, signal)
+  const whole = endWhenSlow(watch, byteLengthMax, stallMsMax)
   try {
-    const response = await follow(url, watchdog)
-    if (ABSENT.has(response.status)) {
-      await response.body?.cancel()
+    const answer = await follow(url, {
+      watch,
+      redirectsMax: IMPORT_REDIRECTS_MAX,
+      headers: { 'user-agent': USER_AGENT },
+      refuse: (reason, redirect) => new FreshetError('SOURCE_UNAVAILABLE', `${url}: ${reason}`, { url, redirect }),
+    })
+    if (ABSENT.has(answer.status)) {
+      await discard(answer)
       return false
     }
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel()
-      throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: the server answers ${response.status}`, {
+    if (answer.status !== 200) {
+      await discard(answer)
+      throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: the server answers ${answer.status}`, {
         url,
-        status: response.status,
+        status: answer.status,
       })
     }
     let byteLength = 0
-    for await (const chunk of response.body) {
-      watchdog.progress()
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      watch.progress()
       byteLength += chunk.byteLength
       if (byteLength > byteLengthMax) {
         const reason = `${url}: the server sends more than ${byteLengthMax} bytes`
         throw new FreshetError('SOURCE_UNAVAILABLE', reason, { url, byteLengthMax })
       }
-      await onChunk(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      await onChunk(chunk)
     }
     return true
   } catch (error) {
     if (signal?.aborted === true)
       throw new FreshetError('INTERRUPTED', `${url}: the import was interrupted`, { url }, error)
     if (error instanceof FreshetError) throw error
-    throw new FreshetError('SOURCE_UNAVAILABLE', `${url}: ${watchdog.reason ?? reasonOf(error)}`, { url }, error)
+    throw new FreshetError(
+      'SOURCE_UNAVAILABLE',
+      `${url}: ${watch.reason ?? asFreshetError(error).message}`,
+      { url },
+      error,
+    )
   } finally {
-    watchdog.stop()
+    clearTimeout(whole)
+    watch.stop()
   }
 }
 
@@ -103,70 +114,8 @@ function mayPass(error: unknown): boolean {
   return status === undefined || Number(status) >= 500
 }
 
-async function follow(start: string, watchdog: Watchdog): Promise<Response> {
-  let url = start
-  for (let redirects = 0; ; redirects++) {
-    const response = await fetch(url, {
-      redirect: 'manual',
-      signal: watchdog.signal,
-      headers: { 'accept-encoding': 'identity', 'user-agent': USER_AGENT },
-    })
-    watchdog.progress()
-    const location = response.headers.get('location')
-    if (!REDIRECTS.has(response.status) || location === null) return response
-    await response.body?.cancel()
-    const next = URL.canParse(location, url) ? new URL(location, url) : null
-    if (next === null || !/^https?:$/.test(next.protocol) || redirects === IMPORT_REDIRECTS_MAX) {
-      const reason = redirects === IMPORT_REDIRECTS_MAX ? 'too many redirects' : 'a redirect away from http and https'
-      throw new FreshetError('SOURCE_UNAVAILABLE', `${start}: ${reason}`, {
-        url: start,
-        redirect: location.slice(0, 200),
-      })
-    }
-    url = next.href
-  }
-}
-
-/** Aborts a transfer that is silent for too long, or so slow that it would take longer than its size can excuse. */
-class Watchdog {
-  reason: string | null = null
-  readonly signal: AbortSignal
-  readonly #controller = new AbortController()
-  readonly #stallMsMax: number
-  readonly #whole: NodeJS.Timeout
-  #stall: NodeJS.Timeout
-
-  constructor(byteLengthMax: number, stallMsMax: number, outer: AbortSignal | undefined) {
-    this.#stallMsMax = stallMsMax
-    this.signal = outer === undefined ? this.#controller.signal : AbortSignal.any([outer, this.#controller.signal])
-    const wholeMs = Math.min(stallMsMax + (byteLengthMax / IMPORT_RATE_MIN) * 1000, 2 ** 31 - 1)
-    this.#whole = setTimeout(() => this.#abort(`slower than ${IMPORT_RATE_MIN} bytes a second`), wholeMs)
-    this.#stall = this.#startStall()
-  }
-
-  progress(): void {
-    clearTimeout(this.#stall)
-    this.#stall = this.#startStall()
-  }
-
-  stop(): void {
-    clearTimeout(this.#stall)
-    clearTimeout(this.#whole)
-    this.#controller.abort() // frees a body that was not read to its end
-  }
-
-  #startStall(): NodeJS.Timeout {
-    return setTimeout(() => this.#abort(`nothing came for ${this.#stallMsMax / 1000} s`), this.#stallMsMax)
-  }
-
-  #abort(reason: string): void {
-    this.reason = reason
-    this.#controller.abort()
-  }
-}
-
-/** fetch says "fetch failed" and keeps what happened as cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+/** One try is so slow that it takes longer than its size can excuse: endless data must end. */
+function endWhenSlow(watch: SilenceWatch, byteLengthMax: number, stallMsMax: number): NodeJS.Timeout {
+  const wholeMs = Math.min(stallMsMax + (byteLengthMax / IMPORT_RATE_MIN) * 1000, 2 ** 31 - 1)
+  return setTimeout(() => watch.abort(`slower than ${IMPORT_RATE_MIN} bytes a second`), wholeMs)
 }

@@ -3,6 +3,7 @@
  */
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import { FreshetError } from '../../schemas/errors.ts'
+import { fileUrl } from '../../schemas/mirror-url.ts'
 import { openFileTree, readFileBounded, type FileTree } from './file-tree.ts'
 import { get } from './http-client.ts'
 
@@ -51,13 +52,9 @@ export async function openRepository(location: string, signal?: AbortSignal, sta
 function openUrl(location: string, signal?: AbortSignal, stallMsMax?: number): Repository {
   if (!URL.canParse(location)) throw new FreshetError('SOURCE_UNAVAILABLE', `${location} is no URL`, { location })
   const base = new URL(location)
-  if (!base.pathname.endsWith('/')) base.pathname += '/'
   base.search = ''
   base.hash = ''
-  const url = (path: string): string => {
-    const escaped = path.split('/').map((segment) => encodeURIComponent(segment).replaceAll('%2B', '+'))
-    return new URL(escaped.join('/'), base).href
-  }
+  const url = (path: string): string => fileUrl(base.href.replace(/\/+$/, ''), path)
   return {
     name: location,
     prefersPacked: true,

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { Slots } from '../../actors/ports/slots.ts'
+import { Slots } from '../../protocols/slots.ts'
 
 const never = new AbortController().signal
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

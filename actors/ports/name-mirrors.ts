@@ -1,0 +1,54 @@
+/**
+ * Changes the HTTP mirrors that a channel of this node names: a note in the log, signed like a release.
+ *
+ * Obeys the rules of publishing, as tags do (tag-release.ts). The caller sees to it that nobody else appends meanwhile.
+ */
+import { FreshetError } from '../../schemas/errors.ts'
+import { MIRRORS_MAX, NOTES_MAX, TAGS_MAX } from '../../schemas/limits.ts'
+import { requireMirrorUrl, usableMirrors } from '../../schemas/mirror-url.ts'
+import type { Channel } from '../channel.ts'
+import { requireCaughtUp } from './compose-draft.ts'
+import type { TagDeps } from './tag-release.ts'
+
+/** URLs as people write them. */
+export interface MirrorChange {
+  readonly add: readonly string[]
+  readonly remove: readonly string[]
+}
+
+/**
+ * @returns the mirrors that the channel names now. No note is written where nothing changes.
+ * @throws FreshetError MIRROR_INVALID, MIRROR_UNKNOWN, MIRRORS_FULL, NO_RELEASE, CHANNEL_READ_ONLY, QUORUM_NEEDED, PUBLISH_BEHIND.
+ */
+export async function nameMirrors(deps: TagDeps, channel: Channel, change: MirrorChange): Promise<readonly string[]> {
+  const { log, history } = channel
+  changedMirrors([], { ...change, remove: [] }) // what is wrong with the URLs is said first
+  await requireCaughtUp(deps, channel)
+  await history.advance()
+  await history.resolve({ kind: 'newest' }) // the first release begins the chain of notes
+  const before = usableMirrors((await history.mirrors()) ?? [])
+  const urls = changedMirrors(before, change)
+  if (urls.length === before.length && urls.every((url, i) => url === before[i])) return urls
+  // Tags must find room in the chain, whatever was said of mirrors.
+  const noteCount = await history.noteCount()
+  if (noteCount >= NOTES_MAX - TAGS_MAX) {
+    throw new FreshetError('MIRRORS_FULL', `${channel.name} has ${noteCount} notes since its last chapter`)
+  }
+  const base = log.length
+  const head = await log.appendNote(base, { type: 'mirrors', atMs: deps.now(), ...(await log.newest()), urls })
+  await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
+  await channel.readMirrors()
+  return urls
+}
+
+/** @throws FreshetError MIRROR_INVALID, MIRROR_UNKNOWN, MIRRORS_FULL. */
+export function changedMirrors(before: readonly string[], { add, remove }: MirrorChange): string[] {
+  const urls = new Set(before)
+  for (const text of remove) {
+    const url = requireMirrorUrl(text)
+    if (!urls.delete(url)) throw new FreshetError('MIRROR_UNKNOWN', `${url} is not among the mirrors`, { url })
+  }
+  for (const text of add) urls.add(requireMirrorUrl(text))
+  if (urls.size > MIRRORS_MAX) throw new FreshetError('MIRRORS_FULL', `${urls.size} mirrors, more than ${MIRRORS_MAX}`)
+  return [...urls]
+}

@@ -1,0 +1,221 @@
+/**
+ * What to ask of whom: the rarest piece that a peer shows, as much as its line carries, and what a peer expects at once.
+ *
+ * Owns what is asked and what has come and is being checked. A block is asked of one peer; of a second one when the first
+ * stalls, or when the second would bring it much earlier; never of both. A file of a single piece comes from one
+ * peer, so that whoever spoils it is known.
+ */
+import { HEDGE_MS, STALLED_MS } from '../../schemas/limits.ts'
+import type { ExchangeView } from './exchange-view.ts'
+import { maskOf, type BlockMask } from './exchange-words.ts'
+import type { Partner } from './partner.ts'
+import { RandomSet } from './random-set.ts'
+
+/** Pieces looked at for one choice: the rarest of so many is rare enough. */
+const PIECES_LOOKED_AT = 64
+/** Rates are guesses: a block moves to who is expected to bring it in a third of the time. */
+const MOVE_FACTOR = 2.5
+
+export class AskBlocks {
+  readonly #exchange: ExchangeView
+  /** Wanted pieces with a block that is neither here nor asked for. */
+  readonly #open = new RandomSet()
+  readonly #asks = new Map<number, Partner>()
+  /** Came, and are being checked. */
+  readonly #arrived = new Set<number>()
+
+  constructor(exchange: ExchangeView) {
+    this.#exchange = exchange
+    for (const piece of exchange.wanted) this.#reopen(piece)
+  }
+
+  /** Whether a block that is not here is asked for or being checked. */
+  isComing(block: number): boolean {
+    return this.#asks.has(block) || this.#arrived.has(block)
+  }
+
+  /** Everything that a peer shows or expects of one piece and that is asked of nobody. @returns whether that was anything. */
+  askPiece(partner: Partner, piece: number, nowMs: number): boolean {
+    if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
+    const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
+    this.#ask(partner, piece, blocks, nowMs)
+    return blocks.length > 0
+  }
+
+  /** Asks every peer for as much as it can bring. */
+  fill(nowMs: number): void {
+    for (const partner of this.#exchange.partners.values()) this.fillOne(partner, nowMs)
+  }
+
+  fillOne(partner: Partner, nowMs: number): void {
+    const window = partner.window(nowMs)
+    while (this.#open.size > 0 && partner.askedBytes < window) {
+      const piece = this.#rarest(partner)
+      if (piece === null || !this.askPiece(partner, piece, nowMs)) return
+    }
+  }
+
+  /** `partner` says that it has `block` now. */
+  shown(partner: Partner, block: number): void {
+    if (partner.asked.has(block)) partner.askedBytes += this.#exchange.bundle.blockBytes(block)
+  }
+
+  /** @returns whether it was asked of `partner`. */
+  arrived(partner: Partner, block: number, nowMs: number): boolean {
+    if (!this.#drop(partner, block)) return false
+    if (!this.#exchange.held.has(block)) this.#arrived.add(block)
+    this.fillOne(partner, nowMs)
+    return true
+  }
+
+  kept(block: number): void {
+    this.#arrived.delete(block)
+    const piece = this.#exchange.bundle.pieceOf(block)
+    const partner = this.#asks.get(block)
+    if (partner !== undefined) this.#cancel(partner, piece, [block])
+    if (this.#open.has(piece) && this.#unasked(piece).length === 0) this.#open.delete(piece)
+  }
+
+  lost(block: number): void {
+    this.#arrived.delete(block)
+    this.#reopen(this.#exchange.bundle.pieceOf(block))
+  }
+
+  refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    partner.expects.delete(piece)
+    for (let block = first; block < first + count; block++) {
+      if ((mask & (1 << (block - first))) === 0) continue
+      this.#unask(partner, block)
+      partner.shown.delete(block)
+    }
+    this.fill(nowMs)
+  }
+
+  /** A peer left, or stalls: its blocks are asked of others. */
+  release(partner: Partner): void {
+    for (const block of [...partner.asked]) this.#unask(partner, block)
+  }
+
+  tick(nowMs: number): void {
+    for (const partner of this.#exchange.partners.values()) if (isStalled(partner, nowMs)) this.#stalled(partner, nowMs)
+    this.fill(nowMs)
+    this.#move(nowMs)
+  }
+
+  #stalled(partner: Partner, nowMs: number): void {
+    const masks = new Map<number, number[]>()
+    for (const block of partner.asked) {
+      const piece = this.#exchange.bundle.pieceOf(block)
+      masks.set(piece, [...(masks.get(piece) ?? []), block])
+    }
+    // Who waits for a piece itself has not failed; who shows it and does not send it has.
+    if (partner.askedBytes > 0) partner.stalled(nowMs)
+    else partner.lastArrivalMs = nowMs
+    this.release(partner)
+    for (const [piece, blocks] of masks) {
+      partner.expects.delete(piece)
+      this.#exchange.say(partner.id, { type: 'cancel', piece, blocks: maskOf(this.#exchange.bundle, piece, blocks) })
+    }
+  }
+
+  /**
+   * Moves blocks to who brings them much earlier: that is how a piece that was handed to a slow peer spreads through those
+   * that have it already.
+   */
+  #move(nowMs: number): void {
+    const { bundle } = this.#exchange
+    const idle = [...this.#exchange.partners.values()].filter((partner) => partner.askedBytes < partner.window(nowMs))
+    for (const [block, slow] of [...this.#asks]) {
+      if (idle.length === 0) return
+      if (this.#asks.get(block) !== slow) continue // moved with its piece
+      const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
+      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs) < slowMs)
+      if (quicker === undefined || quicker === slow) continue
+      const piece = bundle.pieceOf(block)
+      const blocks = bundle.checksBlocks(piece) ? [block] : this.#askedWhole(slow, piece)
+      if (blocks.length === 0) continue
+      this.#cancel(slow, piece, blocks)
+      this.#ask(quicker, piece, blocks, nowMs)
+      if (quicker.askedBytes >= quicker.window(nowMs)) idle.splice(idle.indexOf(quicker), 1)
+    }
+  }
+
+  /** All blocks of a piece, unless some have come already. */
+  #askedWhole(partner: Partner, piece: number): number[] {
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const blocks = Array.from({ length: count }, (_, index) => first + index)
+    return blocks.every((block) => partner.asked.has(block)) ? blocks : []
+  }
+
+  #rarest(partner: Partner): number | null {
+    const { bundle, sources, random } = this.#exchange
+    let rarest: number | null = null
+    let least = Number.POSITIVE_INFINITY
+    for (const piece of this.#open.sample(PIECES_LOOKED_AT, random)) {
+      const rarity = sources[piece] ?? 0
+      if (rarity >= least || rarity === 0) continue
+      const unasked = this.#unasked(piece)
+      const shown = unasked.filter((block) => partner.shown.has(block)).length
+      // A file of one piece is had whole or not at all.
+      if (shown === 0 || (!bundle.checksBlocks(piece) && shown < bundle.blocksOf(piece).count)) continue
+      rarest = piece
+      least = rarity
+    }
+    return rarest
+  }
+
+  #ask(partner: Partner, piece: number, blocks: readonly number[], nowMs: number): void {
+    if (blocks.length === 0) return
+    const { bundle } = this.#exchange
+    if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
+    for (const block of blocks) {
+      partner.asked.add(block)
+      if (partner.shown.has(block)) partner.askedBytes += bundle.blockBytes(block)
+      this.#asks.set(block, partner)
+    }
+    if (this.#unasked(piece).length === 0) this.#open.delete(piece)
+    this.#exchange.say(partner.id, { type: 'ask', piece, blocks: maskOf(bundle, piece, blocks) })
+  }
+
+  /** Takes back one ask; the block is asked of somebody else when nobody else brings it. */
+  #unask(partner: Partner, block: number): void {
+    if (!this.#drop(partner, block)) return
+    const { bundle, held } = this.#exchange
+    const piece = bundle.pieceOf(block)
+    if (!bundle.checksBlocks(piece)) {
+      const { first, count } = bundle.blocksOf(piece)
+      for (let part = first; part < first + count; part++) if (!held.has(part)) this.#arrived.delete(part)
+    }
+    this.#reopen(piece)
+  }
+
+  #cancel(partner: Partner, piece: number, blocks: readonly number[]): void {
+    for (const block of blocks) this.#drop(partner, block)
+    this.#exchange.say(partner.id, { type: 'cancel', piece, blocks: maskOf(this.#exchange.bundle, piece, blocks) })
+  }
+
+  #drop(partner: Partner, block: number): boolean {
+    if (!partner.asked.delete(block)) return false
+    if (partner.shown.has(block)) partner.askedBytes -= this.#exchange.bundle.blockBytes(block)
+    this.#asks.delete(block)
+    return true
+  }
+
+  #reopen(piece: number): void {
+    if (this.#exchange.wanted.has(piece) && this.#unasked(piece).length > 0) this.#open.add(piece)
+  }
+
+  #unasked(piece: number): number[] {
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const blocks: number[] = []
+    for (let block = first; block < first + count; block++) {
+      if (!this.#exchange.held.has(block) && !this.isComing(block)) blocks.push(block)
+    }
+    return blocks
+  }
+}
+
+function isStalled(partner: Partner, nowMs: number): boolean {
+  return partner.asked.size > 0 && nowMs - partner.lastArrivalMs >= STALLED_MS
+}

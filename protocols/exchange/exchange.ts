@@ -1,0 +1,261 @@
+/**
+ * One node's part in spreading one bundle: what it tells, asks and gives, to and from whom.
+ *
+ * Pure: time and chance are given, words go out through `say`, and blocks are named, never touched. The network and the simulator run
+ * these lines. Policies: ask-blocks.ts (what to ask of whom), hand-out.ts (how an origin spends one copy), serve-blocks.ts (whose
+ * turn it is). A peer is a small number that the caller chose.
+ */
+import type { Bundle } from '../../schemas/bundle.ts'
+import { BLOCKS_ASKED_MAX, EXPECTED_PIECES_MAX, HAVE_DELAY_MS } from '../../schemas/limits.ts'
+import { NumberSet } from '../../schemas/number-set.ts'
+import { AskBlocks } from './ask-blocks.ts'
+import type { ExchangeView } from './exchange-view.ts'
+import { maskOf, type BlockMask, type ExchangeWord } from './exchange-words.ts'
+import { HandOut } from './hand-out.ts'
+import { Partner, type Opening } from './partner.ts'
+import { ServeBlocks } from './serve-blocks.ts'
+
+export interface ExchangeOptions {
+  readonly bundle: Bundle
+  /** Blocks that are here and checked. The exchange keeps it up to date. */
+  readonly held: NumberSet
+  /** Pieces that are wanted, held or not. */
+  readonly wanted: NumberSet
+  readonly say: (peer: number, word: ExchangeWord) => void
+  /** From 0 to below 1. */
+  readonly random: () => number
+}
+
+/** A block to send, and to whom. */
+export interface Upload {
+  readonly peer: number
+  readonly block: number
+}
+
+export class Exchange implements ExchangeView {
+  readonly bundle: Bundle
+  readonly held: NumberSet
+  readonly wanted: NumberSet
+  readonly partners = new Map<number, Partner>()
+  /** Peers that show a piece or expect it, by piece. */
+  readonly sources: Uint16Array
+  readonly say: (peer: number, word: ExchangeWord) => void
+  readonly random: () => number
+  readonly #asks: AskBlocks
+  readonly #handOut: HandOut
+  readonly #serve: ServeBlocks
+  #missing: number
+  #toldAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: ExchangeOptions) {
+    this.bundle = options.bundle
+    this.held = options.held
+    this.wanted = options.wanted
+    this.say = options.say
+    this.random = options.random
+    this.sources = new Uint16Array(this.bundle.pieces)
+    this.#missing = 0
+    for (const piece of this.wanted) for (const block of this.#blocks(piece)) if (!this.held.has(block)) this.#missing++
+    this.#asks = new AskBlocks(this)
+    this.#handOut = new HandOut(this)
+    this.#serve = new ServeBlocks(this.bundle)
+  }
+
+  /** Whether every wanted block is here. */
+  get complete(): boolean {
+    return this.#missing === 0
+  }
+
+  /** What to open the talk with; `join` follows when the other end has opened too. */
+  opening(): { held: NumberSet; wanted: NumberSet } {
+    return { held: new NumberSet(this.bundle.blocks), wanted: this.wanted }
+  }
+
+  /** A peer opened. What it is told of ours follows from here on. */
+  join(peer: number, opening: Opening, nowMs: number): void {
+    const partner = new Partner(peer, this.bundle, opening, nowMs)
+    this.partners.set(peer, partner)
+    for (let piece = 0; piece < this.bundle.pieces; piece++) if (this.#shows(partner, piece)) this.#sourced(piece, 1)
+    this.#noteWants(partner)
+    this.#handOut.joined(partner, nowMs)
+    this.tick(nowMs)
+  }
+
+  leave(peer: number, nowMs: number): void {
+    const partner = this.partners.get(peer)
+    if (partner === undefined) return
+    this.partners.delete(peer)
+    for (let piece = 0; piece < this.bundle.pieces; piece++) {
+      if (this.#shows(partner, piece) || partner.expects.has(piece)) this.#sourced(piece, -1)
+    }
+    this.#handOut.left(partner)
+    this.#asks.release(partner)
+    this.#asks.fill(nowMs)
+  }
+
+  /** @throws RangeError what names no piece or block of the bundle. */
+  hear(peer: number, word: ExchangeWord, nowMs: number): void {
+    const partner = this.partners.get(peer)
+    if (partner === undefined || word.type === 'open') return
+    if (word.type === 'have') return this.#heardHave(partner, word.blocks, nowMs)
+    if (word.piece >= this.bundle.pieces) throw new RangeError(`the bundle has no piece ${word.piece}`)
+    switch (word.type) {
+      case 'hand':
+        return this.#heardHand(partner, word.piece, nowMs)
+      case 'expect':
+        return this.#heardExpect(partner, word.piece, nowMs)
+      case 'ask':
+        return this.#heardAsk(partner, word.piece, word.blocks)
+      case 'cancel':
+        return this.#heardCancel(partner, word.piece, word.blocks)
+      case 'refuse':
+        return this.#asks.refused(partner, word.piece, word.blocks, nowMs)
+    }
+  }
+
+  /** A block came, and is being checked. @returns whether it was asked of this peer. */
+  arrived(peer: number, block: number, nowMs: number): boolean {
+    const partner = this.partners.get(peer)
+    if (partner === undefined || block >= this.bundle.blocks) return false
+    partner.received(this.bundle.blockBytes(block), nowMs)
+    return this.#asks.arrived(partner, block, nowMs)
+  }
+
+  /** Blocks are here and right: they can be given to others from now on. */
+  keep(blocks: Iterable<number>, nowMs: number): void {
+    for (const block of blocks) {
+      if (!this.held.add(block)) continue
+      if (this.wanted.has(this.bundle.pieceOf(block))) this.#missing--
+      this.#asks.kept(block)
+      for (const partner of this.partners.values()) {
+        if (partner.awaited.delete(block)) this.#enqueue(partner, block)
+        if (!partner.told.has(block)) partner.untold.push(block)
+      }
+    }
+    this.#handOut.step(nowMs)
+  }
+
+  /** Blocks that came were wrong: they are asked for again. */
+  lose(blocks: Iterable<number>, nowMs: number): void {
+    for (const block of blocks) this.#asks.lost(block)
+    this.#asks.fill(nowMs)
+  }
+
+  /** The next block to send, taken off the queue; null when nobody waits for one that is here. */
+  nextUpload(): Upload | null {
+    const upload = this.#serve.next(this.partners.values())
+    if (upload === null) return null
+    this.#handOut.sent(upload.partner, upload.block)
+    return { peer: upload.partner.id, block: upload.block }
+  }
+
+  /** Call some twenty times a second. */
+  tick(nowMs: number): void {
+    if (nowMs - this.#toldAtMs >= HAVE_DELAY_MS) {
+      this.#toldAtMs = nowMs
+      for (const partner of this.partners.values()) this.#tellNews(partner)
+    }
+    this.#handOut.step(nowMs)
+    this.#asks.tick(nowMs)
+  }
+
+  /** Tells one peer of blocks it was not told of. */
+  tell(partner: Partner, blocks: Iterable<number>): void {
+    for (const block of blocks) if (this.held.has(block) && !partner.told.has(block)) partner.untold.push(block)
+  }
+
+  #tellNews(partner: Partner): void {
+    if (partner.untold.length === 0) return
+    const news = partner.untold.filter((block) => this.#handOut.mayTell(this.bundle.pieceOf(block)))
+    const blocks = news.filter((block) => partner.told.add(block))
+    partner.untold = []
+    if (blocks.length > 0) this.say(partner.id, { type: 'have', blocks })
+  }
+
+  #heardHave(partner: Partner, blocks: readonly number[], nowMs: number): void {
+    for (const block of blocks) {
+      if (block >= this.bundle.blocks) throw new RangeError(`the bundle has no block ${block}`)
+      const piece = this.bundle.pieceOf(block)
+      const known = partner.expects.has(piece) || this.#shows(partner, piece)
+      if (!partner.shown.add(block)) continue
+      if (!known) this.#sourced(piece, 1)
+      this.#asks.shown(partner, block)
+    }
+    this.#noteWants(partner)
+    this.#handOut.spread(partner, blocks, nowMs)
+    this.#asks.fillOne(partner, nowMs)
+  }
+
+  #heardHand(partner: Partner, piece: number, nowMs: number): void {
+    const isNew = !this.#shows(partner, piece) && !partner.expects.has(piece)
+    for (const block of this.#blocks(piece)) if (partner.shown.add(block)) this.#asks.shown(partner, block)
+    if (isNew) this.#sourced(piece, 1)
+    if (!this.#asks.askPiece(partner, piece, nowMs)) return
+    for (const other of this.partners.values()) {
+      if (other !== partner && other.wants.has(piece)) this.say(other.id, { type: 'expect', piece })
+    }
+  }
+
+  #heardExpect(partner: Partner, piece: number, nowMs: number): void {
+    if (this.#shows(partner, piece) || partner.expects.size >= EXPECTED_PIECES_MAX) return
+    partner.expects.add(piece)
+    this.#sourced(piece, 1)
+    this.#handOut.expected(partner, piece, nowMs)
+    this.#asks.askPiece(partner, piece, nowMs)
+  }
+
+  #heardAsk(partner: Partner, piece: number, mask: BlockMask): void {
+    const refused: number[] = []
+    for (const block of this.#masked(piece, mask)) {
+      if (partner.queue.size + partner.awaited.size >= BLOCKS_ASKED_MAX) refused.push(block)
+      else if (this.held.has(block)) this.#enqueue(partner, block)
+      else if (this.#asks.isComing(block)) partner.awaited.add(block)
+      else refused.push(block)
+    }
+    if (refused.length > 0) this.say(partner.id, { type: 'refuse', piece, blocks: maskOf(this.bundle, piece, refused) })
+  }
+
+  #heardCancel(partner: Partner, piece: number, mask: BlockMask): void {
+    for (const block of this.#masked(piece, mask)) {
+      partner.awaited.delete(block)
+      if (!partner.queue.delete(block)) continue
+      this.#handOut.sent(partner, block)
+      partner.told.delete(block)
+      partner.untold.push(block)
+    }
+  }
+
+  #enqueue(partner: Partner, block: number): void {
+    this.#serve.waits(partner)
+    partner.queue.add(block)
+    partner.told.add(block)
+  }
+
+  #noteWants(partner: Partner): void {
+    if (!partner.wantsMore) return
+    for (const piece of partner.wants) {
+      for (const block of this.#blocks(piece)) if (!partner.shown.has(block)) return
+    }
+    partner.wantsMore = false
+  }
+
+  #shows(partner: Partner, piece: number): boolean {
+    for (const block of this.#blocks(piece)) if (partner.shown.has(block)) return true
+    return false
+  }
+
+  #sourced(piece: number, by: 1 | -1): void {
+    this.sources[piece] = (this.sources[piece] ?? 0) + by
+  }
+
+  *#blocks(piece: number): IterableIterator<number> {
+    const { first, count } = this.bundle.blocksOf(piece)
+    for (let block = first; block < first + count; block++) yield block
+  }
+
+  *#masked(piece: number, mask: BlockMask): IterableIterator<number> {
+    for (const block of this.#blocks(piece)) {
+      if ((mask & (1 << (block - this.bundle.blocksOf(piece).first))) !== 0) yield block
+    }
+  }
+}
