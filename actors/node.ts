@@ -14,6 +14,7 @@ import type { KeyHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
 import { startGateway } from '../protocols/gateway.ts'
 import type { Gateway } from '../protocols/gateway.ts'
+import { ConfigFile } from '../store/config-file.ts'
 import { homeAt } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
 import { parseId } from '../store/identity.ts'
@@ -21,11 +22,13 @@ import type { NamedSignature } from '../store/quorum.ts'
 import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
+import type { LinkFacts } from './link-policy.ts'
 import { Notifier } from './notifier.ts'
 import type { NodeEvent } from './notifier.ts'
 import { fetchPackage } from './ports/fetch-package.ts'
 import type { FetchedPackage, PackageWish } from './ports/fetch-package.ts'
 import { gatewaySource } from './ports/gateway-source.ts'
+import { readLinkFacts } from './ports/link-facts.ts'
 import type { NetworkOptions } from './ports/network.ts'
 import { commitRelease } from './ports/commit-release.ts'
 import type { CommitResult } from './ports/commit-release.ts'
@@ -52,6 +55,8 @@ export interface NodeOptions {
   /** Null: no gateway. Port 0: any free one. */
   readonly gateway?: { readonly host: string; readonly port: number } | null
   readonly now?: () => number
+  /** Instead of asking the system. */
+  readonly readFacts?: () => Promise<LinkFacts>
   readonly log?: (level: 'info' | 'warn', message: string) => void
 }
 
@@ -61,7 +66,7 @@ export interface ChannelKeys {
   readonly privateKey: string
 }
 
-/** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, ADDRESS_IN_USE, ... */
+/** @throws FreshetError CONFIG_INVALID, STORE_LOCKED, STORE_COPIED, DISK_FULL, ADDRESS_IN_USE, ... */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const node = new Node(options)
   await node.open()
@@ -70,6 +75,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
 export class Node {
   readonly home: Home
+  readonly config: ConfigFile
   readonly notifier = new Notifier()
   readonly #options: NodeOptions
   readonly #now: () => number
@@ -86,11 +92,14 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.home = homeAt(options.home)
+    this.config = new ConfigFile(this.home.config, ({ config }) => this.#session?.sharing.configure(config))
     this.#options = options
     this.#now = options.now ?? Date.now
   }
 
+  /** The config comes first: a node that its owner has misconfigured touches nothing. */
   async open(): Promise<void> {
+    await this.config.reread()
     this.#session = await this.#openSession()
     const { gateway } = this.#options
     if (gateway === undefined || gateway === null) return
@@ -260,15 +269,19 @@ export class Node {
     return { pool, heads, files, prepared, now: this.#now, catchUp: async (of) => network?.catchUp(of) }
   }
 
-  #openSession(): Promise<Session> {
-    return Session.open({
+  async #openSession(): Promise<Session> {
+    const session = await Session.open({
       home: this.home,
       network: this.#options.network ?? null,
+      config: this.config.inForce.config,
+      readFacts: this.#options.readFacts ?? readLinkFacts,
       notifier: this.notifier,
       now: this.#now,
       onFailure: (failure) => void this.#reopen(failure),
       log: this.#options.log ?? (() => {}),
     })
+    session.sharing.configure(this.config.inForce.config) // it may have changed while the session was being opened
+    return session
   }
 
   /** A write failed: that store instance is dead. Close it, and try again until the disk lets us. */

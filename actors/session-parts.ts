@@ -1,5 +1,6 @@
 /** What a session opens on a home, and closes again: the store and everything that lies beside it. */
 import type { FreshetError } from '../schemas/errors.ts'
+import type { NodeConfig } from '../schemas/node-config.ts'
 import { EvidenceFiles } from '../store/evidence-files.ts'
 import { HeadRecords } from '../store/head-records.ts'
 import { prepareHome } from '../store/home.ts'
@@ -9,9 +10,25 @@ import { Journal } from '../store/journal.ts'
 import { Store } from '../store/open-store.ts'
 import { Pool } from '../store/pool.ts'
 import { PreparedReleases } from '../store/prepared-releases.ts'
+import { UsageRecord } from '../store/usage-record.ts'
+import type { LinkFacts } from './link-policy.ts'
 import { MirrorSources } from './ports/mirror-sources.ts'
 import { Network } from './ports/network.ts'
 import type { NetworkOptions } from './ports/network.ts'
+import { Sharing } from './ports/sharing.ts'
+
+/** What a session is told. */
+export interface PartsOptions {
+  readonly home: Home
+  /** Null: this process only reads and writes its own disk. */
+  readonly network: NetworkOptions | null
+  readonly config: NodeConfig
+  readonly readFacts: () => Promise<LinkFacts>
+  readonly now: () => number
+  /** The store failed: close this session and open another. */
+  readonly onFailure: (failure: FreshetError) => void
+  readonly log: (level: 'info' | 'warn', message: string) => void
+}
 
 export interface SessionParts {
   readonly store: Store
@@ -21,28 +38,21 @@ export interface SessionParts {
   readonly files: IndexFiles
   readonly prepared: PreparedReleases
   readonly journal: Journal
+  readonly sharing: Sharing
   readonly mirrors: MirrorSources
   readonly network: Network | null
 }
 
-/** What a session is told. */
-export interface PartsOptions {
-  readonly home: Home
-  /** Null: this process only reads and writes its own disk. */
-  readonly network: NetworkOptions | null
-  readonly now: () => number
-  readonly log: (level: 'info' | 'warn', message: string) => void
-  /** The store failed: close this session and open another. */
-  readonly onFailure: (failure: FreshetError) => void
-}
-
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
-export async function openParts({ home, network, now, log, onFailure }: PartsOptions): Promise<SessionParts> {
+export async function openParts(options: PartsOptions): Promise<SessionParts> {
+  const { home, network, now, log, onFailure } = options
   const store = await Store.open(home.store, onFailure)
+  let sharing: Sharing | null = null
   try {
     await prepareHome(home)
     const pool = await Pool.open(home.pool)
-    const mirrors = new MirrorSources({ now, log })
+    sharing = await openSharing(options)
+    const mirrors = new MirrorSources({ now, log, sharing })
     return {
       store,
       pool,
@@ -52,10 +62,18 @@ export async function openParts({ home, network, now, log, onFailure }: PartsOpt
       prepared: new PreparedReleases(home.prepared),
       journal: await Journal.open(store),
       mirrors,
-      network: network === null ? null : await Network.open(network, store, pool, mirrors, log),
+      sharing,
+      network: network === null ? null : await Network.open(network, store, pool, mirrors, sharing, log),
     }
   } catch (error) {
+    await sharing?.close()
     await store.close()
     throw error
   }
+}
+
+async function openSharing({ home, network, config, readFacts, now, log }: PartsOptions): Promise<Sharing> {
+  const onTrouble = ({ code, message }: FreshetError): void => log('warn', `the count of traffic: ${code}: ${message}`)
+  const usage = await UsageRecord.open(home.usage, { onTrouble })
+  return Sharing.open({ config, usage, readFacts: network === null ? null : readFacts, now, log })
 }

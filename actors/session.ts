@@ -31,6 +31,7 @@ import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import type { MirrorSources } from './ports/mirror-sources.ts'
 import type { Network } from './ports/network.ts'
+import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
 import { initialState } from './recover.ts'
@@ -60,6 +61,7 @@ export class Session {
   readonly rotations: Rotations
   readonly fetches: Fetches
   readonly mirrors: MirrorSources
+  readonly sharing: Sharing
   readonly network: Network | null
   localMirrors = new LocalMirrors()
   readonly #journal: Journal
@@ -80,6 +82,7 @@ export class Session {
     this.prepared = parts.prepared
     this.#journal = parts.journal
     this.mirrors = parts.mirrors
+    this.sharing = parts.sharing
     this.network = parts.network
     this.rotations = new Rotations({
       channels: () => this.channels,
@@ -93,6 +96,7 @@ export class Session {
       pool: this.pool,
       record: (fact) => this.record(fact),
       now: options.now,
+      requireFetching: () => this.sharing.fetching.throwIfAborted(),
       transfer: async (sink, { key, path }, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
         await this.network.transfer(sink, { path, mirrors: this.mirrorsOf(key) }, signal)
@@ -378,7 +382,8 @@ export class Session {
       freshness.stop()
     }
     this.fetches.close()
-    const parts = [this.network, ...this.channels, this.heads, this.evidence, this.pool, this.#journal, this.store]
+    const { network, sharing, heads, evidence, pool, store } = this
+    const parts = [network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store]
     const errors: unknown[] = []
     for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
     if (errors.length > 0) throw errors[0]

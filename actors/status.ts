@@ -1,6 +1,7 @@
 /** What `freshet status` tells: a view of a session, nothing of its own. */
 import type { ChannelRole } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
+import type { SharingStatus } from './ports/sharing.ts'
 import type { Session } from './session.ts'
 
 export interface ChannelStatus {
@@ -47,6 +48,8 @@ export interface NodeStatus {
   readonly gateway: string | null
   readonly pool: { readonly artifacts: number; readonly bytes: number; readonly partial: number }
   readonly fetching: number
+  /** What is given and fetched at the moment, and why not more. */
+  readonly sharing: SharingStatus
   /** HTTP mirrors of all channels. */
   readonly mirrors: readonly MirrorStatus[]
 }
@@ -79,6 +82,7 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
     gateway,
     pool: session.pool.status(),
     fetching: session.fetches.count,
+    sharing: session.sharing.status,
     mirrors: mirrorsOf(session, nowMs),
   }
 }

@@ -36,19 +36,31 @@ export interface PieceSender {
   room(byteLengthMax: number): Promise<boolean>
 }
 
+/** Whether and how fast the peer is given anything; who pays for the link decides. */
+export interface SendingGate {
+  /** Asked anew for every answer; false: as if nothing were held. */
+  maySend(): boolean
+  /** Resolves when so many bytes may go; they are taken to go then. */
+  sending(byteLength: number): Promise<void>
+}
+
+const OPEN_GATE: SendingGate = { maySend: () => true, sending: async () => {} }
+
 type Job = { readonly kind: 'piece'; readonly ask: Ask } | { readonly kind: 'layer'; readonly ask: AskLayer }
 
 export class PieceServer {
   readonly #source: PieceSource
   readonly #sender: PieceSender
+  readonly #gate: SendingGate
   /** By request id, in the order of arrival; the first is being answered. */
   readonly #jobs = new Map<number, Job>()
   #answering = false
   #closed = false
 
-  constructor(source: PieceSource, sender: PieceSender) {
+  constructor(source: PieceSource, sender: PieceSender, gate: SendingGate = OPEN_GATE) {
     this.#source = source
     this.#sender = sender
+    this.#gate = gate
   }
 
   ask(ask: Ask): void {
@@ -92,7 +104,7 @@ export class PieceServer {
       if (job === undefined) break
       let refusal: Refusal | null
       try {
-        refusal = job.kind === 'piece' ? await this.#sendPiece(job) : await this.#sendLayer(job)
+        refusal = await this.#send(job)
       } catch {
         refusal = 'failed' // the source reports its own errors; the peer needs to know only that nothing comes
       }
@@ -100,6 +112,11 @@ export class PieceServer {
       if (refusal !== null && stillWanted) this.#sender.refuse({ requestId: job.ask.requestId, reason: refusal })
     }
     this.#answering = false
+  }
+
+  async #send(job: Job): Promise<Refusal | null> {
+    if (!this.#gate.maySend()) return 'absent'
+    return job.kind === 'piece' ? this.#sendPiece(job) : this.#sendLayer(job)
   }
 
   async #sendPiece(job: Job & { kind: 'piece' }): Promise<Refusal | null> {
@@ -113,6 +130,7 @@ export class PieceServer {
     if (bytes.byteLength !== byteLength) return 'failed'
     for (let byteOffset = 0; byteOffset < byteLength; byteOffset += PIECE_PART_BYTES_MAX) {
       const part = bytes.subarray(byteOffset, byteOffset + PIECE_PART_BYTES_MAX)
+      await this.#gate.sending(part.byteLength)
       if (!(await this.#sender.room(PIECE_QUEUE_BYTES_MAX - part.byteLength))) return null
       if (this.#jobs.get(requestId) !== job) return null // cancelled meanwhile
       this.#sender.data({ requestId, byteOffset, bytes: part })

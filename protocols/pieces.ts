@@ -7,7 +7,7 @@ import type { DigestHex, KeyHex } from '../schemas/units.ts'
 import type { GuardedMux } from './guard.ts'
 import { PieceClient } from './piece-client.ts'
 import { piecesProtocol } from './piece-frames.ts'
-import { PieceServer, type PieceSource } from './piece-server.ts'
+import { PieceServer, type PieceSource, type SendingGate } from './piece-server.ts'
 
 /** One peer, or one mirror (mirror-channel.ts), that can be asked for pieces. */
 export interface PieceChannel {
@@ -26,6 +26,8 @@ export interface PiecesOptions {
   readonly onclose?: () => void
   /** Instead of PIECE_WINDOW_MS. */
   readonly windowMs?: number
+  /** Without one everything goes at once. */
+  readonly gate?: SendingGate
 }
 
 /** Null when the channel is open on this connection already. Serves `source` until either end closes. */
@@ -52,7 +54,8 @@ export function openPieces(
   })
   if (session === null) return null
   const client = new PieceClient({ ...session.send, giveUp: (error) => mux.refuse(error) }, options.windowMs)
-  const server = new PieceServer(source, { ...session.send, room: (byteLengthMax) => mux.room(byteLengthMax) })
+  const sender = { ...session.send, room: (byteLengthMax: number) => mux.room(byteLengthMax) }
+  const server = new PieceServer(source, sender, options.gate)
   return {
     remoteKey,
     givesLayers: true,

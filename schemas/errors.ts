@@ -269,6 +269,15 @@ export const ERROR_CODES = {
     means: 'no peer of the channel is reachable',
     remedy: 'check the network, --bootstrap, and that a publisher or follower is running',
   },
+  // Config
+  CONFIG_INVALID: {
+    means: "a node's config file, or a value for it, has something that no setting can be",
+    remedy: 'mend the line that is named, or set it with freshet config set NAME VALUE; nothing was changed',
+  },
+  FETCH_OFF: {
+    means: "this node's config does not let it fetch at the moment",
+    remedy: 'freshet status names the setting, freshet config set changes it',
+  },
   // Local interfaces
   PATH_INVALID: {
     means: 'a request path is malformed or outside the channel',

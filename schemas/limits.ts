@@ -115,6 +115,32 @@ export const INDEX_FILES_IDLE_MAX = 64
 /** Bytes of idle index files: some ten releases of Debian main. Any of them is rebuilt in about a second. */
 export const INDEX_FILES_IDLE_BYTES_MAX = 512 * MIB
 
+// Config and sharing (schemas/node-config.ts, actors/link-policy.ts)
+/** A node's config file; with every setting and a page of comments it has some kilobytes. */
+export const CONFIG_FILE_BYTES_MAX = 64 * KIB
+/** Lowest cap, in bytes a second: a peer that is asked must deliver PIECE_WINDOW_BYTES_MIN a window, or it is given up. */
+export const RATE_BYTES_PER_S_MIN = 10_000
+/** Highest cap, in bytes a second: a terabit. More is a slip of the unit. */
+export const RATE_BYTES_PER_S_MAX = 125_000_000_000
+/** Smallest monthly budget, in bytes: less is spent by saying hello. */
+export const BUDGET_BYTES_MIN = 1_000_000
+/** Largest monthly budget, in bytes: a petabyte, far within what a number holds exactly. */
+export const BUDGET_BYTES_MAX = 1e15
+/** What a capped link may send at once after a rest, as time at its rate: 5 % of ten seconds, in milliseconds. */
+export const RATE_BURST_MS = 500
+/** Longest sleep before a cap is looked at again, in milliseconds: it may have been raised meanwhile. */
+export const RATE_WAIT_MS_MAX = 1_000
+/** How long the policy of sharing holds at most, in milliseconds: the system tells nobody that a charger was pulled. */
+export const LINK_LOOK_MS_MAX = 60_000
+/** Time for the system to say whether the link is metered, in milliseconds; then it is unknown. */
+export const LINK_FACTS_MS_MAX = 2_000
+/** Power supplies looked at; a laptop has two to five, and wireless mice are among them. */
+export const POWER_SUPPLIES_MAX = 64
+/** Calendar months of traffic that are remembered: a clock that goes wrong for a while must not cost the count of this one. */
+export const USAGE_MONTHS_MAX = 12
+/** Counted traffic is written down at most this often, in milliseconds; a crash costs the count since. */
+export const USAGE_WRITE_MS = 60_000
+
 // Look-up index
 /** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
 export const INDEX_SPANS_MAX = 4_096

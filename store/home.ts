@@ -8,6 +8,8 @@
  *   prepared/  releases that wait for signatures         source until they are committed
  *   pool/      artifacts by SHA-256                      fetched again when missing
  *   indexes/   rebuilt index files by SHA-256            derived, safe to delete
+ *   freshet.conf   settings, for its owner to edit; missing: all as by default
+ *   usage      traffic by month                          counted anew when missing
  *   staging/   downloads of an import under way          emptied at start
  */
 import { mkdir, rm } from 'node:fs/promises'
@@ -25,6 +27,8 @@ export interface Home {
   readonly pool: string
   readonly indexes: string
   readonly staging: string
+  readonly config: string
+  readonly usage: string
 }
 
 export function defaultHome(environment: NodeJS.ProcessEnv = process.env): string {
@@ -45,6 +49,8 @@ export function homeAt(directory: string): Home {
     pool: at('pool'),
     indexes: at('indexes'),
     staging: at('staging'),
+    config: at('freshet.conf'),
+    usage: at('usage'),
   }
 }
 

@@ -14,6 +14,7 @@ import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
+import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
@@ -40,6 +41,7 @@ export const OPERATIONS = [
   'fetch',
   'status',
   'audit',
+  ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...HISTORY_OPERATIONS,
 ] as const
@@ -61,6 +63,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     (args, io) =>
       run(argumentsOf(args), io)
   const history = historyOperations(node)
+  const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
@@ -78,6 +81,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
     audit: checked((args, io) => auditOperation(node, args, io)),
+    'config.list': checked(config['config.list']),
+    'config.set': checked(config['config.set']),
+    'config.unset': checked(config['config.unset']),
     'mirror.add': checked(mirror['mirror.add']),
     'mirror.remove': checked(mirror['mirror.remove']),
     'mirror.list': checked(mirror['mirror.list']),

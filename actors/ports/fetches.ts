@@ -20,6 +20,8 @@ export interface FetchesDeps {
   readonly pool: Pool
   readonly record: (fact: Fact) => Promise<void>
   readonly now: () => number
+  /** @throws FreshetError FETCH_OFF when nothing may be fetched at the moment. */
+  readonly requireFetching: () => void
   /** Brings every piece into `sink` and completes it, from whichever peers and mirrors there are. */
   readonly transfer: (sink: PartialArtifact, wanted: FactOf<'artifact.wanted'>, signal: AbortSignal) => Promise<void>
   readonly onDefect: (error: unknown) => void
@@ -46,13 +48,14 @@ export class Fetches {
   /**
    * Resolves when the artifact is in the pool.
    * @param key of the channel that names it, `path` its Filename there: mirrors of that channel have it.
-   * @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR; STORE_FAILED when too many are waiting.
+   * @throws FreshetError ARTIFACT_UNAVAILABLE, FETCH_OFF, DISK_FULL, IO_ERROR; STORE_FAILED when too many are waiting.
    */
   async want(key: KeyHex, artifact: Artifact, path: string): Promise<void> {
     const { digest, byteLength, piecesRoot } = artifact
     if (this.#deps.pool.held(digest) !== null) return
     const running = this.#fetches.get(digest)
     if (running !== undefined) return running.done
+    this.#deps.requireFetching()
     if (this.#fetches.size >= FETCHES_WAITING_MAX) {
       throw new FreshetError('STORE_FAILED', `${this.#fetches.size} artifacts are being fetched already`)
     }
@@ -124,7 +127,10 @@ export class Fetches {
   }
 }
 
+/** Reasons that lie here and not with peers. */
+const OWN_CODES = ['DISK_FULL', 'IO_ERROR', 'FETCH_OFF'] as const
+
 function unavailable({ wanted, code }: FetchContext): FreshetError {
-  const known = code === 'DISK_FULL' || code === 'IO_ERROR' ? code : 'ARTIFACT_UNAVAILABLE'
+  const known = OWN_CODES.find((own) => own === code) ?? 'ARTIFACT_UNAVAILABLE'
   return new FreshetError(known, `artifact ${wanted.digest} could not be fetched (${code})`, { digest: wanted.digest })
 }

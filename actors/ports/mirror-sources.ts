@@ -2,7 +2,7 @@
  * HTTP mirrors as sources of transfers: when they are asked beside peers, which of them, and what is remembered of each.
  *
  * Peers come first. When they gave no piece for MIRROR_AFTER_MS, or there are none, the best few mirrors join the transfer; one that
- * fails is replaced by the next.
+ * fails is replaced by the next. What they give counts as traffic, and is capped, as what peers give.
  */
 import type { Artifact } from '../../schemas/artifact.ts'
 import type { FreshetError } from '../../schemas/errors.ts'
@@ -13,11 +13,14 @@ import { MirrorClient } from '../../protocols/mirror-client.ts'
 import { MirrorScores } from '../../protocols/mirror-scores.ts'
 import { PeerSet } from '../../protocols/peers.ts'
 import type { PieceChannel } from '../../protocols/pieces.ts'
+import { PeerGate } from './peer-gate.ts'
+import type { Sharing } from './sharing.ts'
 
 export interface MirrorSourcesDeps {
   /** Unix milliseconds. */
   readonly now: () => number
   readonly log: (level: 'info' | 'warn', message: string) => void
+  readonly sharing: Sharing
 }
 
 /** Where mirrors have an artifact. */
@@ -104,9 +107,15 @@ export class MirrorTurn {
     for (const base of scores.usable(mirrors, digest, deps.now())) {
       if (this.#joined.size >= MIRRORS_PER_TRANSFER) return
       if (taken.has(base) || this.#failed.has(base)) continue
-      const channel = mirrorChannel(client, { base, path, fileBytes })
+      const gate = new PeerGate(deps.sharing, () => hostOf(base))
+      const channel = gate.asking(mirrorChannel(client, { base, path, fileBytes }))
       this.#joined.set(channel.remoteKey, { url: base, channel })
       this.peers.add(channel)
     }
   }
+}
+
+/** A mirror that is named by an address is on the local network, or not; one that is named by its name is taken to be far. */
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, '')
 }

@@ -3,7 +3,7 @@
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
  * carries one piece channel served from the pool and one for the signed heads of each log. Each channel's log has a watchdog,
- * because one silent peer would otherwise hold up every update.
+ * because one silent peer would otherwise hold up every update. Pieces go and come as actors/ports/sharing.ts allows.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
@@ -21,6 +21,8 @@ import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { HeadGossip } from './head-gossip.ts'
 import type { MirroredFile, MirrorSources } from './mirror-sources.ts'
+import { PeerGate } from './peer-gate.ts'
+import type { Sharing } from './sharing.ts'
 
 export interface HostPort {
   readonly host: string
@@ -38,6 +40,7 @@ export class Network {
   readonly #store: Store
   readonly #pool: Pool
   readonly #mirrors: MirrorSources
+  readonly #sharing: Sharing
   readonly #log: Log
   readonly #swarm: Swarm
   readonly #peers = new PeerSet()
@@ -57,11 +60,13 @@ export class Network {
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
+    sharing: Sharing,
     log: Log,
   ) {
     this.#store = store
     this.#pool = pool
     this.#mirrors = mirrors
+    this.#sharing = sharing
     this.#log = log
     this.#swarm = openSwarm({
       keyPair,
@@ -78,9 +83,10 @@ export class Network {
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
+    sharing: Sharing,
     log: Log,
   ): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, log)
+    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, sharing, log)
   }
 
   get peerCount(): number {
@@ -131,12 +137,14 @@ export class Network {
     lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
 
-  /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED. */
+  /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it. */
   async transfer(sink: PartialArtifact, file: MirroredFile, signal: AbortSignal): Promise<void> {
+    const { fetching } = this.#sharing
+    fetching.throwIfAborted()
     const turn = this.#mirrors.begin(this.#peers, sink.artifact, file)
     try {
       await transfer(sink, turn.peers, {
-        signal,
+        signal: AbortSignal.any([signal, fetching]),
         peersMs: FETCH_GIVE_UP_MS,
         onPiece: () => turn.pieceCame(),
         onShun: (peer: KeyHex, error: FreshetError) => {
@@ -146,6 +154,8 @@ export class Network {
           this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${error.code}`)
         },
       })
+    } catch (error) {
+      throw fetching.aborted ? fetching.reason : error
     } finally {
       turn.end()
     }
@@ -186,12 +196,16 @@ export class Network {
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
+    const gate = new PeerGate(this.#sharing, () => stream.rawStream.remoteHost ?? null)
     const pieces = openPieces(mux, remoteKey, this.#pool, {
+      gate,
       onclose: () => {
-        if (pieces !== null) this.#peers.remove(pieces)
+        gate.close()
+        if (peer !== null) this.#peers.remove(peer)
       },
     })
-    if (pieces !== null) this.#peers.add(pieces)
+    const peer = pieces === null ? null : gate.asking(pieces)
+    if (peer !== null) this.#peers.add(peer)
   }
 }
 

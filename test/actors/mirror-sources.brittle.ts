@@ -8,6 +8,7 @@ import { transfer } from '../../protocols/transfer.ts'
 import { keyHex } from '../../schemas/units.ts'
 import { type MirrorServer, mirrorServer } from '../helpers/mirror-server.ts'
 import { codeOf, type Fixture, fixture, openPool, temporaryFolder, withoutRoot } from '../helpers/pool-fixtures.ts'
+import { sharingWith } from '../helpers/sharing.ts'
 
 const PATH = 'pool/main/a/aa/aa_1_amd64.deb'
 const KEY = keyHex(Buffer.alloc(32, 1))
@@ -41,7 +42,8 @@ async function fetchFrom(
 ): Promise<Run> {
   const pool = await openPool(t, join(await temporaryFolder(t), 'pool'))
   const log: string[] = []
-  const sources = new MirrorSources({ now: Date.now, log: (_, message) => log.push(message) })
+  const sharing = await sharingWith(t)
+  const sources = new MirrorSources({ now: Date.now, log: (_, message) => log.push(message), sharing })
   const sink = await pool.begin(options.root === false ? withoutRoot(file) : file.artifact)
   t.teardown(() => sink.close(), { order: -2 })
   const { path = PATH } = options

@@ -1,11 +1,13 @@
 /** One session on one home: what happens at once, what survives its end, and how its journal is kept short. */
 import { readFile } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
+import { NO_LINK_FACTS } from '../../actors/link-policy.ts'
 import { Notifier } from '../../actors/notifier.ts'
 import { gatewaySource } from '../../actors/ports/gateway-source.ts'
 import { Session, type SessionOptions } from '../../actors/session.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
+import { DEFAULT_CONFIG } from '../../schemas/node-config.ts'
 import { digestHex } from '../../schemas/units.ts'
 import { homeAt, type Home } from '../../store/home.ts'
 import { Journal } from '../../store/journal.ts'
@@ -24,6 +26,8 @@ async function sessionIn(t: Assert, home: Home, options: Partial<SessionOptions>
     network: null,
     notifier: new Notifier(),
     now: Date.now,
+    config: DEFAULT_CONFIG,
+    readFacts: async () => NO_LINK_FACTS,
     onFailure: () => {},
     log: () => {},
     ...options,
@@ -109,6 +113,8 @@ async function optionsOf(t: Assert): Promise<Omit<SessionOptions, 'home'>> {
     network: { bootstrap: [bootstrap] },
     notifier: new Notifier(),
     now: Date.now,
+    config: DEFAULT_CONFIG,
+    readFacts: async () => NO_LINK_FACTS,
     onFailure: () => {},
     log: () => {},
   }

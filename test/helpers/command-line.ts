@@ -30,7 +30,7 @@ export class RunningCommand {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => ((this.stdout += text), this.#onOutput()))
-    this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => ((this.stderr += text), this.#onOutput()))
     this.ended = new Promise((resolve, reject) => {
       this.child.once('error', reject)
       this.child.once('close', (exitCode) => {
@@ -42,9 +42,21 @@ export class RunningCommand {
 
   /** The first whole line of standard output that `fits`. @throws when the process ends without one, or takes too long. */
   async line(fits: (line: string) => boolean = () => true): Promise<string> {
+    return this.#lineOf(() => this.stdout, fits)
+  }
+
+  /** The first line of standard error that has `text` in it. @throws as `line`. */
+  async log(text: string): Promise<string> {
+    return this.#lineOf(
+      () => this.stderr,
+      (line) => line.includes(text),
+    )
+  }
+
+  async #lineOf(output: () => string, fits: (line: string) => boolean): Promise<string> {
     const timeout = AbortSignal.timeout(WAIT_MS_MAX)
     for (;;) {
-      const found = this.stdout.split('\n').slice(0, -1).find(fits)
+      const found = output().split('\n').slice(0, -1).find(fits)
       if (found !== undefined) return found
       if (this.child.exitCode !== null || this.child.signalCode !== null || timeout.aborted) {
         throw new Error(`no such line; standard output: ${this.stdout}; standard error: ${this.stderr}`)

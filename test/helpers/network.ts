@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
+import { type LinkFacts, NO_LINK_FACTS } from '../../actors/link-policy.ts'
 import type { FreshnessChange, Notification } from '../../actors/notifier.ts'
 import type { HostPort } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
@@ -26,6 +27,8 @@ export interface TestNodeOptions {
   readonly offline?: boolean
   /** The node's clock. */
   readonly now?: () => number
+  /** What its machine says of power and link; default: nothing, whatever the machine of the test says. */
+  readonly readFacts?: () => Promise<LinkFacts>
 }
 
 export interface TestNetwork {
@@ -52,6 +55,7 @@ export async function privateNetwork(t: Assert): Promise<TestNetwork> {
         options.home ?? (await scratchFolder(t)),
         options.offline === true ? null : bootstrap,
         options.now ?? Date.now,
+        options.readFacts,
       )
       t.teardown(() => node.stop(), { order: NODES })
       await node.start()
@@ -68,12 +72,19 @@ export class TestNode {
   readonly warnings: string[] = []
   readonly #bootstrap: HostPort | null
   readonly #now: () => number
+  readonly #readFacts: () => Promise<LinkFacts>
   #node: Node | null = null
 
-  constructor(home: string, bootstrap: HostPort | null, now: () => number = Date.now) {
+  constructor(
+    home: string,
+    bootstrap: HostPort | null,
+    now: () => number = Date.now,
+    readFacts: () => Promise<LinkFacts> = async () => NO_LINK_FACTS,
+  ) {
     this.home = home
     this.#bootstrap = bootstrap
     this.#now = now
+    this.#readFacts = readFacts
   }
 
   get node(): Node {
@@ -91,6 +102,7 @@ export class TestNode {
       network: this.#bootstrap === null ? null : { bootstrap: [this.#bootstrap] },
       gateway: { host: '127.0.0.1', port: 0 },
       now: this.#now,
+      readFacts: this.#readFacts,
       log: (level, message) => level === 'warn' && this.warnings.push(message),
     })
     this.#node.onNotification((event) => {

@@ -5,6 +5,7 @@ import { reportError } from '../output.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
 import { addChannelCommands } from './channel.ts'
+import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addFetchCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
+  addConfigCommands(program)
   addMirrorCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program

@@ -5,6 +5,7 @@ import type { VersionsResult } from '../history-operations.ts'
 import { formatBytes, formatCount, frozenText } from '../output.ts'
 import { rangeLines } from '../ranges-text.ts'
 import { withNode } from '../run-operation.ts'
+import { sharingLine } from '../sharing-text.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 
@@ -58,7 +59,7 @@ function versionsText({ newest, versions }: VersionsResult): string {
   return lines.join('\n')
 }
 
-function statusText({ channels, peers, gateway, pool, fetching, mirrors }: NodeStatus): string {
+function statusText({ channels, peers, gateway, pool, fetching, mirrors, sharing }: NodeStatus): string {
   const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
@@ -76,6 +77,7 @@ function statusText({ channels, peers, gateway, pool, fetching, mirrors }: NodeS
   lines.push(
     `${formatCount(pool.artifacts)} artifacts (${formatBytes(pool.bytes)})${partial}; ${fetching} being fetched`,
     `${peers} peers; gateway ${gateway ?? 'not running'}`,
+    sharingLine(sharing),
   )
   return lines.join('\n')
 }

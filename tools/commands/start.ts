@@ -1,12 +1,14 @@
-/** `freshet start`: the daemon. `freshet dht`: a bootstrap node for a private network. */
+/** `freshet start`: the daemon, which reads its config again on SIGHUP. `freshet dht`: a bootstrap node for a private network. */
+import { closeSync, openSync } from 'node:fs'
 import type { Command } from 'commander'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
-import { FreshetError } from '../../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { parseHostPort } from '../arguments.ts'
 import { startDaemon } from '../daemon.ts'
+import type { Daemon } from '../daemon.ts'
 import { eventLine } from '../output.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
-import type { CommonOptions } from './context.ts'
+import type { CommandContext, CommonOptions } from './context.ts'
 
 /** Not HyperDHT's own 49737, which the first node of a machine takes, nor one that systems hand out to outgoing sockets. */
 const DHT_PORT = '7077'
@@ -30,6 +32,7 @@ export function addStartCommands(program: Command): void {
       daemon.node.onNotification((event) => {
         process.stdout.write(`${options.json ? JSON.stringify(event) : eventLine(event)}\n`)
       })
+      process.on('SIGHUP', () => void onHangUp(daemon, context))
       const { url } = daemon.node.gateway ?? { url: null }
       context.output.result({ gateway: url, home: context.home }, () => `gateway ${url}, home ${context.home}`)
       await aborted(context.signal)
@@ -51,6 +54,35 @@ export function addStartCommands(program: Command): void {
       await aborted(context.signal)
       await node.destroy()
     })
+}
+
+/** Two meanings of one signal: a daemon is to read its config again, and a program in a terminal has lost it. */
+async function onHangUp(daemon: Daemon, { onLog }: CommandContext): Promise<void> {
+  if (process.stdout.isTTY && !hasTerminal()) return endHungUp(daemon)
+  const { node } = daemon
+  try {
+    await node.config.reread()
+    onLog(`${node.config.path} was read again`)
+  } catch (error) {
+    const { code, message } = asFreshetError(error)
+    onLog(`${code}: ${message}; what was in force stays`)
+  }
+}
+
+/** Closes, then ends as the signal would have: Node aborts when it exits by itself and cannot restore a terminal that is gone. */
+async function endHungUp(daemon: Daemon): Promise<void> {
+  process.removeAllListeners('SIGHUP').on('SIGHUP', () => {}) // shell and kernel both send it
+  await daemon.close()
+  process.removeAllListeners('SIGHUP').kill(process.pid, 'SIGHUP')
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false // ENXIO: there is none any more
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
