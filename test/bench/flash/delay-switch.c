@@ -39,7 +39,7 @@ enum {
   FRAME_BYTES_MAX = 1536,
   FRAMES_MAX = 1 << 17, /* 200 MB: what a unlimited link may have under way */
   READS_PER_PASS = 256, /* so that one node cannot keep the others waiting */
-  PASS_NS = 250000,     /* frames that come within this time are handled together */
+  PASS_NS = 1000000,    /* frames that come within this time are handled together */
 };
 #define QUEUE_BYTES_MIN 32768
 #define NS_PER_S 1000000000LL
