@@ -11,7 +11,7 @@
  *
  * The node of a frame is the last byte of its MAC address, 02:00:00:00:00:NN; broadcasts (ARP) go to all.
  * Namespaces and devices belong to this process alone: they are gone with it, however it ends, as soon as the processes
- * inside are. Enter them through /proc/PID/fd/FD. Ends when its standard input does.
+ * inside are. Enter them through /proc/PID/fd/FD. Ends when its standard input or its parent does.
  *
  *   delay-switch DELAY_US LOSS_PPM SEED QUEUE_MS UP_KBIT:DOWN_KBIT...      0 kbit/s: unlimited
  *
@@ -24,6 +24,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,9 @@
 enum {
   NODES_MAX = 64,
   FRAME_BYTES_MAX = 1536,
-  FRAMES_MAX = 1 << 17, /* 200 MB: what a unlimited link may have under way */
+  FRAMES_MAX = 1 << 17, /* 200 MB: what an unlimited link may have under way */
   READS_PER_PASS = 256, /* so that one node cannot keep the others waiting */
-  PASS_NS = 250000,     /* frames that come within this time are handled together */
+  PASS_NS = 1000000,    /* frames that come within this time are handled together */
 };
 #define QUEUE_BYTES_MIN 32768
 #define NS_PER_S 1000000000LL
@@ -288,6 +289,7 @@ static void come_first(void) {
 
 int main(int count, char **arguments) {
   int epoll = epoll_create1(EPOLL_CLOEXEC);
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* one that is stopped would not see its input end */
   if (count < 6) return fprintf(stderr, "usage: delay-switch DELAY_US LOSS_PPM SEED QUEUE_MS UP:DOWN...\n"), 2;
   delay_ns = atoll(arguments[1]) * 1000;
   loss_below = ((uint64_t)atoll(arguments[2]) << 32) / 1000000;

@@ -41,7 +41,7 @@ export async function measure(
     await inPairs([...crowd, ...late], (node) => engine.startReceiver(node))
     const before = await network.counters()
     const meter = new CpuMeter(engine, network, all.length)
-    const deadline = AbortSignal.timeout((boundS * crowd.length * TIMES_SERVED_MAX + PATIENCE_S) * 1000)
+    const deadline = AbortSignal.timeout(Math.ceil((boundS * crowd.length * TIMES_SERVED_MAX + PATIENCE_S) * 1000))
     const ends = begin(engine, crowd)
     const killing = killed.map((node) => killAtHalf(engine, network, before, node, files.byteLength, meter, deadline))
     await Promise.all(killing)
