@@ -20,6 +20,7 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
+import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
 export interface ChannelIndex {
@@ -102,7 +103,7 @@ export class Channel {
   /** After a restart: the release that was ready, from this disk alone. */
   async restore(block: number): Promise<void> {
     await this.history.advance(block, { local: true })
-    await this.readMirrors({ local: true }).catch(() => {}) // a note that is not here comes with the next head
+    await unlessNoteFails(this.readMirrors({ local: true }))
     await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
 
@@ -119,9 +120,9 @@ export class Channel {
     await this.history.advance()
     const newest = this.history.newest
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
-    // Brings the notes here, so that a tag resolves without peers. One that does not hold fails whoever asks for it.
-    await this.history.tags().catch(() => {})
-    await this.readMirrors().catch(() => {}) // those known before are as good as any
+    // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
+    await unlessNoteFails(this.history.tags())
+    await unlessNoteFails(this.readMirrors())
     return newest
   }
 

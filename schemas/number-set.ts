@@ -26,10 +26,6 @@ export class NumberSet {
     return this.#size
   }
 
-  get isFull(): boolean {
-    return this.#size === this.bound
-  }
-
   has(value: number): boolean {
     return ((this.#bits[value >> 3] ?? 0) & (1 << (value & 7))) !== 0
   }

@@ -36,7 +36,7 @@ export function mirrorOperations(node: Node): Record<MirrorOperation, (args: Arg
 
 async function resultOf({ session }: Node, name: string): Promise<MirrorsResult> {
   const channel = session.publishing(name)
-  await channel.readMirrors({ local: true }).catch(() => {}) // then it is what was known before
+  await channel.readMirrors({ local: true })
   return { channel: channel.name, mirrors: channel.mirrors, local: session.localMirrors.of(channel.key) }
 }
 

@@ -83,12 +83,9 @@ export class AskBlocks {
 
   refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
     const { first, count } = this.#exchange.bundle.blocksOf(piece)
-    partner.expects.delete(piece)
-    for (let block = first; block < first + count; block++) {
-      if ((mask & (1 << (block - first))) === 0) continue
-      this.#unask(partner, block)
-      partner.shown.delete(block)
-    }
+    const blocks = Array.from({ length: count }, (_, i) => first + i).filter((_, i) => (mask & (1 << i)) !== 0)
+    for (const block of blocks) this.#unask(partner, block)
+    this.#exchange.withdraw(partner, piece, blocks)
     this.fill(nowMs)
   }
 
@@ -114,7 +111,7 @@ export class AskBlocks {
     else partner.lastArrivalMs = nowMs
     this.release(partner)
     for (const [piece, blocks] of masks) {
-      partner.expects.delete(piece)
+      this.#exchange.withdraw(partner, piece, [])
       this.#exchange.say(partner.id, { type: 'cancel', piece, blocks: maskOf(this.#exchange.bundle, piece, blocks) })
     }
   }

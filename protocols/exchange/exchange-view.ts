@@ -18,4 +18,6 @@ export interface ExchangeView {
   readonly random: () => number
   /** Tells one peer, in company, of blocks that it was not told of. */
   tell(partner: Partner, blocks: Iterable<number>): void
+  /** A peer does not have `blocks` of a piece after all, nor is it getting the piece. */
+  withdraw(partner: Partner, piece: number, blocks: Iterable<number>): void
 }

@@ -66,16 +66,12 @@ export class Exchange implements ExchangeView {
     return this.#missing === 0
   }
 
-  /** What to open the talk with; `join` follows when the other end has opened too. */
-  opening(): { held: NumberSet; wanted: NumberSet } {
-    return { held: new NumberSet(this.bundle.blocks), wanted: this.wanted }
-  }
-
   /** A peer opened. What it is told of ours follows from here on. */
   join(peer: number, opening: Opening, nowMs: number): void {
     const partner = new Partner(peer, this.bundle, opening, nowMs)
     this.partners.set(peer, partner)
-    for (let piece = 0; piece < this.bundle.pieces; piece++) if (this.#shows(partner, piece)) this.#sourced(piece, 1)
+    for (let piece = 0; piece < this.bundle.pieces; piece++)
+      if (isSource(this.bundle, partner, piece)) this.#sourced(piece, 1)
     this.#noteWants(partner)
     this.#handOut.joined(partner, nowMs)
     this.tick(nowMs)
@@ -86,7 +82,7 @@ export class Exchange implements ExchangeView {
     if (partner === undefined) return
     this.partners.delete(peer)
     for (let piece = 0; piece < this.bundle.pieces; piece++) {
-      if (this.#shows(partner, piece) || partner.expects.has(piece)) this.#sourced(piece, -1)
+      if (isSource(this.bundle, partner, piece)) this.#sourced(piece, -1)
     }
     this.#handOut.left(partner)
     this.#asks.release(partner)
@@ -129,7 +125,7 @@ export class Exchange implements ExchangeView {
       this.#asks.kept(block)
       for (const partner of this.partners.values()) {
         if (partner.awaited.delete(block)) this.#enqueue(partner, block)
-        if (!partner.told.has(block)) partner.untold.push(block)
+        if (!partner.told.has(block)) partner.untold.add(block)
       }
     }
     this.#handOut.step(nowMs)
@@ -161,14 +157,20 @@ export class Exchange implements ExchangeView {
 
   /** Tells one peer of blocks it was not told of. */
   tell(partner: Partner, blocks: Iterable<number>): void {
-    for (const block of blocks) if (this.held.has(block) && !partner.told.has(block)) partner.untold.push(block)
+    for (const block of blocks) if (this.held.has(block) && !partner.told.has(block)) partner.untold.add(block)
+  }
+
+  withdraw(partner: Partner, piece: number, blocks: Iterable<number>): void {
+    const wasSource = isSource(this.bundle, partner, piece)
+    partner.expects.delete(piece)
+    for (const block of blocks) partner.shown.delete(block)
+    if (wasSource && !isSource(this.bundle, partner, piece)) this.#sourced(piece, -1)
   }
 
   #tellNews(partner: Partner): void {
-    if (partner.untold.length === 0) return
-    const news = partner.untold.filter((block) => this.#handOut.mayTell(this.bundle.pieceOf(block)))
+    const news = [...partner.untold].filter((block) => this.#handOut.mayTell(this.bundle.pieceOf(block)))
     const blocks = news.filter((block) => partner.told.add(block))
-    partner.untold = []
+    partner.untold.clear()
     if (blocks.length > 0) this.say(partner.id, { type: 'have', blocks })
   }
 
@@ -176,7 +178,7 @@ export class Exchange implements ExchangeView {
     for (const block of blocks) {
       if (block >= this.bundle.blocks) throw new RangeError(`the bundle has no block ${block}`)
       const piece = this.bundle.pieceOf(block)
-      const known = partner.expects.has(piece) || this.#shows(partner, piece)
+      const known = isSource(this.bundle, partner, piece)
       if (!partner.shown.add(block)) continue
       if (!known) this.#sourced(piece, 1)
       this.#asks.shown(partner, block)
@@ -187,7 +189,7 @@ export class Exchange implements ExchangeView {
   }
 
   #heardHand(partner: Partner, piece: number, nowMs: number): void {
-    const isNew = !this.#shows(partner, piece) && !partner.expects.has(piece)
+    const isNew = !isSource(this.bundle, partner, piece)
     for (const block of this.#blocks(piece)) if (partner.shown.add(block)) this.#asks.shown(partner, block)
     if (isNew) this.#sourced(piece, 1)
     if (!this.#asks.askPiece(partner, piece, nowMs)) return
@@ -197,10 +199,9 @@ export class Exchange implements ExchangeView {
   }
 
   #heardExpect(partner: Partner, piece: number, nowMs: number): void {
-    if (this.#shows(partner, piece) || partner.expects.size >= EXPECTED_PIECES_MAX) return
+    if (isSource(this.bundle, partner, piece) || partner.expects.size >= EXPECTED_PIECES_MAX) return
     partner.expects.add(piece)
     this.#sourced(piece, 1)
-    this.#handOut.expected(partner, piece, nowMs)
     this.#asks.askPiece(partner, piece, nowMs)
   }
 
@@ -221,7 +222,7 @@ export class Exchange implements ExchangeView {
       if (!partner.queue.delete(block)) continue
       this.#handOut.sent(partner, block)
       partner.told.delete(block)
-      partner.untold.push(block)
+      partner.untold.add(block)
     }
   }
 
@@ -239,11 +240,6 @@ export class Exchange implements ExchangeView {
     partner.wantsMore = false
   }
 
-  #shows(partner: Partner, piece: number): boolean {
-    for (const block of this.#blocks(piece)) if (partner.shown.has(block)) return true
-    return false
-  }
-
   #sourced(piece: number, by: 1 | -1): void {
     this.sources[piece] = (this.sources[piece] ?? 0) + by
   }
@@ -258,4 +254,11 @@ export class Exchange implements ExchangeView {
       if ((mask & (1 << (block - this.bundle.blocksOf(piece).first))) !== 0) yield block
     }
   }
+}
+
+function isSource(bundle: Bundle, partner: Partner, piece: number): boolean {
+  if (partner.expects.has(piece)) return true
+  const { first, count } = bundle.blocksOf(piece)
+  for (let block = first; block < first + count; block++) if (partner.shown.has(block)) return true
+  return false
 }

@@ -17,6 +17,8 @@ interface Handed {
   unsent: number
   /** Blocks of it that takers have, counted once for each taker. */
   spread: number
+  /** Those that the partner was to pass on and are not with their takers yet: its part of the load. */
+  left: number
   spreadAtMs: number
 }
 
@@ -69,16 +71,11 @@ export class HandOut {
       handed.spread++
       handed.spreadAtMs = nowMs
       const load = this.#loads.get(handed.partner)
-      if (load !== undefined) load.blocks--
+      if (load !== undefined && handed.left > 0) load.blocks--
+      handed.left = Math.max(0, handed.left - 1)
       if (handed.spread * 2 >= this.#loads.size * bundle.blocksOf(piece).count) this.#offer(piece)
     }
     if (!partner.wantsMore) this.#loads.delete(partner)
-  }
-
-  /** Another origin hands this piece out: ours can wait. */
-  expected(partner: Partner, piece: number, nowMs: number): void {
-    if (!this.#hidden.has(piece) || this.#handed.has(piece)) return
-    this.#handed.set(piece, { partner, unsent: 0, spread: 0, spreadAtMs: nowMs })
   }
 
   sent(partner: Partner, block: number): void {
@@ -130,11 +127,12 @@ export class HandOut {
   #hand(partner: Partner, piece: number, nowMs: number): void {
     const { first, count } = this.#exchange.bundle.blocksOf(piece)
     for (let block = first; block < first + count; block++) partner.told.add(block)
-    this.#handed.set(piece, { partner, unsent: count, spread: 0, spreadAtMs: nowMs })
+    const left = count * this.#loads.size
+    this.#handed.set(piece, { partner, unsent: count, spread: 0, left, spreadAtMs: nowMs })
     const load = this.#loads.get(partner)
     if (load !== undefined) {
       load.unsent += count
-      load.blocks += count * this.#loads.size
+      load.blocks += left
     }
     this.#exchange.say(partner.id, { type: 'hand', piece })
   }
@@ -159,7 +157,7 @@ export class HandOut {
     const { first, count } = bundle.blocksOf(piece)
     if (handed !== undefined && load !== undefined) {
       load.unsent -= handed.unsent
-      load.blocks -= count * this.#loads.size - handed.spread
+      load.blocks -= handed.left
     }
     this.#handed.delete(piece)
     for (const partner of partners.values()) {

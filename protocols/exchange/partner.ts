@@ -28,7 +28,7 @@ export class Partner {
   /** Blocks that we said we have. */
   readonly told: NumberSet
   /** Blocks to tell it of, when there is company enough. */
-  untold: number[] = []
+  readonly untold = new Set<number>()
   /** Blocks asked of it and not here yet. */
   readonly asked = new Set<number>()
   /** Those of them that it had when it last said so. */

@@ -25,6 +25,12 @@ export const CROWDS: readonly Crowd[] = [
     leaves: new Map([1, 2, 3, 4].map((taker) => [taker, 4_000])),
   },
   crowd('small', '16 takers 8/16, files of 18 to 196 kB, 16 MiB', equal(16, 8, 16), smallFiles(16 * MIB)),
+  crowd('small-1', '16 takers 8/16, files of 18 to 196 kB, 1 MiB', equal(16, 8, 16), smallFiles(MIB)),
+  {
+    ...crowd('whole', '16 takers 8/16, the 16 MiB of files checked whole', equal(16, 8, 16), []),
+    files: smallFiles(16 * MIB).map((byteLength) => ({ byteLength, checksBlocks: false })),
+  },
+  { ...crowd('100', '100 takers 8/32 with 12 neighbours, 4 MiB', equal(100, 8, 32), [4 * MIB]), degree: 12 },
 ]
 
 function crowd(name: string, what: string, lines: readonly Line[], sizes: readonly number[]): Crowd {

@@ -125,7 +125,7 @@ class World {
     ] as const) {
       const [node, peer] = [this.#nodes[from], this.#nodes[to]]
       if (node === undefined || peer === undefined) continue
-      const { wanted } = peer.exchange.opening()
+      const { wanted } = peer.exchange
       const opening = { held: new NumberSet(this.#bundle.blocks), wanted, roundTripMs: 2 * this.#options.delayMs }
       node.exchange.join(to, opening, 0)
     }

@@ -1,24 +1,21 @@
-/**
- * The least time in which the last node of a crowd can have a file, whatever the protocol.
- *
- * Source: Kumar and Ross, "Peer-Assisted File Distribution: The Minimum Distribution Time", 2006.
- */
+/** The least time in which a crowd of a row can be done, in seconds. */
+import { kumarRoss, type Line } from '../../../tools/sim/bound.ts'
 import type { Link } from './rows.ts'
 
-const BITS_PER_BYTE = 8
-const BITS_PER_MBIT = 1e6
+const BYTES_PER_MBIT = 125_000
 
-/** Seconds: the origin sends everything once, the slowest takes it in, and everybody's uplinks carry all copies. */
+/** The origin sends everything once, the slowest takes it in, and everybody's uplinks carry all copies. */
 export function distributionBoundS(byteLength: number, origin: Link, receivers: readonly Link[]): number {
-  const megabits = (byteLength * BITS_PER_BYTE) / BITS_PER_MBIT
-  const slowestDown = Math.min(...receivers.map(({ down }) => down))
-  const allUp = receivers.reduce((sum, { up }) => sum + up, origin.up)
-  return Math.max(megabits / origin.up, megabits / slowestDown, (receivers.length * megabits) / allUp)
+  return kumarRoss(byteLength, lineOf(origin), receivers.map(lineOf))
 }
 
-/** Seconds for late-comers: no origin, but `sources` that have all of it. */
+/** For late-comers: no origin, but `sources` that have all of it. */
 export function lateBoundS(byteLength: number, sources: readonly Link[], late: readonly Link[]): number {
-  const megabits = (byteLength * BITS_PER_BYTE) / BITS_PER_MBIT
-  const allUp = [...sources, ...late].reduce((sum, { up }) => sum + up, 0)
-  return Math.max(megabits / Math.min(...late.map(({ down }) => down)), (late.length * megabits) / allUp)
+  const lines = late.map(lineOf)
+  const allUp = [...sources.map(lineOf), ...lines].reduce((sum, { up }) => sum + up, 0)
+  return Math.max(byteLength / Math.min(...lines.map(({ down }) => down)), (late.length * byteLength) / allUp)
+}
+
+function lineOf({ up, down }: Link): Line {
+  return { up: up * BYTES_PER_MBIT, down: down * BYTES_PER_MBIT }
 }

@@ -1,0 +1,147 @@
+/** One exchange on its own: what it says to what it hears. Peers are numbers, the clock is ours. */
+import test from 'tape'
+import { Bundle } from '../../../schemas/bundle.ts'
+import { PIECE_BYTES, STALLED_MS } from '../../../schemas/limits.ts'
+import { NumberSet } from '../../../schemas/number-set.ts'
+import type { ExchangeWord } from '../../../protocols/exchange/exchange-words.ts'
+import { Exchange } from '../../../protocols/exchange/exchange.ts'
+
+const ALL = 0xffff
+
+interface Said {
+  readonly peer: number
+  readonly word: ExchangeWord
+}
+
+/** Two pieces of sixteen blocks; a taker wants both. */
+function exchangeOf(role: 'taker' | 'origin', peers: readonly number[]): { exchange: Exchange; said: Said[] } {
+  const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks: true }])
+  const said: Said[] = []
+  const isOrigin = role === 'origin'
+  const exchange = new Exchange({
+    bundle,
+    held: isOrigin ? NumberSet.full(bundle.blocks) : new NumberSet(bundle.blocks),
+    wanted: isOrigin ? new NumberSet(bundle.pieces) : NumberSet.full(bundle.pieces),
+    say: (peer, word) => said.push({ peer, word }),
+    random: () => 0,
+  })
+  for (const peer of peers) {
+    const opening = { held: new NumberSet(bundle.blocks), wanted: NumberSet.full(bundle.pieces), roundTripMs: 20 }
+    exchange.join(peer, opening, 0)
+  }
+  return { exchange, said }
+}
+
+const PIECE_0 = Array.from({ length: 16 }, (_, block) => block)
+
+test('an origin hands each piece to one taker, and tells nobody else of it', (t) => {
+  const { exchange, said } = exchangeOf('origin', [1, 2])
+  exchange.tick(100)
+  t.ok(said.every(({ word }) => word.type === 'hand'))
+  t.same(
+    said.map(({ word }) => (word.type === 'hand' ? word.piece : -1)),
+    [0, 1],
+  )
+  t.end()
+})
+
+test('a piece that was handed to a taker who left is handed to another', (t) => {
+  const { exchange, said } = exchangeOf('origin', [1, 2])
+  const taker = said[0]?.peer ?? 0
+  said.splice(0)
+  exchange.leave(taker, 100)
+  exchange.tick(150)
+  t.same(said[0], { peer: 3 - taker, word: { type: 'hand', piece: 0 } })
+  t.end()
+})
+
+test('what is handed over is asked for whole, and the others are told to expect it', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2, 3])
+  exchange.hear(1, { type: 'hand', piece: 0 }, 0)
+  t.same(said, [
+    { peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } },
+    { peer: 2, word: { type: 'expect', piece: 0 } },
+    { peer: 3, word: { type: 'expect', piece: 0 } },
+  ])
+  t.end()
+})
+
+test('what is asked of a peer before it has it leaves when it comes', (t) => {
+  const { exchange } = exchangeOf('taker', [1, 2])
+  exchange.hear(1, { type: 'hand', piece: 0 }, 0)
+  exchange.hear(2, { type: 'ask', piece: 0, blocks: 0b11 }, 1)
+  t.equal(exchange.nextUpload(), null)
+  t.ok(exchange.arrived(1, 1, 2))
+  exchange.keep([1], 2)
+  t.same(exchange.nextUpload(), { peer: 2, block: 1 })
+  t.equal(exchange.nextUpload(), null)
+  t.end()
+})
+
+test('what is neither here nor coming is refused', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1])
+  exchange.hear(1, { type: 'ask', piece: 1, blocks: 0b101 }, 0)
+  t.same(said, [{ peer: 1, word: { type: 'refuse', piece: 1, blocks: 0b101 } }])
+  t.end()
+})
+
+test('a peer that says the same again and again is one source, and none when it has left', (t) => {
+  const { exchange } = exchangeOf('taker', [1, 2])
+  for (let i = 0; i < 3; i++) exchange.hear(1, { type: 'expect', piece: 0 }, i)
+  exchange.hear(1, { type: 'have', blocks: [0, 1, 0] }, 3)
+  t.equal(exchange.sources[0], 1)
+  exchange.hear(1, { type: 'refuse', piece: 0, blocks: ALL }, 4)
+  t.equal(exchange.sources[0], 0)
+  exchange.hear(1, { type: 'expect', piece: 0 }, 5)
+  exchange.leave(1, 6)
+  t.equal(exchange.sources[0], 0)
+  t.end()
+})
+
+test('what one peer refuses, or stalls with, is asked of another', (t) => {
+  for (const ending of ['refuse', 'stall', 'leave'] as const) {
+    const { exchange, said } = exchangeOf('taker', [1, 2])
+    exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+    exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
+    t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
+    if (ending === 'refuse') exchange.hear(1, { type: 'refuse', piece: 0, blocks: ALL }, 1)
+    if (ending === 'stall') exchange.tick(STALLED_MS)
+    if (ending === 'leave') exchange.leave(1, 1)
+    const asks = said.filter(({ word }) => word.type === 'ask')
+    t.same(asks, [{ peer: 2, word: { type: 'ask', piece: 0, blocks: ALL } }], ending)
+    t.equal(
+      said.some(({ peer, word }) => peer === 1 && word.type === 'cancel'),
+      ending === 'stall',
+    )
+  }
+  t.end()
+})
+
+test('a block that came wrong is asked for again', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1])
+  exchange.hear(1, { type: 'have', blocks: [3] }, 0)
+  exchange.arrived(1, 3, 1)
+  said.splice(0)
+  exchange.lose([3], 2)
+  t.same(said, [{ peer: 1, word: { type: 'ask', piece: 0, blocks: 1 << 3 } }])
+  t.end()
+})
+
+test('what was not asked for is known as such when it comes', (t) => {
+  const { exchange } = exchangeOf('taker', [1])
+  t.notOk(exchange.arrived(1, 3, 0))
+  t.notOk(exchange.arrived(9, 3, 0), 'a stranger')
+  t.end()
+})
+
+test('what names no piece or block of the bundle is refused with an error', (t) => {
+  const { exchange } = exchangeOf('taker', [1])
+  t.throws(() => exchange.hear(1, { type: 'have', blocks: [32] }, 0), RangeError)
+  for (const type of ['hand', 'expect'] as const) {
+    t.throws(() => exchange.hear(1, { type, piece: 2 }, 0), RangeError)
+  }
+  for (const type of ['ask', 'cancel', 'refuse'] as const) {
+    t.throws(() => exchange.hear(1, { type, piece: 2, blocks: 1 }, 0), RangeError)
+  }
+  t.end()
+})
