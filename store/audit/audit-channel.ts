@@ -92,7 +92,7 @@ class Audit {
     checkNewestHead(log.core, manifest, tree, head, accepted, this.findings)
     const damaged = Math.min(head.length, ...tree.unreadable, ...tree.changed)
     if (!(await this.#readGenesis(damaged > 0))) return
-    this.#newest = await this.#readNewest(head.length)
+    this.#newest = await this.#readNewest(tree)
     if (this.#newest !== null) await this.#auditLookup(this.#newest)
     await this.#walkReleases(manifest, tree, damaged)
     await this.#auditPool()
@@ -110,9 +110,14 @@ class Audit {
     }
   }
 
-  /** Null: there is none, or none that can be read. What is wrong with it is for the walk to say. */
-  async #readNewest(length: number): Promise<ReadRelease | null> {
+  /**
+   * Null: there is none, or none that can be read. What is wrong with it is for the walk to say. A block that was named as
+   * changed is passed over: what it says of the look-up index is not what the publisher said.
+   */
+  async #readNewest({ length, changed }: RebuiltTree): Promise<ReadRelease | null> {
+    const named = new Set(changed)
     for (let block = length - 1; block > 0; block--) {
+      if (named.has(block)) continue
       const read = await readRelease(this.#log, block).catch(() => null)
       if (read !== null) return read
     }

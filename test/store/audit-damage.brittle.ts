@@ -6,6 +6,7 @@ import test, { type Assert } from 'brittle'
 import type Hypercore from 'hypercore'
 import { chooseReleases } from '../../store/audit/choose-releases.ts'
 import { leafOf, MerkleTree } from '../../store/audit/merkle-tree.ts'
+import { readRelease } from '../../store/release-block.ts'
 import { ReleaseLog } from '../../store/release-log.ts'
 import { auditOf, damage, failuresOf, flipped, indexesOf, publishTag } from '../helpers/audit.ts'
 import { openStore, scratchFolder, TestChannel } from '../helpers/channel.ts'
@@ -58,6 +59,15 @@ test('audit: a flipped bit in any block of the log and of the look-up index → 
     t.alike(failuresOf(await auditOf(t, channel)), [`LOOKUP_BLOCK_CHANGED block=${block}`])
     mend()
   }
+})
+
+test('audit: the newest release changed so that it names another look-up index → its block alone is named', async (t) => {
+  const { channel, log } = await smallChannel(t)
+  const { summary, release } = await readRelease(channel.log, (await channel.log.newest()).releaseBlock)
+  const at = ((await log.get(summary.block, {})) as Buffer).indexOf(release.index.treeHash)
+  t.ok(at > 0)
+  damage(log, summary.block, (bytes) => flipped(bytes, at))
+  t.alike(failuresOf(await auditOf(t, channel)), [`BLOCK_CHANGED block=${summary.block}`])
 })
 
 test('audit: a block that the disk cannot give → unreadable, and what stands after it was not checked', async (t) => {
