@@ -2,8 +2,8 @@
  * What to ask of whom: the rarest piece that a peer shows, as much as its line carries, and what a peer expects at once.
  *
  * Owns what is asked and what has come and is being checked. A block is asked of one peer; of a second one when the first
- * stalls, or when the second would bring it much earlier; never of both. A file of a single piece comes from one
- * peer, so that whoever spoils it is known.
+ * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
+ * a whole comes from one peer at a time, so that whoever spoils it is known.
  */
 import { HEDGE_MS, STALLED_MS } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
@@ -21,6 +21,8 @@ export class AskBlocks {
   /** Wanted pieces with a block that is neither here nor asked for. */
   readonly #open = new RandomSet()
   readonly #asks = new Map<number, Partner>()
+  /** Who gives a file that can only be checked as a whole, by file: one peer at a time. */
+  readonly #givers = new Map<number, Partner>()
   /** Came, and are being checked. */
   readonly #arrived = new Set<number>()
 
@@ -34,12 +36,28 @@ export class AskBlocks {
     return this.#asks.has(block) || this.#arrived.has(block)
   }
 
+  want(piece: number): void {
+    this.#reopen(piece)
+  }
+
+  unwant(piece: number): void {
+    this.#open.delete(piece)
+    for (const partner of this.#exchange.partners.values()) {
+      const { first, count } = this.#exchange.bundle.blocksOf(piece)
+      const asked = Array.from({ length: count }, (_, i) => first + i).filter((block) => partner.asked.has(block))
+      if (asked.length > 0) this.#cancel(partner, piece, asked)
+    }
+  }
+
   /** Everything that a peer shows or expects of one piece and that is asked of nobody. @returns whether that was anything. */
   askPiece(partner: Partner, piece: number, nowMs: number): boolean {
     if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
     const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
+    const { bundle, mayAsk } = this.#exchange
+    if (blocks.length === 0 || !this.#mayGive(partner, piece)) return false
+    if (!mayAsk(blocks.reduce((sum, block) => sum + bundle.blockBytes(block), 0))) return false
     this.#ask(partner, piece, blocks, nowMs)
-    return blocks.length > 0
+    return true
   }
 
   /** Asks every peer for as much as it can bring. */
@@ -77,8 +95,11 @@ export class AskBlocks {
   }
 
   lost(block: number): void {
+    const { bundle } = this.#exchange
+    const piece = bundle.pieceOf(block)
     this.#arrived.delete(block)
-    this.#reopen(this.#exchange.bundle.pieceOf(block))
+    this.#givers.delete(bundle.fileOf(piece))
+    this.#reopen(piece)
   }
 
   refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
@@ -91,6 +112,7 @@ export class AskBlocks {
 
   /** A peer left, or stalls: its blocks are asked of others. */
   release(partner: Partner): void {
+    for (const [file, giver] of this.#givers) if (giver === partner) this.#givers.delete(file)
     for (const block of [...partner.asked]) this.#unask(partner, block)
   }
 
@@ -138,9 +160,11 @@ export class AskBlocks {
     }
   }
 
-  /** All blocks of a piece, unless some have come already. */
+  /** All blocks of a piece that is a whole file, unless some have come already. */
   #askedWhole(partner: Partner, piece: number): number[] {
-    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const { bundle } = this.#exchange
+    if (bundle.piecesOf(bundle.fileOf(piece)).count > 1) return []
+    const { first, count } = bundle.blocksOf(piece)
     const blocks = Array.from({ length: count }, (_, index) => first + index)
     return blocks.every((block) => partner.asked.has(block)) ? blocks : []
   }
@@ -154,18 +178,27 @@ export class AskBlocks {
       if (rarity >= least || rarity === 0) continue
       const unasked = this.#unasked(piece)
       const shown = unasked.filter((block) => partner.shown.has(block)).length
-      // A file of one piece is had whole or not at all.
+      // A file that is checked as a whole is had whole or not at all.
       if (shown === 0 || (!bundle.checksBlocks(piece) && shown < bundle.blocksOf(piece).count)) continue
+      if (!this.#mayGive(partner, piece)) continue
       rarest = piece
       least = rarity
     }
     return rarest
   }
 
+  #mayGive(partner: Partner, piece: number): boolean {
+    const { bundle } = this.#exchange
+    if (bundle.checksBlocks(piece)) return true
+    const giver = this.#givers.get(bundle.fileOf(piece))
+    return giver === undefined || giver === partner
+  }
+
   #ask(partner: Partner, piece: number, blocks: readonly number[], nowMs: number): void {
     if (blocks.length === 0) return
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
+    if (!bundle.checksBlocks(piece)) this.#givers.set(bundle.fileOf(piece), partner)
     for (const block of blocks) {
       partner.asked.add(block)
       if (partner.shown.has(block)) partner.askedBytes += bundle.blockBytes(block)

@@ -4,8 +4,8 @@
  * An origin that offers everything to everybody is asked for the same blocks again and again while others have never left it (BitTorrent's
  * super-seeding, BEP 16, mends that, and stalls when it waits for each piece to spread). Here the next piece goes to whoever has
  * least left to pass on, at the speed of the origin's line: so peers get pieces in proportion to what they can upload, as in Mutualcast (Li,
- * Chou, Zhang 2005). What does not spread is offered to all. A node does
- * this with what it had before it joined.
+ * Chou, Zhang 2005). What does not spread is offered to all.
+ * Only the origin of the content does this: whoever has it later shows it to everybody.
  */
 import { HANDED_AHEAD_BLOCKS, HANDED_STUCK_MS, RARE_COPIES_MAX } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
@@ -30,8 +30,9 @@ export class HandOut {
   readonly #loads = new Map<Partner, { unsent: number; blocks: number }>()
   #aloneSinceMs: number | null = null
 
-  constructor(exchange: ExchangeView) {
+  constructor(exchange: ExchangeView, isOrigin: boolean) {
     this.#exchange = exchange
+    if (!isOrigin) return
     const { bundle, held } = exchange
     for (let piece = 0; piece < bundle.pieces; piece++) {
       const { first, count } = bundle.blocksOf(piece)
@@ -47,7 +48,7 @@ export class HandOut {
 
   joined(partner: Partner, nowMs: number): void {
     const { bundle, held, sources } = this.#exchange
-    if (partner.wantsMore) this.#loads.set(partner, { unsent: 0, blocks: 0 })
+    if (partner.wantsMore && !this.#loads.has(partner)) this.#loads.set(partner, { unsent: 0, blocks: 0 })
     this.#aloneSinceMs = this.#loads.size === 1 ? nowMs : null
     for (const piece of [...this.#hidden]) if ((sources[piece] ?? 0) >= RARE_COPIES_MAX) this.#offer(piece)
     for (const block of held) if (this.mayTell(bundle.pieceOf(block))) this.#exchange.tell(partner, [block])

@@ -3,8 +3,7 @@
  *
  * State only: every field is changed by the exchange of the bundle (exchange.ts) and the policies beside it.
  */
-import { NumberSet } from '../../schemas/number-set.ts'
-import type { Bundle } from '../../schemas/bundle.ts'
+import type { NumberSet } from '../../schemas/number-set.ts'
 import {
   ASK_AHEAD_BYTES_MAX,
   ASK_AHEAD_BYTES_MIN,
@@ -50,11 +49,11 @@ export class Partner {
   #rateBytes = 0
   #rateSinceMs: number
 
-  constructor(id: number, bundle: Bundle, opening: Opening, nowMs: number) {
+  constructor(id: number, opening: Opening, nowMs: number) {
     this.id = id
     this.shown = opening.held
     this.wants = opening.wanted
-    this.told = new NumberSet(bundle.blocks)
+    this.told = opening.told
     this.wantsMore = opening.wanted.size > 0
     this.roundTripMs = opening.roundTripMs
     this.lastArrivalMs = nowMs
@@ -105,5 +104,7 @@ export class Partner {
 export interface Opening {
   readonly held: NumberSet
   readonly wanted: NumberSet
+  /** What we said that we hold when we opened. The partner keeps it up to date. */
+  readonly told: NumberSet
   readonly roundTripMs: number
 }

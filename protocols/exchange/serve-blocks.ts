@@ -26,9 +26,12 @@ export class ServeBlocks {
     if (partner.queue.size === 0) partner.turn = Math.max(partner.turn, this.#turn)
   }
 
-  /** Takes the next block off the queue of the peer whose turn it is. */
-  next(partners: Iterable<Partner>): { partner: Partner; block: number } | null {
-    const partner = this.#unfinished() ?? this.#first(partners)
+  /**
+   * Takes the next block off the queue of the peer whose turn it is.
+   * @param isReady whether a peer can be sent something; one that cannot is passed over.
+   */
+  next(partners: Iterable<Partner>, isReady: (peer: number) => boolean): { partner: Partner; block: number } | null {
+    const partner = this.#unfinished(isReady) ?? this.#first(partners, isReady)
     const [block] = partner?.queue ?? []
     if (partner === null || block === undefined) return null
     const piece = this.#bundle.pieceOf(block)
@@ -41,16 +44,17 @@ export class ServeBlocks {
     return { partner, block }
   }
 
-  #unfinished(): Partner | null {
-    if (this.#whole === null) return null
+  #unfinished(isReady: (peer: number) => boolean): Partner | null {
+    if (this.#whole === null || !isReady(this.#whole.partner.id)) return null
     const [block] = this.#whole.partner.queue
     return block !== undefined && this.#bundle.pieceOf(block) === this.#whole.piece ? this.#whole.partner : null
   }
 
-  #first(partners: Iterable<Partner>): Partner | null {
+  #first(partners: Iterable<Partner>, isReady: (peer: number) => boolean): Partner | null {
     let first: Partner | null = null
     for (const partner of partners) {
-      if (partner.queue.size > 0 && (first === null || partner.turn < first.turn)) first = partner
+      if (partner.queue.size === 0 || (first !== null && partner.turn >= first.turn)) continue
+      if (isReady(partner.id)) first = partner
     }
     return first
   }

@@ -101,7 +101,9 @@ class World {
       bundle,
       held: index === 0 ? NumberSet.full(bundle.blocks) : new NumberSet(bundle.blocks),
       wanted: index === 0 ? new NumberSet(bundle.pieces) : NumberSet.full(bundle.pieces),
+      isOrigin: index === 0,
       say: (peer, word) => this.#say(index, peer, word),
+      mayAsk: () => true,
       random: this.#random,
     })
     const idle = { upFreeAtMs: 0, downFreeAtMs: 0, pumping: false, sentBytes: 0 }
@@ -126,7 +128,8 @@ class World {
       const [node, peer] = [this.#nodes[from], this.#nodes[to]]
       if (node === undefined || peer === undefined) continue
       const { wanted } = peer.exchange
-      const opening = { held: new NumberSet(this.#bundle.blocks), wanted, roundTripMs: 2 * this.#options.delayMs }
+      const [held, told] = [new NumberSet(this.#bundle.blocks), new NumberSet(this.#bundle.blocks)]
+      const opening = { held, wanted, told, roundTripMs: 2 * this.#options.delayMs }
       node.exchange.join(to, opening, 0)
     }
   }
@@ -173,7 +176,7 @@ class World {
     const node = this.#nodes[index]
     if (node === undefined || node.pumping || node.gone) return
     if (node.upFreeAtMs > this.#events.nowMs) return this.#pumpLater(node, index)
-    const upload = node.exchange.nextUpload()
+    const upload = node.exchange.nextUpload(() => true)
     if (upload === null) return
     const bytes = this.#bundle.blockBytes(upload.block) * HEADER_FACTOR + BLOCK_WORD_BYTES
     node.sentBytes += bytes
