@@ -108,6 +108,7 @@ export class Channel {
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
     // Brings the notes here, so that a tag resolves without peers. One that does not hold fails whoever asks for it.
     await this.history.tags().catch(() => {})
+    void this.history.fetchAhead().catch(() => {}) // what does not come now is asked for with the next release
     return newest
   }
 

@@ -189,6 +189,18 @@ export function struct<Fields extends Record<string, AnyCodec>>(
   }
 }
 
+/** An older version of a record, read as the newest one. */
+export function upgraded<Old extends object, New extends Old>(
+  old: Codec<Old>,
+  upgrade: (value: Old) => New,
+): Codec<New> {
+  return {
+    preencode: (state, value) => old.preencode(state, value),
+    encode: (state, value) => old.encode(state, value),
+    decode: (state) => upgrade(old.decode(state)),
+  }
+}
+
 export function encodeRecord<T>(codec: Codec<T>, value: T): Buffer {
   const state: CodecState = { start: 0, end: 0, buffer: null }
   codec.preencode(state, value)

@@ -4,7 +4,7 @@
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
- * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`, `rotate`) stand between releases.
+ * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes (`tag`, `heartbeat`, `rotate`) stand between releases.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
@@ -23,6 +23,7 @@ import {
   text,
   timeMs,
   uint,
+  upgraded,
 } from './codec.ts'
 import type { Codec, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
@@ -122,13 +123,25 @@ export const release = struct({
 
 /**
  * The runs of one index file as of the last release of a chapter: from here on a reader folds at most CHAPTER_RELEASES scripts.
- * Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
+ * Long ones are cut: `compressed` goes on in the next checkpoint, which is of the same index file. Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
  */
 export const checkpoint = struct({
   path: text(limits.INDEX_PATH_BYTES_MAX),
   byteLength: uint,
   digest: fixed32,
   /** schemas/packed-runs.ts, in brotli. */
+  packedByteLength: uint,
+  compressed: bytes(limits.EVENT_BYTES_MAX),
+})
+
+/**
+ * Copies of stanzas that live on in blocks of which little else does: in the `stanzas` blocks right before this one. A shorter
+ * way to their text, and nothing more: scripts, checkpoints and the look-up index name the originals. Derived like a checkpoint.
+ */
+export const gathering = struct({
+  /** Stanzas in each of these blocks, the last of which stands right before this one. */
+  counts: list(uint, limits.GATHERED_BLOCKS_MAX),
+  /** Where the originals stand, in the order of the copies: schemas/packed-runs.ts, in brotli. */
   packedByteLength: uint,
   compressed: bytes(limits.EVENT_BYTES_MAX),
 })
@@ -146,21 +159,30 @@ const chapterRelease = struct({
   signedIndexBlock: uint,
 })
 
-/**
- * A page of the table of contents: CHAPTER_RELEASES releases in order, chapter i holding numbers i * CHAPTER_RELEASES + 1 and
- * up. Comes with the first release after them. With the positions of all chapters before, any release is a few reads away.
- */
-export const chapter = struct({
+const chapterFields = {
   earlier: list(uint, limits.CHAPTERS_MAX),
   releases: list(chapterRelease, limits.CHAPTER_RELEASES),
-  /** Checkpoints of the last of these releases, one for each of its index files, in order. */
-  checkpointBlocks: list(uint, limits.INDEXES_MAX),
+  /** Checkpoints of the last of these releases, for each of its index files, in order. */
+  checkpointBlocks: list(uint, limits.CHECKPOINT_BLOCKS_MAX),
   /** Position of a `roots` block; 0: no root came late. */
   rootsBlock: uint,
   /** Every tag so far, and the newest note that this covers (0: none). */
   tags: list(struct({ name: text(limits.TAG_BYTES_MAX), number: uint }), limits.TAGS_MAX),
   noteBlock: uint,
+}
+
+/**
+ * A page of the table of contents: CHAPTER_RELEASES releases in order, chapter i holding numbers i * CHAPTER_RELEASES + 1 and
+ * up. Comes with the first release after them. With the positions of all chapters before, any release is a few reads away.
+ */
+export const chapter = struct({
+  ...chapterFields,
+  /** Positions of the gatherings that are of use from here on, oldest first. */
+  gatherings: list(uint, limits.GATHERINGS_MAX),
 })
+
+/** Of version 1 of a chapter: nothing was gathered yet. */
+const chapter1: Codec<Chapter> = upgraded(struct(chapterFields), (first) => ({ ...first, gatherings: [] }))
 
 /** What every note between releases says besides its own: where the newest release and the note before it stand (0: none). */
 const note = { atMs: timeMs, releaseBlock: uint, noteBlock: uint }
@@ -182,6 +204,7 @@ export type Release = Infer<typeof release>
 export type Heartbeat = Infer<typeof heartbeat>
 export type Checkpoint = Infer<typeof checkpoint>
 export type Chapter = Infer<typeof chapter>
+export type Gathering = Infer<typeof gathering>
 export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
@@ -194,6 +217,7 @@ export type ChannelEvent =
   | ({ readonly type: 'heartbeat' } & Heartbeat)
   | ({ readonly type: 'checkpoint' } & Checkpoint)
   | ({ readonly type: 'chapter' } & Chapter)
+  | ({ readonly type: 'gathering' } & Gathering)
   | ({ readonly type: 'roots' } & Roots)
   | ({ readonly type: 'tag' } & Tag)
   | ({ readonly type: 'rotate' } & Rotate)
@@ -201,7 +225,7 @@ export type ChannelEvent =
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 to 7, 11 and 12 are spoken for: clusters, withdraw, halt, maintainers, metadata. */
+/** Append only. Numbers 5 to 7, 11, 12 and 15 are spoken for: clusters, withdraw, halt, maintainers, metadata, mirrors. */
 const TYPES = {
   genesis: { number: 0, version: 1, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
@@ -211,9 +235,13 @@ const TYPES = {
   rotate: { number: 8, version: 1, body: rotate },
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
-  chapter: { number: 13, version: 1, body: chapter },
+  chapter: { number: 13, version: 2, body: chapter },
   roots: { number: 14, version: 1, body: roots },
+  gathering: { number: 16, version: 1, body: gathering },
 } as const
+
+/** Versions that are not written any more, and are read for ever. */
+const OLDER: Readonly<Record<string, Codec<object>>> = { 'chapter 1': chapter1 }
 
 type TypeName = keyof typeof TYPES
 
@@ -239,10 +267,11 @@ export function decodeEvent(block: Uint8Array): ChannelEvent | null {
     throw new FreshetError('VERSION_UNSUPPORTED', `event type ${number} is not known to this version`, { number })
   }
   const type = TYPES[name]
-  if (version !== type.version) {
+  const body = version === type.version ? (type.body as Codec<object>) : OLDER[`${name} ${version}`]
+  if (body === undefined) {
     throw new FreshetError('VERSION_UNSUPPORTED', `${name} event of version ${version} is not known`, { name, version })
   }
-  return { type: name, ...decodeRecord(type.body as Codec<object>, block.subarray(2)) } as ChannelEvent
+  return { type: name, ...decodeRecord(body, block.subarray(2)) } as ChannelEvent
 }
 
 /** @throws FreshetError EVENT_INVALID unless `event` is of the type that its position demands. */

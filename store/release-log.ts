@@ -230,10 +230,16 @@ export class ReleaseLog {
     return { releaseBlock: 0, noteBlock: 0 }
   }
 
-  /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
-  async download(blocks: readonly number[], onProgress: (done: number) => void = () => {}): Promise<void> {
+  /** Those of `blocks` that are not on this disk. */
+  async missing(blocks: Iterable<number>): Promise<number[]> {
     const missing: number[] = []
     for (const block of blocks) if (!(await this.core.has(block))) missing.push(block)
+    return missing
+  }
+
+  /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
+  async download(blocks: readonly number[], onProgress: (done: number) => void = () => {}): Promise<void> {
+    const missing = await this.missing(blocks)
     let done = blocks.length - missing.length
     onProgress(done)
     if (missing.length === 0) return

@@ -24,6 +24,8 @@ export interface KnownHistory {
   tail: ReleaseSummary[]
   noteBlock: number
   tags: Map<string, number>
+  /** Positions of those that the newest chapter names. */
+  gatherings: readonly number[]
   /** Piece roots that were stated, all of them unless releases were taken for granted. */
   readonly roots: Map<DigestHex, Buffer>
   readonly isComplete: boolean
@@ -41,6 +43,7 @@ function emptyHistory(): KnownHistory {
     tail: [],
     noteBlock: 0,
     tags: new Map(),
+    gatherings: [],
     roots: new Map(),
     isComplete: true,
     lateRoots: new Map(),
@@ -67,6 +70,7 @@ export async function historyAt(log: ReleaseLog, number: number): Promise<KnownH
     tail,
     noteBlock,
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
+    gatherings: plan.gatherings,
     roots: new Map(plan.lateRoots),
     isComplete: false,
     lateRoots: new Map(plan.lateRoots),

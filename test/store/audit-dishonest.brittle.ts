@@ -257,6 +257,7 @@ test('audit: what a chapter may say against what stands before it → any differ
   const unit: ReleaseUnit = {
     kind: 'release',
     base: block - 4,
+    gatheringBlock: 0,
     checkpointBlocks: chapter.checkpointBlocks,
     rootsBlock: chapter.rootsBlock,
     chapter: { block, chapter },

@@ -1,0 +1,63 @@
+/** Chooses where the text of an index is read: where its stanzas came, or from copies that stand closer together. */
+import type { Run } from '../schemas/edit-script.ts'
+import { asFreshetError } from '../schemas/errors.ts'
+import { UNGATHERED_BLOCKS_MAX } from '../schemas/limits.ts'
+import { StanzaCopies } from '../schemas/stanza-copies.ts'
+import { readGatherings } from './gather-stanzas.ts'
+import type { FoundRun } from './placed-stanzas.ts'
+import type { ReleaseLog } from './release-log.ts'
+
+/**
+ * @param gatherings positions of those in use for the snapshot.
+ * @returns the same stanzas as `runs`, from copies where fewer blocks must be fetched for that, or as many fetched and fewer
+ * read. Trusts no copy: whoever puts a file together from this checks its SHA-256, and has `runs` to turn to.
+ */
+export async function throughCopies(
+  log: ReleaseLog,
+  gatherings: readonly number[],
+  runs: readonly FoundRun[],
+): Promise<readonly FoundRun[]> {
+  const origins = blocksOf(runs)
+  if (gatherings.length === 0 || origins.size <= UNGATHERED_BLOCKS_MAX) return runs
+  const missing = await log.missing(origins)
+  if (missing.length === 0 && (await log.missing(gatherings)).length > 0) return runs // a follower since the beginning
+  const copies = await readCopies(log, gatherings)
+  if (copies === null) return runs
+  const through = [...replaced(runs, copies)]
+  const sources = blocksOf(through)
+  const toFetch = (await log.missing(sources)).length
+  const isBetter = toFetch < missing.length || (toFetch === missing.length && sources.size < origins.size)
+  return isBetter ? through : runs
+}
+
+/** Null when they do not hold, or nobody gives them: they are a help, not a need. */
+async function readCopies(log: ReleaseLog, gatherings: readonly number[]): Promise<StanzaCopies | null> {
+  try {
+    return new StanzaCopies(await readGatherings(log, gatherings))
+  } catch (error) {
+    const { code } = asFreshetError(error)
+    if (code === 'EVENT_INVALID' || code === 'NO_PEERS') return null
+    throw error
+  }
+}
+
+function* replaced(runs: readonly FoundRun[], copies: StanzaCopies): Generator<FoundRun> {
+  let elsewhere: Run[] = []
+  for (const run of runs) {
+    if (run.text === null) {
+      elsewhere.push(run)
+      continue
+    }
+    for (const found of copies.through(elsewhere)) yield { ...found, text: null }
+    elsewhere = []
+    yield run
+  }
+  for (const found of copies.through(elsewhere)) yield { ...found, text: null }
+}
+
+/** Of runs whose text is not at hand. */
+function blocksOf(runs: readonly FoundRun[]): Set<number> {
+  const blocks = new Set<number>()
+  for (const { block, text } of runs) if (text === null) blocks.add(block)
+  return blocks
+}
