@@ -129,7 +129,7 @@ export function onBase(base: readonly Run[], edited: readonly Run[]): Run[] {
   let start = 0
   for (const { block, first, count } of edited) {
     if (block !== BASE) pushRun(next, block, first, count)
-    for (let from = first, left = block === BASE ? count : 0; left > 0; ) {
+    for (let from = first, left = block === BASE ? count : 0; left > 0;) {
       const run = base[at] as Run
       const skipped = from - start
       if (skipped >= run.count) {

@@ -103,7 +103,7 @@ export async function readCheckpoints(
 ): Promise<SnapshotPlan> {
   const release = releaseOfChapter(chapter, number)
   const indexes: PlannedIndex[] = []
-  for (let i = 0; i < chapter.checkpointBlocks.length; ) {
+  for (let i = 0; i < chapter.checkpointBlocks.length;) {
     const parts = await readParts(log, chapter.checkpointBlocks.slice(i), options)
     indexes.push(await readCheckpoint(parts, chapter.checkpointBlocks[i] as number, release))
     i += parts.length
@@ -125,7 +125,8 @@ export async function readParts(
     const part = expectEvent('checkpoint', await log.event(block, options), block)
     if (part.path !== (parts[0]?.path ?? part.path)) break
     byteLength += part.compressed.byteLength
-    if (byteLength > PACKED_RUNS_BYTES_MAX) throw linkError(block, `a checkpoint of more than ${PACKED_RUNS_BYTES_MAX} bytes`)
+    if (byteLength > PACKED_RUNS_BYTES_MAX)
+      throw linkError(block, `a checkpoint of more than ${PACKED_RUNS_BYTES_MAX} bytes`)
     parts.push(part)
   }
   return parts

@@ -65,7 +65,9 @@ export class IndexFiles {
     if (held !== null) return this.#made(log, index)
     const running = this.#building.get(index.digest)
     if (running !== undefined) return running
-    const building = this.#rebuild(log, index, gatherings, onProgress).finally(() => this.#building.delete(index.digest))
+    const building = this.#rebuild(log, index, gatherings, onProgress).finally(() =>
+      this.#building.delete(index.digest),
+    )
     this.#building.set(index.digest, building)
     return building
   }
@@ -85,7 +87,9 @@ export class IndexFiles {
     }
     // Copies may be wrong, or nobody may have them; the file before may be damaged, or cut elsewhere than the log says.
     const made =
-      (through === found ? null : await assemble(through).catch(unless('SNAPSHOT_MISMATCH', 'EVENT_INVALID', 'NO_PEERS'))) ??
+      (through === found
+        ? null
+        : await assemble(through).catch(unless('SNAPSHOT_MISMATCH', 'EVENT_INVALID', 'NO_PEERS'))) ??
       (before === null ? null : await assemble(found).catch(unless('SNAPSHOT_MISMATCH')))
     return made ?? assemble(runsOf(index, null)) // the log itself decides
   }

@@ -7,7 +7,6 @@ import type { Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
 import { repositoryPathFault } from '../schemas/repository-path.ts'
-import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
