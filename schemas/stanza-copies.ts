@@ -3,7 +3,7 @@
  *
  * Places stay what they are everywhere else: this only says where their text is read with less work. The newest copy counts.
  */
-import { pushRun, type Run } from './edit-script.ts'
+import type { Run } from './edit-script.ts'
 import { FreshetError } from './errors.ts'
 import { GATHERED_STANZAS_MAX, STANZAS_PER_BLOCK_MAX } from './limits.ts'
 
@@ -39,19 +39,30 @@ export class StanzaCopies {
   /** Where to read stanza `ordinal` of `block`: there, unless it was copied. */
   blockOf(block: number, ordinal: number): number {
     const copy = this.#copies.get(asNumber(block, ordinal))
-    return copy === undefined ? block : Math.floor(copy / STANZAS_PER_BLOCK_MAX)
+    return copy === undefined ? block : blockIn(copy)
   }
 
   /** The same stanzas as `runs`, from where they are best read. */
   through(runs: Iterable<Run>): Run[] {
     const found: Run[] = []
-    for (const { block, first, count } of runs) {
-      for (let ordinal = first; ordinal < first + count; ordinal++) {
-        const copy = this.#copies.get(asNumber(block, ordinal))
-        if (copy === undefined) pushRun(found, block, ordinal, 1)
-        else pushRun(found, Math.floor(copy / STANZAS_PER_BLOCK_MAX), copy % STANZAS_PER_BLOCK_MAX, 1)
+    let [start, count] = [-1, 0] // of the stretch that grows, its first place as one number
+    const end = (): void => {
+      if (count > 0) found.push({ block: blockIn(start), first: start % STANZAS_PER_BLOCK_MAX, count })
+    }
+    for (const run of runs) {
+      if (run.first + run.count > STANZAS_PER_BLOCK_MAX) throw invalid(`block ${run.block} cannot have its stanzas`)
+      const first = asNumber(run.block, run.first)
+      for (let origin = first; origin < first + run.count; origin++) {
+        const place = this.#copies.get(origin) ?? origin
+        // The last stanza of a full block and the first of the next are neighbours as numbers, and no stretch.
+        if (count > 0 && place === start + count && place % STANZAS_PER_BLOCK_MAX > 0) count++
+        else {
+          end()
+          ;[start, count] = [place, 1]
+        }
       }
     }
+    end()
     return found
   }
 }
@@ -66,6 +77,10 @@ function* placesOf(blocks: Copies['blocks']): Generator<number> {
 /** Positions in a log stay below 2^39: this is exact. */
 function asNumber(block: number, ordinal: number): number {
   return block * STANZAS_PER_BLOCK_MAX + ordinal
+}
+
+function blockIn(place: number): number {
+  return Math.floor(place / STANZAS_PER_BLOCK_MAX)
 }
 
 function invalid(what: string): FreshetError {

@@ -152,6 +152,6 @@ function unless(...codes: string[]): (error: unknown) => null {
   }
 }
 
-function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): FoundRun[] {
-  return runs.flatMap((run) => (before === null ? [{ ...run, text: null }] : [...before.find(run)]))
+function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): readonly FoundRun[] {
+  return before === null ? runs : runs.flatMap((run) => [...before.find(run)])
 }

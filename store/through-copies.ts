@@ -1,5 +1,4 @@
 /** Chooses where the text of an index is read: where its stanzas came, or from copies that stand closer together. */
-import type { Run } from '../schemas/edit-script.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import { UNGATHERED_BLOCKS_MAX } from '../schemas/limits.ts'
 import { StanzaCopies } from '../schemas/stanza-copies.ts'
@@ -21,19 +20,22 @@ export async function throughCopies(
   if (gatherings.length === 0 || origins.size <= UNGATHERED_BLOCKS_MAX) return runs
   const missing = await log.missing(origins)
   if (missing.length === 0 && (await log.missing(gatherings)).length > 0) return runs // a follower since the beginning
-  const copies = await readCopies(log, gatherings)
-  if (copies === null) return runs
-  const through = [...replaced(runs, copies)]
+  const through = await readThrough(log, gatherings, runs)
+  if (through === null) return runs
   const sources = blocksOf(through)
   const toFetch = (await log.missing(sources)).length
   const isBetter = toFetch < missing.length || (toFetch === missing.length && sources.size < origins.size)
   return isBetter ? through : runs
 }
 
-/** Null when they do not hold, or nobody gives them: they are a help, not a need. */
-async function readCopies(log: ReleaseLog, gatherings: readonly number[]): Promise<StanzaCopies | null> {
+/** Null when the gatherings do not hold, or nobody gives them: they are a help, not a need. */
+async function readThrough(
+  log: ReleaseLog,
+  gatherings: readonly number[],
+  runs: readonly FoundRun[],
+): Promise<readonly FoundRun[] | null> {
   try {
-    return new StanzaCopies(await readGatherings(log, gatherings))
+    return replaced(runs, new StanzaCopies(await readGatherings(log, gatherings)))
   } catch (error) {
     const { code } = asFreshetError(error)
     if (code === 'EVENT_INVALID' || code === 'NO_PEERS') return null
@@ -41,23 +43,14 @@ async function readCopies(log: ReleaseLog, gatherings: readonly number[]): Promi
   }
 }
 
-function* replaced(runs: readonly FoundRun[], copies: StanzaCopies): Generator<FoundRun> {
-  let elsewhere: Run[] = []
-  for (const run of runs) {
-    if (run.text === null) {
-      elsewhere.push(run)
-      continue
-    }
-    for (const found of copies.through(elsewhere)) yield { ...found, text: null }
-    elsewhere = []
-    yield run
-  }
-  for (const found of copies.through(elsewhere)) yield { ...found, text: null }
+function replaced(runs: readonly FoundRun[], copies: StanzaCopies): readonly FoundRun[] {
+  if (runs.every(({ text }) => text === undefined)) return copies.through(runs)
+  return runs.flatMap((run) => (run.text === undefined ? copies.through([run]) : [run]))
 }
 
 /** Of runs whose text is not at hand. */
 function blocksOf(runs: readonly FoundRun[]): Set<number> {
   const blocks = new Set<number>()
-  for (const { block, text } of runs) if (text === null) blocks.add(block)
+  for (const { block, text } of runs) if (text === undefined) blocks.add(block)
   return blocks
 }
