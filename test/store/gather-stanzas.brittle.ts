@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import test, { type Assert } from 'brittle'
-import { FreshetError } from '../../schemas/errors.ts'
+import { type ErrorCode, FreshetError } from '../../schemas/errors.ts'
 import { type ChannelEvent, decodeEvent, encodeEvent } from '../../schemas/events.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { History } from '../../store/history.ts'
@@ -11,6 +11,7 @@ import { IndexFiles } from '../../store/index-files.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
 import { publishLie } from '../helpers/audit.ts'
 import { type Indexes, MAIN, scratchFolder, stanza, TestChannel } from '../helpers/channel.ts'
+import { codeOf } from '../helpers/refusal.ts'
 
 const LONG = { timeout: 120_000 }
 const PACKAGES = 60
@@ -126,24 +127,37 @@ for (const [what, lie] of Object.entries(LIES)) {
   })
 }
 
-for (const missing of ['gathering', 'stanzas'] as const) {
+const OUTCOMES: readonly (readonly [ErrorCode, 'rebuilt' | 'thrown'])[] = [
+  ['NO_PEERS', 'rebuilt'],
+  ['EVENT_INVALID', 'rebuilt'],
+  ['VERSION_UNSUPPORTED', 'rebuilt'],
+  ['STORE_FAILED', 'thrown'],
+  ['INTERRUPTED', 'thrown'],
+  ['DISK_FULL', 'thrown'],
+]
+
+for (const failing of ['gathering', 'stanzas'] as const) {
   test(
-    `gather stanzas: nobody gives the ${missing} of the copies → the file from where its stanzas came`,
+    `gather stanzas: the ${failing} of the copies cannot be read → the file from where its stanzas came, unless the fault is here`,
     LONG,
     async (t) => {
       const channel = await published(t, CHAPTER_RELEASES + 1)
       const plan = await channel.history.plan(CHAPTER_RELEASES + 1)
       const [gathering] = plan.gatherings as [number]
-      const gone = missing === 'gathering' ? gathering : gathering - 1
+      const gone = failing === 'gathering' ? gathering : gathering - 1
       const block = channel.log.block.bind(channel.log)
-      let asked = 0
-      channel.log.block = async (position, options) => {
-        if (position !== gone) return block(position, options)
-        asked++
-        throw new FreshetError('NO_PEERS', 'nobody has it')
+      for (const [code, outcome] of OUTCOMES) {
+        let asked = 0
+        channel.log.block = async (position, options) => {
+          if (position !== gone) return block(position, options)
+          asked++
+          throw new FreshetError(code, 'a test')
+        }
+        const text = rebuilt(t, channel, plan)
+        if (outcome === 'rebuilt') t.is(await text, indexOf(CHAPTER_RELEASES + 1), code)
+        else t.is(await codeOf(text), code)
+        t.is(asked, 1)
       }
-      t.is(await rebuilt(t, channel, plan), indexOf(CHAPTER_RELEASES + 1))
-      t.is(asked, 1)
     },
   )
 }
