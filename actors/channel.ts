@@ -3,6 +3,7 @@
  *
  * Holds the effects that the ports of actors/follow-channel.ts need; decides nothing.
  */
+import { bundleArtifacts } from '../store/bundle-artifacts.ts'
 import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
 import { stanzasThrough } from '../store/package-history.ts'
@@ -13,6 +14,8 @@ import type { ReleaseSummary } from '../store/release-block.ts'
 import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
+import type { Artifact } from '../schemas/artifact.ts'
+import { cutBundles, type BundlePlace } from '../schemas/bundle-files.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
 import { LEAF_BYTES, OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
@@ -187,6 +190,22 @@ export class Channel {
       return await this.history.rootOf(plan, digest, block, { local: true })
     } catch (error) {
       if (asFreshetError(error).code === 'NO_PEERS') return null
+      throw error
+    }
+  }
+
+  /**
+   * Files of one bundle; null: the log has no such bundle, or, where only this disk is looked at, it is not here.
+   * @throws FreshetError EVENT_INVALID, STANZA_*; NO_PEERS.
+   */
+  async bundle({ block, part }: BundlePlace, options: ReadOptions = {}): Promise<readonly Artifact[] | null> {
+    const { newest } = this.history
+    if (newest === null || block === 0 || block >= newest.block) return null
+    try {
+      const plan = await this.history.plan(newest.number)
+      return cutBundles(await bundleArtifacts(this.log, this.history, plan, block, options))[part] ?? null
+    } catch (error) {
+      if (options.local === true && asFreshetError(error).code === 'NO_PEERS') return null
       throw error
     }
   }

@@ -97,9 +97,12 @@ export class Session {
       record: (fact) => this.record(fact),
       now: options.now,
       requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, { key, path }, signal) => {
+      transfer: async (sink, { key, path, block }, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
-        await this.network.transfer(sink, { path, mirrors: this.mirrorsOf(key) }, signal)
+        const channel = this.#followed.get(key)?.channel
+        if (channel === undefined) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
+        const mirrored = { path, mirrors: this.mirrorsOf(key) }
+        await this.network.fetch(sink, { channel, block, mirrored }, signal)
       },
       onDefect: (error) => this.#onDefect(error),
     })

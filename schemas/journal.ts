@@ -31,8 +31,9 @@ const releaseRefused = struct({ key, length: uint, code, atMs: uint })
 /** The channel's publisher broke a rule that cannot be mended by waiting. */
 const channelStopped = struct({ key, code, atMs: uint })
 const wantedFields = { key, digest, byteLength: uint, piecesRoot: nullable(fixed32), atMs: uint }
-/** Somebody asked for an artifact that is not here. Version 2 added its path in the repository, by which mirrors know it. */
-const artifactWanted = struct({ ...wantedFields, path: nullable(text(limits.PATH_BYTES_MAX)) })
+/** Somebody asked for an artifact that is not here. Version 2 added its path in the repository, by which mirrors know
+ * it, and the block of the log that holds its stanza, by which peers do (0: not known). */
+const artifactWanted = struct({ ...wantedFields, path: nullable(text(limits.PATH_BYTES_MAX)), block: uint })
 const artifactWantedOfVersion1 = struct(wantedFields)
 /** It is in the pool: whole, checked, on disk. */
 const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
@@ -84,7 +85,7 @@ const FACTS = {
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Type in Fact['type']]?: readonly FormerVersion[] } = {
-  'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null }))],
+  'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null, block: 0 }))],
 }
 
 export function encodeFact(fact: Fact): Buffer {

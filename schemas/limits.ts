@@ -293,7 +293,7 @@ export const PACKAGE_CHANGES_MAX = 5_000
 /** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
 export const COMPARED_STANZAS_MAX = 1_000_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
-export const FETCHES_ACTIVE_MAX = 32
+export const FETCHES_ACTIVE_MAX = 256
 /** Artifacts wanted at once, including those that wait for their turn. */
 export const FETCHES_WAITING_MAX = 100_000
 /** From the wish for an artifact to giving it up when no peer can give it, in milliseconds without any progress. */

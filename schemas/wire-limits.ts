@@ -180,3 +180,58 @@ export const RARE_COPIES_MAX = 3
 export const HANDED_AHEAD_BLOCKS = 17
 /** A piece that was handed out and has not spread further for so long is offered to all. */
 export const HANDED_STUCK_MS = 700
+
+// Bundles (schemas/bundle-files.ts); both are constants of the format
+/** Files of one bundle of several files, in bytes. A larger file is a bundle of its own. */
+export const BUNDLE_BYTES_MAX = 1024 * MIB
+export const BUNDLE_FILES_MAX = 1_024
+
+// Frames of an exchange (protocols/exchange-frames.ts)
+/** Map of the blocks of the largest bundle, bit by bit: one file of ARTIFACT_BYTES_MAX. */
+export const BUNDLE_MAP_BYTES_MAX = 128 * KIB + 1
+/** Numbers in one word of new blocks or wanted pieces: two for each run. More go into the next word. */
+export const HAVE_RUNS_MAX = 512
+/** Blocks that one such word may name: a run costs its sender five bytes, and its reader a step for each block. */
+export const HAVE_BLOCKS_MAX = 8_192
+/** As HAVE_RUNS_MAX, for pieces. */
+export const WANT_RUNS_MAX = 512
+/** Bundles that one peer may have open on a connection. */
+export const BUNDLES_PER_PEER_MAX = 512
+/** Bundles of one node: each takes some kB, and its maps for every peer. */
+export const BUNDLES_ACTIVE_MAX = 2_048
+/** Descriptions of bundles being read for one peer: what it opens beyond that is declined. */
+export const BUNDLES_DESCRIBED_MAX = 32
+/** A bundle that nobody here fetches and nobody asks for is put away after this. */
+export const BUNDLE_IDLE_MS = 10_000
+/** How often the exchanges of a node look at the clock. */
+export const EXCHANGE_TICK_MS = 50
+/** Bytes of whole pieces kept in memory for who asks next: each piece is asked for by several peers within moments. */
+export const SERVED_PIECES_BYTES = 4 * MIB
+/** Peers asked for the piece hashes of one file at a time. */
+export const LAYER_ASKS_MAX = 2
+/** Who does not answer that in time is passed over. */
+export const LAYER_ASK_MS = 3_000
+/** Asks of peers for piece hashes that are not here yet, of one bundle. */
+export const LAYER_ASKS_WAITING_MAX = 1_024
+/** Time between two measurements of a round trip. */
+export const PING_MS = 15_000
+/** Taken for the round trip of a line until it was measured. */
+export const ROUND_TRIP_MS = 100
+
+// What is on its way (protocols/delay-window.ts)
+/** Queueing on our uplink that is aimed at: a third of what home routers hold, so that words of ours and others' data do not wait. */
+export const UPLINK_QUEUE_MS = 30
+/** The same for the line to one peer, whose own downlink it may be that is full. */
+export const LINE_QUEUE_MS = 60
+/** A block of which nothing was heard for so long holds up nobody else: its line gets no more until there is word of it. */
+export const LATE_MS = 2_000
+/** The least delay of a line is taken over one to two such spans: long enough to meet an empty queue, short enough for a new route. */
+export const BASE_DELAY_MS = 60_000
+/** Least that may be on its way on one line, and over all of them: two blocks, because a line that nothing is sent over measures nothing. */
+export const ON_WAY_BYTES_MIN = 32 * KIB
+/** What may be on its way over all lines before anything was measured: ten segments of TCP, three times (RFC 6928). */
+export const ON_WAY_BYTES_START = 64 * KIB
+/** Most for one line: what its peer may have asked for. */
+export const LINE_ON_WAY_BYTES_MAX = 4 * MIB
+/** Most over all lines: 30 ms of 2 Gbit/s. */
+export const ON_WAY_BYTES_MAX = 8 * MIB

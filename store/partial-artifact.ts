@@ -93,6 +93,11 @@ export class PartialArtifact {
     return this.has(index) && this.hasLayer
   }
 
+  /** The first piece that a reader waits for; null: nobody does. */
+  get awaited(): number | null {
+    return this.#waiters.first
+  }
+
   /** One more holder, who must close too. @throws FreshetError ARTIFACT_MISMATCH when it is described otherwise. */
   retain(artifact: Artifact): void {
     const { digest, byteLength, piecesRoot } = this.#artifact

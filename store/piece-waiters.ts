@@ -45,6 +45,13 @@ export class PieceWaiters {
     })
   }
 
+  /** The first piece that anybody waits for; null: nobody waits. */
+  get first(): number | null {
+    let first: number | null = null
+    for (const { index } of this.#waiters) if (first === null || index < first) first = index
+    return first
+  }
+
   wake(index: number): void {
     for (const waiter of this.#waiters) if (waiter.index === index) waiter.resolve()
   }

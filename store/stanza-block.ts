@@ -3,7 +3,7 @@ import { expectEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { STANZAS_BLOCK_BYTES_MAX, STANZA_BYTES_MAX } from '../schemas/limits.ts'
 import { unpack } from './brotli.ts'
-import type { ReleaseLog } from './release-log.ts'
+import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
 const PLAIN_BYTES_MAX = Math.max(STANZAS_BLOCK_BYTES_MAX, STANZA_BYTES_MAX)
 
@@ -21,8 +21,8 @@ export interface PackedStanzas {
 }
 
 /** @throws FreshetError EVENT_INVALID when the block is another event, or declares more than it may; NO_PEERS. */
-export async function readPacked(log: ReleaseLog, block: number): Promise<PackedStanzas> {
-  const { byteLengths, compressed } = expectEvent('stanzas', await log.event(block), block)
+export async function readPacked(log: ReleaseLog, block: number, options: ReadOptions = {}): Promise<PackedStanzas> {
+  const { byteLengths, compressed } = expectEvent('stanzas', await log.event(block, options), block)
   const total = byteLengths.reduce((sum, byteLength) => sum + byteLength, 0)
   if (total > PLAIN_BYTES_MAX) {
     throw new FreshetError('EVENT_INVALID', `block ${block} declares ${total} bytes of stanzas`, { block })
@@ -38,6 +38,6 @@ export async function unpackStanzas({ block, offsets, compressed }: PackedStanza
 }
 
 /** Both. @throws as they do. */
-export async function readStanzas(log: ReleaseLog, block: number): Promise<StanzaBlock> {
-  return unpackStanzas(await readPacked(log, block))
+export async function readStanzas(log: ReleaseLog, block: number, options: ReadOptions = {}): Promise<StanzaBlock> {
+  return unpackStanzas(await readPacked(log, block, options))
 }

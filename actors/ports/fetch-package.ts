@@ -34,7 +34,7 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   const stanza = choose(stanzas, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
   const piecesRoot = await channel.rootOf(release, stanza)
-  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, filename)
+  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, stanza)
   await untilAborted(fetched, signal)
   const path = session.pool.pathOf(digest)
   if (path === null) throw new FreshetError('POOL_CORRUPT', `artifact ${digest} left the pool`, { digest })

@@ -27,6 +27,13 @@ export interface FetchesDeps {
   readonly onDefect: (error: unknown) => void
 }
 
+/** Where a channel names a file. */
+export interface NamedFile {
+  readonly filename: string
+  /** Position of the block that holds its stanza. */
+  readonly block: number
+}
+
 interface Fetch {
   readonly actor: Actor<typeof fetchArtifact>
   readonly done: Promise<void>
@@ -47,10 +54,10 @@ export class Fetches {
 
   /**
    * Resolves when the artifact is in the pool.
-   * @param key of the channel that names it, `path` its Filename there: mirrors of that channel have it.
+   * @param named where it is named: its Filename, by which mirrors of the channel know it, and the block of its stanza, by which peers do.
    * @throws FreshetError ARTIFACT_UNAVAILABLE, FETCH_OFF, DISK_FULL, IO_ERROR; STORE_FAILED when too many are waiting.
    */
-  async want(key: KeyHex, artifact: Artifact, path: string): Promise<void> {
+  async want(key: KeyHex, artifact: Artifact, named: NamedFile): Promise<void> {
     const { digest, byteLength, piecesRoot } = artifact
     if (this.#deps.pool.held(digest) !== null) return
     const running = this.#fetches.get(digest)
@@ -60,7 +67,8 @@ export class Fetches {
       throw new FreshetError('STORE_FAILED', `${this.#fetches.size} artifacts are being fetched already`)
     }
     const atMs = this.#deps.now()
-    const wanted = { type: 'artifact.wanted', key, digest, byteLength, piecesRoot, atMs, path } as const
+    const { filename: path, block } = named
+    const wanted = { type: 'artifact.wanted', key, digest, byteLength, piecesRoot, atMs, path, block } as const
     const fetch = this.#start(wanted)
     await this.#deps.record(wanted)
     return fetch.done

@@ -155,7 +155,7 @@ async function openArtifact(
     async *read(start, end, signal) {
       const { pool, fetches } = session()
       if (pool.held(digest) !== null) yield* pool.stream(digest, start, end)
-      else yield* arriving(pool, artifact, fetches.want(channel.key, artifact, stanza.filename), start, end, signal)
+      else yield* arriving(pool, artifact, fetches.want(channel.key, artifact, stanza), start, end, signal)
     },
   }
 }

@@ -1,19 +1,16 @@
 /**
- * HTTP mirrors as sources of transfers: when they are asked beside peers, which of them, and what is remembered of each.
+ * HTTP mirrors as sources of fetches: when they are asked beside peers, which of them, and what is remembered of each.
  *
- * Peers come first. When they gave no piece for MIRROR_AFTER_MS, or there are none, the best few mirrors join the transfer; one that
+ * Peers come first. When they gave nothing for MIRROR_AFTER_MS, or there are none, the best few mirrors join the fetch; one that
  * fails is replaced by the next. What they give counts as traffic, and is capped, as what peers give.
  */
-import type { Artifact } from '../../schemas/artifact.ts'
 import type { FreshetError } from '../../schemas/errors.ts'
-import { MIRROR_AFTER_MS, MIRRORS_PER_TRANSFER } from '../../schemas/limits.ts'
-import type { KeyHex } from '../../schemas/units.ts'
-import { mirrorChannel } from '../../protocols/mirror-channel.ts'
+import { MIRRORS_PER_TRANSFER } from '../../schemas/limits.ts'
+import type { DigestHex } from '../../schemas/units.ts'
 import { MirrorClient } from '../../protocols/mirror-client.ts'
+import { MirrorLine } from '../../protocols/mirror-line.ts'
 import { MirrorScores } from '../../protocols/mirror-scores.ts'
-import { PeerSet } from '../../protocols/peers.ts'
-import type { PieceChannel } from '../../protocols/pieces.ts'
-import { PeerGate } from './peer-gate.ts'
+import type { SharedBundle } from '../../protocols/shared-bundle.ts'
 import type { Sharing } from './sharing.ts'
 
 export interface MirrorSourcesDeps {
@@ -41,77 +38,73 @@ export class MirrorSources {
     this.client = new MirrorClient({ scores: this.scores, now: deps.now })
   }
 
-  /** For one transfer, which asks `peers` first. */
-  begin(peers: PeerSet, artifact: Artifact, file: MirroredFile): MirrorTurn {
-    return new MirrorTurn(this, peers, artifact, file)
+  /** For one fetch. @param newLine a number that no other line has. */
+  begin(digest: DigestHex, file: MirroredFile, newLine: () => number): MirrorTurn {
+    return new MirrorTurn(this, digest, file, newLine)
   }
 }
 
-/** The mirrors of one transfer. */
+/** The mirrors of one fetch. */
 export class MirrorTurn {
-  /** Whom the transfer is to ask. */
-  readonly peers: PeerSet
   readonly #sources: MirrorSources
-  readonly #others: PeerSet
-  readonly #artifact: Artifact
+  readonly #digest: DigestHex
   readonly #file: MirroredFile
-  readonly #joined = new Map<KeyHex, { readonly url: string; readonly channel: PieceChannel }>()
+  readonly #newLine: () => number
+  readonly #joined = new Map<string, MirrorLine>()
   readonly #failed = new Set<string>()
-  readonly #timer: NodeJS.Timeout
-  #pieceAtMs = performance.now()
+  #place: { readonly bundle: SharedBundle; readonly file: number } | null = null
+  #ended = false
 
-  constructor(sources: MirrorSources, others: PeerSet, artifact: Artifact, file: MirroredFile) {
+  constructor(sources: MirrorSources, digest: DigestHex, file: MirroredFile, newLine: () => number) {
     this.#sources = sources
-    this.#others = others
-    this.#artifact = artifact
+    this.#digest = digest
     this.#file = file
-    this.peers = new PeerSet(others)
-    this.#timer = setInterval(() => this.#look(), MIRROR_AFTER_MS)
-    if (others.size === 0) this.#fill()
+    this.#newLine = newLine
   }
 
-  pieceCame(): void {
-    this.#pieceAtMs = performance.now()
+  /** What is to be brought: file number `file` of `bundle`. */
+  use(bundle: SharedBundle, file: number): void {
+    this.#place = { bundle, file }
   }
 
-  /** @returns false when `peer` is no mirror of this transfer. */
-  shunned(peer: KeyHex, error: FreshetError): boolean {
-    const joined = this.#joined.get(peer)
-    if (joined === undefined) return false
-    const { url, channel } = joined
+  /** Peers gave nothing for a while. */
+  starved(): void {
+    const { path, mirrors } = this.#file
+    if (path === null || this.#place === null || this.#ended) return
     const { scores, deps } = this.#sources
-    const { digest } = this.#artifact
-    if (error.code === 'PIECE_MISMATCH') scores.wrong(url, digest, deps.now())
-    deps.log('warn', `mirror ${url} is not asked for ${digest.slice(0, 8)} again: ${error.code}: ${error.message}`)
-    this.#joined.delete(peer)
-    this.#failed.add(url)
-    this.#fill()
-    this.peers.remove(channel)
-    return true
+    for (const base of scores.usable(mirrors, this.#digest, deps.now())) {
+      if (this.#joined.size >= MIRRORS_PER_TRANSFER) return
+      if (!this.#joined.has(base) && !this.#failed.has(base)) this.#join(base, path, this.#place)
+    }
   }
 
   end(): void {
-    clearInterval(this.#timer)
+    this.#ended = true
+    for (const line of this.#joined.values()) line.leave()
+    this.#joined.clear()
   }
 
-  #look(): void {
-    if (performance.now() - this.#pieceAtMs >= MIRROR_AFTER_MS || this.#others.size === 0) this.#fill()
+  #join(base: string, path: string, { bundle, file }: { bundle: SharedBundle; file: number }): void {
+    const { client, deps } = this.#sources
+    const line = new MirrorLine(bundle, file, {
+      id: this.#newLine(),
+      client,
+      base,
+      path,
+      onCame: (byteLength) => deps.sharing.count(hostOf(base), 0, byteLength),
+      onFailed: (error) => this.#left(base, error),
+    })
+    this.#joined.set(base, line)
+    line.join()
   }
 
-  #fill(): void {
-    const { path, mirrors } = this.#file
-    if (path === null || this.#joined.size >= MIRRORS_PER_TRANSFER) return
-    const { scores, client, deps } = this.#sources
-    const { digest, byteLength: fileBytes } = this.#artifact
-    const taken = new Set([...this.#joined.values()].map(({ url }) => url))
-    for (const base of scores.usable(mirrors, digest, deps.now())) {
-      if (this.#joined.size >= MIRRORS_PER_TRANSFER) return
-      if (taken.has(base) || this.#failed.has(base)) continue
-      const gate = new PeerGate(deps.sharing, () => hostOf(base))
-      const channel = gate.asking(mirrorChannel(client, { base, path, fileBytes }))
-      this.#joined.set(channel.remoteKey, { url: base, channel })
-      this.peers.add(channel)
-    }
+  #left(base: string, error: FreshetError): void {
+    const { scores, deps } = this.#sources
+    if (error.code === 'PIECE_MISMATCH') scores.wrong(base, this.#digest, deps.now())
+    deps.log('warn', `mirror ${base} is not asked for ${this.#digest.slice(0, 8)} again: ${error.code}: ${error.message}`)
+    this.#joined.delete(base)
+    this.#failed.add(base)
+    this.starved()
   }
 }
 

@@ -1,27 +1,25 @@
 /**
- * The network of one session: connections, replication of logs, pieces, and who is dropped for what.
+ * The network of one session: connections, replication of logs, the exchange of files, and who is dropped for what.
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
- * carries one piece channel served from the pool and one for the signed heads of each log. Each channel's log has a watchdog,
- * because one silent peer would otherwise hold up every update. Pieces go and come as actors/ports/sharing.ts allows.
+ * carries the exchange of bundles and one channel for the signed heads of each log. Each channel's log has a watchdog,
+ * because one silent peer would otherwise hold up every update. Files go and come as actors/ports/sharing.ts allows.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
-import { PeerSet } from '../../protocols/peers.ts'
-import { openPieces } from '../../protocols/pieces.ts'
+import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
+import { openExchangeLine } from '../../protocols/exchange-line.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
-import { transfer } from '../../protocols/transfer.ts'
 import { watchUpgrades } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { HeadGossip } from './head-gossip.ts'
 import type { MirroredFile, MirrorSources } from './mirror-sources.ts'
-import { PeerGate } from './peer-gate.ts'
 import type { Sharing } from './sharing.ts'
 
 export interface HostPort {
@@ -34,16 +32,25 @@ export interface NetworkOptions {
   readonly bootstrap: readonly HostPort[]
 }
 
+/** Where a file is named, and where mirrors have it. */
+export interface FetchedFrom {
+  readonly channel: Channel
+  /** Position of the block that holds its stanza. */
+  readonly block: number
+  readonly mirrored: MirroredFile
+}
+
 export type Log = (level: 'info' | 'warn', message: string) => void
 
 export class Network {
   readonly #store: Store
-  readonly #pool: Pool
   readonly #mirrors: MirrorSources
   readonly #sharing: Sharing
   readonly #log: Log
   readonly #swarm: Swarm
-  readonly #peers = new PeerSet()
+  readonly #exchanges: Exchanges
+  /** Those that are neither stopped nor unknown, by discovery key in hex. */
+  readonly #channels = new Map<string, Channel>()
   readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
   readonly #gossips: HeadGossip[] = []
   /** Discovery keys of logs that are neither given nor taken. */
@@ -64,10 +71,16 @@ export class Network {
     log: Log,
   ) {
     this.#store = store
-    this.#pool = pool
     this.#mirrors = mirrors
     this.#sharing = sharing
     this.#log = log
+    this.#exchanges = new Exchanges({
+      log: (discoveryKey) => this.#logOf(discoveryKey),
+      source: pool,
+      upload: sharing.upload,
+      download: sharing.download,
+      onFault: (error) => log('warn', `a file cannot be given to peers: ${error.code}: ${error.message}`),
+    })
     this.#swarm = openSwarm({
       keyPair,
       bootstrap: options.bootstrap,
@@ -100,6 +113,7 @@ export class Network {
   /** Announces this node for the channel and looks for others, for as long as the network is open. */
   join(channel: Channel): void {
     const { core } = channel.log
+    this.#channels.set(core.discoveryKey.toString('hex'), channel)
     this.#watchdogs.set(
       channel.key,
       watchUpgrades(core, {
@@ -133,27 +147,27 @@ export class Network {
       for (const { mux } of this.#swarm.connections) mux.closeLog(discoveryKey)
     }
     const { discoveryKey } = log.core
+    this.#channels.delete(discoveryKey.toString('hex'))
     const lookUp = this.#swarm.leave(discoveryKey).then(() => this.#swarm.join(discoveryKey, false))
     lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
 
-  /** @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it. */
-  async transfer(sink: PartialArtifact, file: MirroredFile, signal: AbortSignal): Promise<void> {
+  /**
+   * Brings one file into `sink`, from peers and mirrors.
+   * @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it.
+   */
+  async fetch(sink: PartialArtifact, { channel, block, mirrored }: FetchedFrom, signal: AbortSignal): Promise<void> {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
-    const turn = this.#mirrors.begin(this.#peers, sink.artifact, file)
+    const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, () => this.#exchanges.newLine())
+    const options = {
+      signal: AbortSignal.any([signal, fetching]),
+      patienceMs: FETCH_GIVE_UP_MS,
+      onBytes: () => {},
+      onStarved: () => turn.starved(),
+    }
     try {
-      await transfer(sink, turn.peers, {
-        signal: AbortSignal.any([signal, fetching]),
-        peersMs: FETCH_GIVE_UP_MS,
-        onPiece: () => turn.pieceCame(),
-        onShun: (peer: KeyHex, error: FreshetError) => {
-          if (turn.shunned(peer, error)) return
-          if (error.code === 'ARTIFACT_UNAVAILABLE') return // most peers do not have most files: no news
-          const digest = sink.artifact.digest.slice(0, 8)
-          this.#log('warn', `peer ${peer.slice(0, 8)} is not asked for ${digest} again: ${error.code}`)
-        },
-      })
+      await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => turn.use(bundle, file))
     } catch (error) {
       throw fetching.aborted ? fetching.reason : error
     } finally {
@@ -189,6 +203,7 @@ export class Network {
 
   async close(): Promise<void> {
     for (const watchdog of this.#watchdogs.values()) watchdog.stop()
+    this.#exchanges.close()
     await this.#swarm.destroy()
   }
 
@@ -196,16 +211,35 @@ export class Network {
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
-    const gate = new PeerGate(this.#sharing, () => stream.rawStream.remoteHost ?? null)
-    const pieces = openPieces(mux, remoteKey, this.#pool, {
-      gate,
-      onclose: () => {
-        gate.close()
-        if (peer !== null) this.#peers.remove(peer)
+    const host = (): string | null => stream.rawStream.remoteHost ?? null
+    const line = openExchangeLine(mux, this.#exchanges, {
+      id: this.#exchanges.newLine(),
+      key: remoteKey,
+      mayReceive: () => this.#sharing.maySend(host()),
+      onSent: (byteLength) => this.#sharing.count(host(), byteLength, 0),
+      onCame: (byteLength) => this.#sharing.count(host(), 0, byteLength),
+      onBlame: (error) => {
+        this.#log('warn', `peer ${remoteKey.slice(0, 8)}: ${error.code}: ${error.message}`)
+        this.#swarm.drop(remoteKey, error)
+      },
+      onClose: () => {
+        if (line !== null) this.#exchanges.remove(line)
       },
     })
-    const peer = pieces === null ? null : gate.asking(pieces)
-    if (peer !== null) this.#peers.add(peer)
+    if (line !== null) this.#exchanges.add(line)
+  }
+
+  #logOf(discoveryKey: Buffer): BundleLog | null {
+    const channel = this.#channels.get(discoveryKey.toString('hex'))
+    return channel === undefined ? null : bundleLog(channel)
+  }
+}
+
+function bundleLog(channel: Channel): BundleLog {
+  return {
+    discoveryKey: channel.log.core.discoveryKey,
+    isOrigin: channel.role === 'publisher',
+    describe: (place, isLocal) => channel.bundle(place, { local: isLocal }),
   }
 }
 

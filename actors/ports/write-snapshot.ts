@@ -200,7 +200,7 @@ class SnapshotWriter {
     try {
       if (this.#isHopeless()) throw new FreshetError('ARTIFACT_UNAVAILABLE', 'not asked for: nobody has its like')
       const artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot.release, wanted) }
-      await untilAborted(session.fetches.want(channel.key, artifact, wanted.filename), signal)
+      await untilAborted(session.fetches.want(channel.key, artifact, wanted), signal)
       this.#count(await this.#place(wanted, pathOf(wanted)), wanted)
       this.#missesInARow = 0
     } catch (error) {

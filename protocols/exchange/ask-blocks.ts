@@ -68,7 +68,7 @@ export class AskBlocks {
   fillOne(partner: Partner, nowMs: number): void {
     const window = partner.window(nowMs)
     while (this.#open.size > 0 && partner.askedBytes < window) {
-      const piece = this.#rarest(partner)
+      const piece = this.#next(partner)
       if (piece === null || !this.askPiece(partner, piece, nowMs)) return
     }
   }
@@ -84,6 +84,12 @@ export class AskBlocks {
     if (!this.#exchange.held.has(block)) this.#arrived.add(block)
     this.fillOne(partner, nowMs)
     return true
+  }
+
+  came(block: number): void {
+    this.#arrived.add(block)
+    const piece = this.#exchange.bundle.pieceOf(block)
+    if (this.#unasked(piece).length === 0) this.#open.delete(piece)
   }
 
   kept(block: number): void {
@@ -169,22 +175,34 @@ export class AskBlocks {
     return blocks.every((block) => partner.asked.has(block)) ? blocks : []
   }
 
+  /** What somebody waits for, else the rarest. */
+  #next(partner: Partner): number | null {
+    const urgent = this.#exchange.urgent().find((piece) => this.#open.has(piece) && this.#canGive(partner, piece))
+    return urgent ?? this.#rarest(partner)
+  }
+
   #rarest(partner: Partner): number | null {
-    const { bundle, sources, random } = this.#exchange
+    const { sources, random } = this.#exchange
     let rarest: number | null = null
     let least = Number.POSITIVE_INFINITY
     for (const piece of this.#open.sample(PIECES_LOOKED_AT, random)) {
       const rarity = sources[piece] ?? 0
       if (rarity >= least || rarity === 0) continue
-      const unasked = this.#unasked(piece)
-      const shown = unasked.filter((block) => partner.shown.has(block)).length
-      // A file that is checked as a whole is had whole or not at all.
-      if (shown === 0 || (!bundle.checksBlocks(piece) && shown < bundle.blocksOf(piece).count)) continue
-      if (!this.#mayGive(partner, piece)) continue
+      if (!this.#canGive(partner, piece)) continue
       rarest = piece
       least = rarity
     }
     return rarest
+  }
+
+  /** Whether it shows something of a piece that is asked of nobody. */
+  #canGive(partner: Partner, piece: number): boolean {
+    const { bundle } = this.#exchange
+    const unasked = this.#unasked(piece)
+    const shown = unasked.filter((block) => partner.shown.has(block)).length
+    // A file that is checked as a whole is had whole or not at all.
+    if (shown === 0 || (!bundle.checksBlocks(piece) && shown < unasked.length)) return false
+    return this.#mayGive(partner, piece)
   }
 
   #mayGive(partner: Partner, piece: number): boolean {

@@ -25,6 +25,8 @@ export interface ExchangeOptions {
   readonly isOrigin: boolean
   readonly say: (peer: number, word: ExchangeWord) => void
   readonly mayAsk: (byteLength: number) => boolean
+  /** Pieces that somebody here waits for now, the first of them first. */
+  readonly urgent: () => readonly number[]
   /** From 0 to below 1. */
   readonly random: () => number
 }
@@ -44,6 +46,7 @@ export class Exchange implements ExchangeView {
   readonly sources: Uint16Array
   readonly say: (peer: number, word: ExchangeWord) => void
   readonly mayAsk: (byteLength: number) => boolean
+  readonly urgent: () => readonly number[]
   readonly random: () => number
   readonly #asks: AskBlocks
   readonly #handOut: HandOut
@@ -57,6 +60,7 @@ export class Exchange implements ExchangeView {
     this.wanted = options.wanted
     this.say = options.say
     this.mayAsk = options.mayAsk
+    this.urgent = options.urgent
     this.random = options.random
     this.sources = new Uint16Array(this.bundle.pieces)
     this.#missing = 0
@@ -163,6 +167,21 @@ export class Exchange implements ExchangeView {
       }
     }
     this.#handOut.step(nowMs)
+  }
+
+  /** Blocks are here that only the whole file will check: they are neither asked for nor given. */
+  came(blocks: Iterable<number>): void {
+    for (const block of blocks) if (!this.held.has(block)) this.#asks.came(block)
+  }
+
+  /** A piece that was here is gone. */
+  drop(piece: number, nowMs: number): void {
+    for (const block of this.#blocks(piece)) {
+      if (!this.held.delete(block)) continue
+      if (this.wanted.has(piece)) this.#missing++
+      this.#asks.lost(block)
+    }
+    this.#asks.fill(nowMs)
   }
 
   /** Blocks that came were wrong: they are asked for again. */

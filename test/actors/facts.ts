@@ -37,7 +37,7 @@ export const chosen = (url: string, key: KeyHex = KEY): FactOf<'mirrors.chosen'>
   return { type: 'mirrors.chosen', key, urls: url === '' ? [] : [url], atMs }
 }
 export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.wanted'> => {
-  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, path: null, atMs }
+  return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, path: null, block: 0, atMs }
 }
 export const kept = (digest: DigestHex): FactOf<'artifact.kept'> => {
   return { type: 'artifact.kept', digest, byteLength: 1, atMs }

@@ -75,7 +75,7 @@ test('session: closed while somebody waits for an artifact → INTERRUPTED, and 
   const session = await sessionIn(t, home, online)
   const channel = await session.createChannel('demo', Buffer.from('key'), nothing)
   const digest = digestHex(sha256('never seen'))
-  const waiting = codeOf(session.fetches.want(channel.key, { digest, byteLength: 10, piecesRoot: null }, 'pool/a.deb'))
+  const waiting = codeOf(session.fetches.want(channel.key, { digest, byteLength: 10, piecesRoot: null }, { filename: 'pool/a.deb', block: 1 }))
   await session.record({
     type: 'artifact.wanted',
     key: channel.key,
@@ -83,6 +83,7 @@ test('session: closed while somebody waits for an artifact → INTERRUPTED, and 
     byteLength: 10,
     piecesRoot: null,
     path: null,
+    block: 0,
     atMs: 0,
   }) // the wish is on disk before this
   t.is(session.fetches.count, 1)
@@ -142,7 +143,7 @@ test(
     const journal = await Journal.open(store)
     const kept = { type: 'artifact.kept', digest, byteLength: 1, atMs: 0 } as const
     await Promise.all(Array.from({ length: JOURNAL_FACTS_MAX }, () => journal.record(kept)))
-    await journal.record({ type: 'artifact.wanted', key, digest, byteLength: 1, piecesRoot: null, path: null, atMs: 0 })
+    await journal.record({ type: 'artifact.wanted', key, digest, byteLength: 1, piecesRoot: null, path: null, block: 0, atMs: 0 })
     await journal.close()
     await store.close()
     const startedAtMs = performance.now()

@@ -24,6 +24,7 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
     piecesRoot: Buffer.alloc(32, 9),
     atMs,
     path: 'pool/main/b/bash/bash_5.2-1_amd64.deb',
+    block: 1_234,
   },
   'artifact.kept': { type: 'artifact.kept', digest, byteLength: 70_000_000, atMs },
   'artifact.unavailable': { type: 'artifact.unavailable', digest, code: 'NO_PEERS', atMs },
@@ -35,7 +36,7 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
 }
 
 /** What an older version did not say. */
-const LIFTED: Readonly<Record<string, object>> = { 'artifact.wanted 1': { path: null } }
+const LIFTED: Readonly<Record<string, object>> = { 'artifact.wanted 1': { path: null, block: 0 } }
 
 const TYPES = Object.keys(SAMPLES) as Fact['type'][]
 const encoded = Object.fromEntries(TYPES.map((type) => [type, encodeFact(SAMPLES[type])]))

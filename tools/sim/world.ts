@@ -104,6 +104,7 @@ class World {
       isOrigin: index === 0,
       say: (peer, word) => this.#say(index, peer, word),
       mayAsk: () => true,
+      urgent: () => [],
       random: this.#random,
     })
     const idle = { upFreeAtMs: 0, downFreeAtMs: 0, pumping: false, sentBytes: 0 }

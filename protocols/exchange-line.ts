@@ -1,0 +1,435 @@
+/**
+ * The exchange channel of one connection, both directions: which bundles both take part in, and what is on its way.
+ * Frames, order and rules: exchange-frames.ts.
+ *
+ * Owns: the numbers under which each side names a bundle, and the count of bytes sent and not reported as come. Words of one turn of the event
+ * loop go out together; a block goes alone, because nothing of a frame is read before all of it has come.
+ */
+import type { BundlePlace } from '../schemas/bundle-files.ts'
+import { FreshetError } from '../schemas/errors.ts'
+import {
+  BUNDLES_DESCRIBED_MAX,
+  BUNDLES_PER_PEER_MAX,
+  HAVE_BLOCKS_MAX,
+  HAVE_RUNS_MAX,
+  LATE_MS,
+  LINE_ON_WAY_BYTES_MAX,
+  LINE_QUEUE_MS,
+  ON_WAY_BYTES_MIN,
+  ON_WAY_BYTES_START,
+  PING_MS,
+  ROUND_TRIP_MS,
+} from '../schemas/limits.ts'
+import { numbersIn, runsOf } from '../schemas/number-runs.ts'
+import { NumberSet } from '../schemas/number-set.ts'
+import type { KeyHex } from '../schemas/units.ts'
+import type { BundleLine } from './bundle-line.ts'
+import { BaseDelay, DelayWindow } from './delay-window.ts'
+import { exchangeProtocol, type OpenFrame } from './exchange-frames.ts'
+import type { ExchangeWord } from './exchange/exchange-words.ts'
+import type { GuardedMux } from './guard.ts'
+import type { ServedBlock, SharedBundle } from './shared-bundle.ts'
+
+/** What a line needs of the node (exchanges.ts), and of whoever made the connection. */
+export interface LineHost {
+  readonly now: () => number
+  /** A bundle of this node by its place; null: it is of no use to anybody. */
+  find(discoveryKey: Buffer, place: BundlePlace): SharedBundle | Promise<SharedBundle | null>
+  placeOf(bundle: SharedBundle): { readonly discoveryKey: Buffer } & BundlePlace
+  /** Something may be sent now that could not be before. */
+  wake(): void
+  /** Word came of bytes that had waited so long. */
+  acked(byteLength: number, waitedMs: number): void
+}
+
+export interface LineOptions {
+  readonly id: number
+  readonly key: KeyHex
+  readonly mayReceive: () => boolean
+  readonly onSent: (byteLength: number) => void
+  readonly onCame: (byteLength: number) => void
+  readonly onBlame: (error: FreshetError) => void
+  readonly onClose: () => void
+}
+
+interface Link {
+  /** Our number, and what we said with it; null: we have not opened. */
+  ours: { readonly handle: number; readonly told: NumberSet } | null
+  theirs: { readonly handle: number; readonly held: NumberSet; readonly wanted: NumberSet } | null
+}
+
+type Session = NonNullable<ReturnType<typeof exchangeProtocol.open>>
+
+/** Null when the channel is open on this connection already. */
+export function openExchangeLine(mux: GuardedMux, host: LineHost, options: LineOptions): ExchangeLine | null {
+  const line = new ExchangeLine(mux, host, options)
+  return line.open() ? line : null
+}
+
+export class ExchangeLine implements BundleLine {
+  readonly id: number
+  readonly key: KeyHex
+  roundTripMs: number = ROUND_TRIP_MS
+  readonly window = new DelayWindow({
+    targetMs: LINE_QUEUE_MS,
+    startBytes: ON_WAY_BYTES_START,
+    leastBytes: ON_WAY_BYTES_MIN,
+    mostBytes: LINE_ON_WAY_BYTES_MAX,
+  })
+  readonly #mux: GuardedMux
+  readonly #host: LineHost
+  readonly #options: LineOptions
+  readonly #links = new Map<SharedBundle, Link>()
+  readonly #theirs = new Map<number, SharedBundle>()
+  readonly #describing = new Set<number>()
+  readonly #base = new BaseDelay()
+  /** Blocks on their way: the count of bytes at their end, and when they were sent. */
+  readonly #sent: { readonly end: number; readonly atMs: number }[] = []
+  #session: Session | null = null
+  #nextHandle = 0
+  #sentBytes = 0
+  #ackedBytes = 0
+  /** Reserved for blocks that are being read. */
+  #reservedBytes = 0
+  #cameBytes = 0
+  #cameUnsaid = false
+  #isFlushing = false
+  #pingedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(mux: GuardedMux, host: LineHost, options: LineOptions) {
+    this.#mux = mux
+    this.#host = host
+    this.#options = options
+    this.id = options.id
+    this.key = options.key
+  }
+
+  open(): boolean {
+    const about = (handle: number, act: (bundle: SharedBundle) => void): void => {
+      const bundle = this.#theirs.get(handle)
+      if (bundle === undefined) return // crossed its end
+      this.#checked(() => act(bundle))
+      this.#host.wake()
+    }
+    const word = (handle: number, said: ExchangeWord, withLeaves = false): void =>
+      about(handle, (bundle) => bundle.hear(this, said, withLeaves))
+    this.#session = exchangeProtocol.open(this.#mux, {
+      on: {
+        open: (frame) => this.#heardOpen(frame),
+        close: ({ handle }) => this.#heardClose(handle),
+        decline: ({ handle }) => this.#heardDecline(handle),
+        want: ({ handle, runs }) =>
+          about(handle, (bundle) => {
+            const pieces = numbersIn(runs, bundle.bundle.pieces, HAVE_BLOCKS_MAX)
+            bundle.hear(this, { type: 'want', pieces }, false)
+          }),
+        have: ({ handle, runs }) =>
+          about(handle, (bundle) => {
+            const blocks = numbersIn(runs, bundle.bundle.blocks, HAVE_BLOCKS_MAX)
+            bundle.hear(this, { type: 'have', blocks }, false)
+          }),
+        hand: ({ handle, piece }) => word(handle, { type: 'hand', piece }),
+        expect: ({ handle, piece }) => word(handle, { type: 'expect', piece }),
+        ask: ({ handle, piece, blocks }) => word(handle, { type: 'ask', piece, blocks }),
+        askWithLeaves: ({ handle, piece, blocks }) => word(handle, { type: 'ask', piece, blocks }, true),
+        cancel: ({ handle, piece, blocks }) => word(handle, { type: 'cancel', piece, blocks }),
+        refuse: ({ handle, piece, blocks }) => word(handle, { type: 'refuse', piece, blocks }),
+        leaves: ({ handle, piece, bytes }) => about(handle, (bundle) => bundle.heardLeaves(this, piece, bytes)),
+        block: ({ handle, block, bytes }) => {
+          this.#came(bytes.byteLength)
+          about(handle, (bundle) => bundle.heardBlock(this, block, bytes))
+        },
+        got: ({ byteLength, atMs }) => this.#heardGot(byteLength, atMs),
+        askLayer: ({ handle, file, first, count }) =>
+          about(handle, (bundle) => bundle.heardAskLayer(this, file, first, count)),
+        layer: ({ handle, file, first, bytes }) =>
+          about(handle, (bundle) => bundle.heardLayer(this, file, first, bytes)),
+        ping: ({ stamp }) => this.#send((session) => session.send.pong({ stamp })),
+        pong: ({ stamp }) => this.#heardPong(stamp),
+      },
+      onclose: () => this.#closed(),
+    })
+    if (this.#session !== null) this.tick(this.#host.now())
+    return this.#session !== null
+  }
+
+  get closed(): boolean {
+    return this.#session?.closed !== false
+  }
+
+  /** Bytes sent, or about to be, of which no word came yet. */
+  get onWayBytes(): number {
+    return this.#sentBytes - this.#ackedBytes + this.#reservedBytes
+  }
+
+  /** Nothing was heard of what was sent for so long that it is of no use to wait for it. */
+  isLate(nowMs: number): boolean {
+    const oldest = this.#sent[0]
+    return oldest !== undefined && nowMs - oldest.atMs >= LATE_MS
+  }
+
+  hasRoom(byteLength: number): boolean {
+    if (this.closed || this.isLate(this.#host.now())) return false
+    if (this.onWayBytes + byteLength <= this.window.bytes) return true
+    this.window.full()
+    return false
+  }
+
+  mayReceive(): boolean {
+    return this.#options.mayReceive()
+  }
+
+  isOpen(bundle: SharedBundle): boolean {
+    return this.#links.get(bundle)?.ours != null
+  }
+
+  /** Tells the peer that this node takes part in a bundle; its own answer follows. */
+  openBundle(bundle: SharedBundle): void {
+    const link = this.#links.get(bundle) ?? { ours: null, theirs: null }
+    if (link.ours !== null || this.closed) return
+    this.#links.set(bundle, link)
+    const { exchange } = bundle
+    const told = this.mayReceive() ? exchange.opening() : new NumberSet(bundle.bundle.blocks)
+    const handle = this.#nextHandle++
+    link.ours = { handle, told }
+    const { discoveryKey, block, part } = this.#host.placeOf(bundle)
+    const maps = { held: told.encode(), wanted: exchange.wanted.encode() }
+    this.#send((session) => session.send.open({ handle, discoveryKey, block, part, ...maps }))
+    this.#join(bundle, link)
+  }
+
+  /** Ends a bundle for both. */
+  closeBundle(bundle: SharedBundle): void {
+    const ours = this.#links.get(bundle)?.ours
+    if (ours != null) this.#send((session) => session.send.close({ handle: ours.handle }))
+    this.#unlink(bundle)
+  }
+
+  say(bundle: SharedBundle, word: ExchangeWord, withLeaves: boolean): void {
+    const handle = this.#links.get(bundle)?.ours?.handle
+    if (handle === undefined) return
+    this.#send(({ send }) => {
+      switch (word.type) {
+        case 'want':
+        case 'have':
+          return this.#sayNumbers(handle, word)
+        case 'hand':
+          return send.hand({ handle, piece: word.piece })
+        case 'expect':
+          return send.expect({ handle, piece: word.piece })
+        case 'ask':
+          return (withLeaves ? send.askWithLeaves : send.ask)({ handle, piece: word.piece, blocks: word.blocks })
+        case 'cancel':
+          return send.cancel({ handle, piece: word.piece, blocks: word.blocks })
+        case 'refuse':
+          return send.refuse({ handle, piece: word.piece, blocks: word.blocks })
+      }
+    })
+  }
+
+  askLayer(bundle: SharedBundle, file: number, first: number, count: number): void {
+    this.#sayOf(bundle, (session, handle) => session.send.askLayer({ handle, file, first, count }))
+  }
+
+  sayLayer(bundle: SharedBundle, file: number, first: number, layer: Buffer | null): void {
+    const bytes = layer ?? Buffer.alloc(0)
+    this.#sayOf(bundle, (session, handle) => session.send.layer({ handle, file, first, bytes }))
+  }
+
+  blame(error: FreshetError): void {
+    this.#options.onBlame(error)
+  }
+
+  /** Room for a block that is being read. */
+  reserve(byteLength: number): void {
+    this.#reservedBytes += byteLength
+  }
+
+  /** It could not be read. */
+  release(byteLength: number): void {
+    this.#reservedBytes -= byteLength
+  }
+
+  /** Sends a block that was reserved for. @returns whether it went. */
+  sendBlock(bundle: SharedBundle, block: number, { bytes, leaves }: ServedBlock): boolean {
+    this.#reservedBytes -= bytes.byteLength
+    const handle = this.#links.get(bundle)?.ours?.handle
+    const session = this.#session
+    if (handle === undefined || session === null || session.closed) return false
+    const piece = bundle.bundle.pieceOf(block)
+    if (leaves !== null) this.#send(({ send }) => send.leaves({ handle, piece, bytes: leaves }))
+    this.#flush()
+    session.send.block({ handle, block, bytes })
+    this.#sentBytes += bytes.byteLength
+    this.#sent.push({ end: this.#sentBytes, atMs: this.#host.now() })
+    this.#options.onSent(bytes.byteLength)
+    return true
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs - this.#pingedAtMs < PING_MS) return
+    this.#pingedAtMs = nowMs
+    this.#send((session) => session.send.ping({ stamp: Math.round(nowMs) }))
+  }
+
+  close(): void {
+    this.#session?.close()
+  }
+
+  #heardOpen(frame: OpenFrame): void {
+    const { handle, discoveryKey, block, part } = frame
+    if (this.#theirs.has(handle) || this.#describing.has(handle)) {
+      throw new FreshetError('MESSAGE_MALFORMED', `bundle number ${handle} is in use`, { handle })
+    }
+    const count = this.#theirs.size + this.#describing.size
+    if (count >= BUNDLES_PER_PEER_MAX || this.#describing.size >= BUNDLES_DESCRIBED_MAX) return this.#decline(handle)
+    const found = this.#host.find(discoveryKey, { block, part })
+    // At once where it can be: the words that follow in the same breath are about it.
+    if (!(found instanceof Promise)) return this.#takePart(frame, found)
+    this.#describing.add(handle)
+    void found.then((bundle) => {
+      if (this.#describing.delete(handle) && !this.closed) this.#takePart(frame, bundle) // else closed meanwhile
+    })
+  }
+
+  #takePart(frame: OpenFrame, bundle: SharedBundle | null): void {
+    const { handle } = frame
+    if (bundle?.isUseful !== true) return this.#decline(handle)
+    this.#checked(() => {
+      const link = this.#links.get(bundle) ?? { ours: null, theirs: null }
+      if (link.theirs !== null) throw new RangeError('a bundle is opened twice')
+      const held = NumberSet.decode(frame.held, bundle.bundle.blocks)
+      const wanted = NumberSet.decode(frame.wanted, bundle.bundle.pieces)
+      link.theirs = { handle, held, wanted }
+      this.#theirs.set(handle, bundle)
+      this.#links.set(bundle, link)
+      if (link.ours === null) this.openBundle(bundle)
+      else this.#join(bundle, link)
+    })
+    this.#host.wake()
+  }
+
+  #join(bundle: SharedBundle, { ours, theirs }: Link): void {
+    if (ours === null || theirs === null) return
+    bundle.join(this, { held: theirs.held, wanted: theirs.wanted, told: ours.told, roundTripMs: this.roundTripMs })
+  }
+
+  #heardClose(handle: number): void {
+    this.#describing.delete(handle)
+    const bundle = this.#theirs.get(handle)
+    if (bundle !== undefined) this.#unlink(bundle)
+  }
+
+  #heardDecline(handle: number): void {
+    for (const [bundle, { ours }] of this.#links) if (ours?.handle === handle) return this.#unlink(bundle)
+  }
+
+  #unlink(bundle: SharedBundle): void {
+    const link = this.#links.get(bundle)
+    if (link === undefined) return
+    this.#links.delete(bundle)
+    if (link.theirs !== null) this.#theirs.delete(link.theirs.handle)
+    bundle.leave(this)
+    this.#host.wake()
+  }
+
+  #heardGot(byteLength: number, atMs: number): void {
+    if (byteLength < this.#ackedBytes || byteLength > this.#sentBytes) {
+      throw new FreshetError('MESSAGE_MALFORMED', `word of ${byteLength} bytes of ${this.#sentBytes}`, { byteLength })
+    }
+    let sentAtMs: number | null = null
+    while (this.#sent[0] !== undefined && this.#sent[0].end <= byteLength) sentAtMs = this.#sent.shift()?.atMs ?? null
+    const newBytes = byteLength - this.#ackedBytes
+    this.#ackedBytes = byteLength
+    if (sentAtMs !== null) {
+      const nowMs = this.#host.now()
+      const waitedMs = this.#base.waited(atMs - sentAtMs, nowMs)
+      this.window.acked(newBytes, waitedMs, nowMs)
+      this.#host.acked(newBytes, waitedMs)
+    }
+    this.#host.wake()
+  }
+
+  #heardPong(stamp: number): void {
+    const tookMs = this.#host.now() - stamp
+    if (tookMs < 0 || stamp !== Math.round(this.#pingedAtMs)) return // an answer to nothing
+    this.roundTripMs = Math.max(1, tookMs)
+    for (const [{ exchange }] of this.#links) {
+      const partner = exchange.partners.get(this.id)
+      if (partner !== undefined) partner.roundTripMs = this.roundTripMs
+    }
+  }
+
+  #came(byteLength: number): void {
+    this.#options.onCame(byteLength)
+    this.#cameBytes += byteLength
+    if (this.#cameUnsaid) return
+    this.#cameUnsaid = true
+    const atMs = Math.round(this.#host.now())
+    queueMicrotask(() => {
+      this.#cameUnsaid = false
+      this.#send((session) => session.send.got({ byteLength: this.#cameBytes, atMs }))
+    })
+  }
+
+  #decline(handle: number): void {
+    this.#send((session) => session.send.decline({ handle }))
+  }
+
+  #sayNumbers(handle: number, word: ExchangeWord & { type: 'want' | 'have' }): void {
+    const numbers = [...(word.type === 'have' ? word.blocks : word.pieces)].sort((a, b) => a - b)
+    for (let at = 0; at < numbers.length; at += HAVE_BLOCKS_MAX) {
+      const runs = runsOf(numbers.slice(at, at + HAVE_BLOCKS_MAX))
+      let base = 0
+      for (let run = 0; run < runs.length; run += HAVE_RUNS_MAX) {
+        const part = runs.slice(run, run + HAVE_RUNS_MAX)
+        const span = part.reduce((sum, length) => sum + length, 0)
+        part[0] = (part[0] ?? 0) + base
+        base += span
+        if (word.type === 'have') this.#session?.send.have({ handle, runs: part })
+        else this.#session?.send.want({ handle, runs: part })
+      }
+    }
+  }
+
+  #sayOf(bundle: SharedBundle, say: (session: Session, handle: number) => void): void {
+    const handle = this.#links.get(bundle)?.ours?.handle
+    if (handle !== undefined) this.#send((session) => say(session, handle))
+  }
+
+  /** With everything else that is said in this turn of the event loop. */
+  #send(say: (session: Session) => void): void {
+    const session = this.#session
+    if (session === null || session.closed) return
+    if (!this.#isFlushing) {
+      this.#isFlushing = true
+      this.#mux.cork()
+      setImmediate(() => this.#flush())
+    }
+    say(session)
+  }
+
+  #flush(): void {
+    if (!this.#isFlushing) return
+    this.#isFlushing = false
+    this.#mux.uncork()
+  }
+
+  /** What names nothing of a bundle breaks the rules of the protocol: the connection ends. */
+  #checked(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof RangeError) && !(error instanceof FreshetError)) throw error
+      this.#mux.refuse(new FreshetError('MESSAGE_MALFORMED', `exchange: ${error.message}`, {}, error))
+    }
+  }
+
+  #closed(): void {
+    this.#flush()
+    for (const bundle of [...this.#links.keys()]) this.#unlink(bundle)
+    this.#theirs.clear()
+    this.#describing.clear()
+    this.#options.onClose()
+  }
+}
