@@ -35,8 +35,8 @@ export interface DelayWindowOptions {
 
 /** Rounds of measuring last so long at least: one late block says nothing. */
 const ROUND_MS = 50
-/** A window that was never too large doubles in each round; after that it moves by at most this share. */
-const STEP_MAX = 0.25
+/** A window that was never too large doubles in each round; one that is too large shrinks by at most this share. */
+const SHRINK_MAX = 0.25
 
 export class DelayWindow {
   readonly #options: DelayWindowOptions
@@ -76,12 +76,11 @@ export class DelayWindow {
     const { targetMs, leastBytes, mostBytes } = this.#options
     const off = (targetMs - this.#leastMs) / targetMs
     if (off < 0.5) this.#isStarting = false
-    if (this.#isStarting && this.#wasFull) this.#bytes += Math.min(this.#ackedBytes, this.#bytes)
-    else if (off < 0 || this.#wasFull) {
-      const rounds = Math.min(1, this.#ackedBytes / this.#bytes)
-      const step = Math.max(-STEP_MAX, Math.min(STEP_MAX, off)) * rounds
-      this.#bytes += off > 0 ? Math.min(step * this.#bytes, LEAF_BYTES) : step * this.#bytes
-    }
+    // A round is some round trips where the line is short: the window moves in each of them.
+    const trips = this.#ackedBytes / this.#bytes
+    if (off < 0) this.#bytes -= Math.min(SHRINK_MAX, -off * SHRINK_MAX) * Math.min(trips, 1) * this.#bytes
+    else if (this.#wasFull && this.#isStarting) this.#bytes += Math.min(this.#ackedBytes, this.#bytes)
+    else if (this.#wasFull) this.#bytes += Math.min(off * trips * LEAF_BYTES, this.#bytes)
     this.#bytes = Math.max(leastBytes, Math.min(mostBytes, this.#bytes))
     this.#leastMs = Number.POSITIVE_INFINITY
     this.#ackedBytes = 0
