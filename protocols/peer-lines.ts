@@ -17,7 +17,7 @@ import { isIPv4 } from 'node:net'
 import { FreshetError } from '../schemas/errors.ts'
 import {
   LINE_RETRY_MS_MAX,
-  LINE_ROUNDS_MAX,
+  LINE_DIALS_MAX,
   LINE_TURNS_BURST,
   LINES_IDLE_PER_PEER_MAX,
   PORT_MAX,
@@ -63,7 +63,8 @@ export class PeerLines {
   #dialled: TcpLine | null = null
   #dialledAtMs = Number.NEGATIVE_INFINITY
   #dialTimer: NodeJS.Timeout | null = null
-  #rounds = 0
+  /** Since a line last stood for long. */
+  #dials = 0
   /** What became of the dials of this round. */
   #failedHere = false
   #failedThere = false
@@ -126,7 +127,6 @@ export class PeerLines {
   }
 
   #startRound(): void {
-    this.#rounds++
     this.#failedHere = false
     this.#failedThere = false
     this.#dial()
@@ -137,6 +137,7 @@ export class PeerLines {
   }
 
   #dial(): void {
+    this.#dials++
     const host = this.#connection.stream.rawStream.remoteHost ?? ''
     const port = this.#theirPort ?? 0
     if (port === 0 || !isIPv4(host)) return this.#onDialFailed()
@@ -161,9 +162,9 @@ export class PeerLines {
       this.#failedThere = true
       this.#settleRound()
     } else if (this.#dialled === null && !this.tcp) {
-      // Each is a socket to wherever the peer's address and its word lead, so they are no more frequent than honest rounds.
+      // Each is a socket to wherever the peer's address and its word lead: no more and no more often than honest rounds need.
       const tooSoon = this.#options.now() - this.#dialledAtMs < this.#options.times.retryMs / 2
-      if (tooSoon) this.#control?.send.unreached({})
+      if (tooSoon || this.#dials >= LINE_DIALS_MAX) this.#control?.send.unreached({})
       else this.#dial()
     }
   }
@@ -181,8 +182,8 @@ export class PeerLines {
   }
 
   #scheduleRound(): void {
-    if (this.#timer !== null || this.#rounds >= LINE_ROUNDS_MAX) return
-    const pauseMs = Math.min(this.#options.times.retryMs * 2 ** Math.max(0, this.#rounds - 1), LINE_RETRY_MS_MAX)
+    if (this.#timer !== null || this.#dials >= LINE_DIALS_MAX) return
+    const pauseMs = Math.min(this.#options.times.retryMs * 2 ** Math.max(0, this.#dials - 1), LINE_RETRY_MS_MAX)
     this.#after(pauseMs, () => this.#startRound())
   }
 
@@ -227,6 +228,7 @@ export class PeerLines {
   /** A line that carried bulk is closed, and when another one does, all the others are. */
   #carry(carrier: TcpLine | 'connection'): void {
     const before = this.#carrier
+    if (before instanceof TcpLine) this.#countLine()
     this.#carrier = carrier
     this.#carriedAtMs = this.#options.now()
     if (carrier === 'connection') {
@@ -247,14 +249,19 @@ export class PeerLines {
   }
 
   #onCarrierClosed(): void {
+    this.#countLine()
     this.#carrier = 'undecided'
     if (!this.#options.decides) {
       this.#control?.send.lost({ turn: this.#turn })
       return
     }
-    if (this.#options.now() - this.#carriedAtMs >= LINE_RETRY_MS_MAX) this.#rounds = 0
     this.#decide('connection')
     this.#scheduleRound()
+  }
+
+  /** The line that carried bulk is over. */
+  #countLine(): void {
+    if (this.#options.now() - this.#carriedAtMs >= LINE_RETRY_MS_MAX) this.#dials = 0
   }
 
   #onLost(turn: number): void {

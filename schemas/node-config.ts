@@ -57,7 +57,7 @@ export const SETTINGS = {
   'tcp-port': port({
     default: 0,
     means:
-      'the TCP port on which connected peers may fetch with less work for the processor than over UDP; 0: any that is free, off: none; from the next start on.',
+      'the TCP port for files from and to peers that are connected already, which costs less processor time than UDP; 0: any that is free, off: none is opened; from the next start on.',
   }),
 }
 

@@ -152,8 +152,8 @@ export const LINE_MS = 2_000
 export const LINE_RETRY_MS_MIN = 5_000
 /** Longest such pause, in milliseconds; a line that stood for so long may be tried again as often as a new one. */
 export const LINE_RETRY_MS_MAX = 600_000
-/** Tries for a line, the first one included, while none of them lasts: eleven minutes. A NAT that let none in will not change. */
-export const LINE_ROUNDS_MAX = 8
+/** Dials to one peer, the first one included, while no line lasts: over eleven minutes. A NAT that let none in will not change. */
+export const LINE_DIALS_MAX = 8
 /** Changes of what carries bulk at once; after that two in every LINE_RETRY_MS_MIN: a line that comes and goes. */
 export const LINE_TURNS_BURST = 8
 /** A line on which nothing comes is probed after this, in milliseconds: a NAT may have forgotten it. */

@@ -51,12 +51,16 @@ test('network: tcp-port = off on both nodes → files go over the connection tha
   t.alike(tcpPeers(await pair(t, 'tcp-port = off\n', 'tcp-port = off\n')), [0, 0])
 })
 
-test('network: tcp-port = off on one of them, and a port that is taken on the other → said, and it goes on', MINUTE, async (t) => {
-  const other = createServer().listen(0, '127.0.0.1')
-  await once(other, 'listening')
-  t.teardown(() => other.close())
-  const { port } = other.address() as AddressInfo
-  const nodes = await pair(t, `tcp-port = ${port}\n`, 'tcp-port = off\n')
-  t.alike(tcpPeers(nodes), [0, 0])
-  t.alike(nodes[0]?.warnings, [`peers cannot connect over TCP: TCP port ${port} is taken`])
-})
+test(
+  'network: tcp-port = off on one of them, and a port that is taken on the other → said, and it goes on',
+  MINUTE,
+  async (t) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.teardown(() => other.close())
+    const { port } = other.address() as AddressInfo
+    const nodes = await pair(t, `tcp-port = ${port}\n`, 'tcp-port = off\n')
+    t.alike(tcpPeers(nodes), [0, 0])
+    t.alike(nodes[0]?.warnings, [`peers cannot connect over TCP: TCP port ${port} is taken`])
+  },
+)

@@ -10,6 +10,7 @@ import type { PieceSource } from '../../protocols/piece-server.ts'
 import { openPieces, type PieceChannel } from '../../protocols/pieces.ts'
 import { openSwarm, type Connection, type Swarm } from '../../protocols/swarm.ts'
 import { TcpLines, type Line } from '../../protocols/tcp-lines.ts'
+import { until } from './connections.ts'
 
 const NOTHING: PieceSource = {
   held: () => null,
@@ -44,9 +45,9 @@ export interface LineEndOptions {
 }
 
 export async function dhtOnLoopback(t: Assert): Promise<HostPort> {
-  const { host, port, destroy } = await startBootstrap({ host: '127.0.0.1', port: 0 })
-  t.teardown(() => destroy(), { order: 1 })
-  return { host, port }
+  const node = await startBootstrap({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => node.destroy(), { order: 1 })
+  return { host: node.host, port: node.port }
 }
 
 /** The one that decides first. */
@@ -73,7 +74,9 @@ export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOp
     onLine(connection, line) {
       seen.carriers.push(line)
       open.get(connection)?.close()
-      const pieces = openPieces(line.mux, connection.remoteKey, source, { onclose: () => pieces && peers.remove(pieces) })
+      const pieces = openPieces(line.mux, connection.remoteKey, source, {
+        onclose: () => pieces && peers.remove(pieces),
+      })
       if (pieces === null) throw new Error('a piece channel is open on this mux already')
       open.set(connection, pieces)
       peers.add(pieces)
@@ -98,4 +101,31 @@ export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOp
     await swarm.destroy()
   })
   return { keyPair, swarm, lines, peers, ...seen }
+}
+
+export const TOPIC = Buffer.alloc(32, 9)
+/** So long that what waits for it never happens in a test. */
+export const NEVER_MS = 3_600_000
+
+export async function joinAll(
+  ...ends: readonly { readonly swarm: { join(topic: Buffer): Promise<void> } }[]
+): Promise<void> {
+  await Promise.all(ends.map(({ swarm }) => swarm.join(TOPIC)))
+}
+
+/** The decider first. */
+export async function pair(t: Assert, decider: LineEndOptions, follower: LineEndOptions): Promise<[LineEnd, LineEnd]> {
+  const bootstrap = await dhtOnLoopback(t)
+  const [small, large] = sortedKeyPairs()
+  const ends: [LineEnd, LineEnd] = [
+    await lineEnd(t, bootstrap, { keyPair: small, ...decider }),
+    await lineEnd(t, bootstrap, { keyPair: large, ...follower }),
+  ]
+  await joinAll(...ends)
+  return ends
+}
+
+/** Resolves when the newest connection of each end has something that carries its pieces, and that is of this kind. */
+export async function carriedBy(tcp: boolean, ...ends: readonly LineEnd[]): Promise<void> {
+  await until(() => ends.every(({ carriers, peers }) => carriers.at(-1)?.tcp === tcp && peers.size > 0))
 }
