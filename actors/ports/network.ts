@@ -2,18 +2,22 @@
  * The network of one session: connections, replication of logs, pieces, and who is dropped for what.
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
- * carries one piece channel served from the pool and one for the signed heads of each log. Each channel's log has a watchdog,
- * because one silent peer would otherwise hold up every update. Pieces go and come as actors/ports/sharing.ts allows.
+ * carries a channel for the signed heads of each log. Each channel's log has a watchdog, because one silent peer would otherwise
+ * hold up every update. Pieces, served from the pool, have one channel for each peer, on the TCP line to it where there is one;
+ * they go and come as actors/ports/sharing.ts allows.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
+import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { PeerSet } from '../../protocols/peers.ts'
 import { openPieces } from '../../protocols/pieces.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
+import { TcpLines } from '../../protocols/tcp-lines.ts'
+import type { Line } from '../../protocols/tcp-lines.ts'
 import { transfer } from '../../protocols/transfer.ts'
 import { watchUpgrades } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
@@ -34,6 +38,11 @@ export interface NetworkOptions {
   readonly bootstrap: readonly HostPort[]
 }
 
+interface OpenOptions extends NetworkOptions {
+  /** 0: any; null: no connections over TCP are taken. */
+  readonly tcpPort: number | null
+}
+
 export type Log = (level: 'info' | 'warn', message: string) => void
 
 export class Network {
@@ -43,7 +52,10 @@ export class Network {
   readonly #sharing: Sharing
   readonly #log: Log
   readonly #swarm: Swarm
+  readonly #lines: TcpLines
   readonly #peers = new PeerSet()
+  /** What closes the piece channel of each connection. */
+  readonly #pieces = new Map<Connection, () => void>()
   readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
   readonly #gossips: HeadGossip[] = []
   /** Discovery keys of logs that are neither given nor taken. */
@@ -57,12 +69,14 @@ export class Network {
   private constructor(
     options: NetworkOptions,
     keyPair: { publicKey: Buffer; secretKey: Buffer },
+    lines: TcpLines,
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
     sharing: Sharing,
     log: Log,
   ) {
+    this.#lines = lines
     this.#store = store
     this.#pool = pool
     this.#mirrors = mirrors
@@ -73,24 +87,42 @@ export class Network {
       bootstrap: options.bootstrap,
       onConnection: (connection) => this.#connected(connection),
       refusesLog: (discoveryKey) => this.#closedLogs.has(discoveryKey),
-      onRefused: (peer, error) => log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`),
+      onRefused: (peer, error) => this.#refused(peer, error),
     })
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
   static async open(
-    options: NetworkOptions,
+    options: OpenOptions,
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
     sharing: Sharing,
     log: Log,
   ): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, sharing, log)
+    const keyPair = await store.cores.createKeyPair('node')
+    const lines = await TcpLines.open({
+      keyPair,
+      host: isLoopbackNetwork(options.bootstrap) ? '127.0.0.1' : '0.0.0.0',
+      port: options.tcpPort,
+      onLine: (connection, line) => network.#carry(connection, line),
+      onRefused: ({ remoteKey }, error) => {
+        network.#swarm.drop(remoteKey, error)
+        network.#refused(remoteKey, error)
+      },
+      onTrouble: ({ message }) => log('warn', `peers cannot connect over TCP: ${message}`),
+    })
+    const network: Network = new Network(options, keyPair, lines, store, pool, mirrors, sharing, log)
+    return network
   }
 
   get peerCount(): number {
     return [...this.#swarm.connections].length
+  }
+
+  /** Of them those that files go to and come from over TCP. */
+  get tcpPeerCount(): number {
+    return this.#lines.tcpCount
   }
 
   peersOf(channel: Channel): number {
@@ -189,23 +221,40 @@ export class Network {
 
   async close(): Promise<void> {
     for (const watchdog of this.#watchdogs.values()) watchdog.stop()
+    this.#lines.close()
     await this.#swarm.destroy()
   }
 
-  #connected({ stream, mux, remoteKey }: Connection): void {
+  #connected(connection: Connection): void {
+    const { stream, mux } = connection
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
+    this.#lines.link(connection)
+    stream.on('close', () => this.#pieces.delete(connection))
+  }
+
+  #refused(peer: KeyHex, error: FreshetError): void {
+    this.#log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`)
+  }
+
+  /** The piece channel of a connection moves to `line`. */
+  #carry(connection: Connection, { mux }: Line): void {
+    const { stream, remoteKey } = connection
+    this.#pieces.get(connection)?.()
+    // A line has the address of its connection.
     const gate = new PeerGate(this.#sharing, () => stream.rawStream.remoteHost ?? null)
     const pieces = openPieces(mux, remoteKey, this.#pool, {
       gate,
       onclose: () => {
         gate.close()
-        if (peer !== null) this.#peers.remove(peer)
+        this.#peers.remove(peer)
       },
     })
-    const peer = pieces === null ? null : gate.asking(pieces)
-    if (peer !== null) this.#peers.add(peer)
+    if (pieces === null) return
+    const peer = gate.asking(pieces)
+    this.#pieces.set(connection, () => pieces.close())
+    this.#peers.add(peer)
   }
 }
 
