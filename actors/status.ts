@@ -45,6 +45,8 @@ export interface MirrorStatus {
 export interface NodeStatus {
   readonly channels: readonly ChannelStatus[]
   readonly peers: number
+  /** Of them those that files go to and come from over TCP. */
+  readonly tcpPeers: number
   readonly gateway: string | null
   readonly pool: { readonly artifacts: number; readonly bytes: number; readonly partial: number }
   readonly fetching: number
@@ -79,6 +81,7 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
   return {
     channels,
     peers: session.network?.peerCount ?? 0,
+    tcpPeers: session.network?.tcpPeerCount ?? 0,
     gateway,
     pool: session.pool.status(),
     fetching: session.fetches.count,

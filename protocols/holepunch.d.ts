@@ -15,7 +15,7 @@ declare module '@hyperswarm/secret-stream' {
   }
 
   export default class NoiseSecretStream {
-    constructor(isInitiator: boolean, rawStream?: Duplex | null, options?: { keyPair?: KeyPair })
+    constructor(isInitiator: boolean, rawStream?: Duplex | null, options?: NoiseOptions)
     static keyPair(seed?: Buffer): KeyPair
     readonly isInitiator: boolean
     readonly publicKey: Buffer
@@ -43,6 +43,14 @@ declare module '@hyperswarm/secret-stream' {
   export interface KeyPair {
     readonly publicKey: Buffer
     readonly secretKey: Buffer
+  }
+
+  export interface NoiseOptions {
+    readonly keyPair?: KeyPair
+    /** Of the responder; the handshake fails with anybody else. Only `IK` makes use of it. */
+    readonly remotePublicKey?: Buffer
+    /** Default: XX, by which each end learns the key of the other. */
+    readonly pattern?: 'XX' | 'IK'
   }
 }
 

@@ -24,7 +24,7 @@ import {
 import { keyHex, type KeyHex } from '../schemas/units.ts'
 import { DroppedPeers } from './dropped-peers.ts'
 import { guardConnection, type GuardedMux } from './guard.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback, isLoopbackNetwork } from './loopback.ts'
 
 export interface Connection {
   readonly stream: NoiseSecretStream
@@ -64,7 +64,7 @@ export class Swarm {
   constructor(options: SwarmOptions) {
     this.#options = options
     const { bootstrap = [], keyPair, port } = options
-    const local = bootstrap.length > 0 && bootstrap.every(({ host }) => isLoopback(host))
+    const local = isLoopbackNetwork(bootstrap)
     const dht = new HyperDHT({
       ...(bootstrap.length > 0 ? { bootstrap } : {}),
       // On loopback every node is reachable: without saying so, both ends wait 14 s for a hole punch that never comes, and

@@ -5,7 +5,7 @@
  * Defaults are those of somebody who carries a laptop about: everything is shared where bytes and power cost nothing, and only
  * neighbours are served where they do. Neighbours stay served because a link to them is not metered, and is short work.
  */
-import { budget, choice, hours, percent, rate } from './setting-kinds.ts'
+import { budget, choice, hours, percent, port, rate } from './setting-kinds.ts'
 
 const WHERE_IT_COSTS = ['share', 'lan-only', 'off', 'pause'] as const
 
@@ -53,6 +53,11 @@ export const SETTINGS = {
   'on-battery-percent': percent({
     default: 50,
     means: 'the charge at and below which on-battery holds; 100: whenever the machine runs on battery.',
+  }),
+  'tcp-port': port({
+    default: 0,
+    means:
+      'the TCP port for files from and to peers that are connected already, which costs less processor time than UDP; 0: any that is free, off: none is opened; from the next start on.',
   }),
 }
 

@@ -4,7 +4,7 @@
  * Units are decimal as everywhere in this program (1 kB = 1000 bytes), unless written KiB, MiB, GiB, TiB. "Mb" is refused:
  * half of those who write it mean bits.
  */
-import { BUDGET_BYTES_MAX, BUDGET_BYTES_MIN, RATE_BYTES_PER_S_MAX, RATE_BYTES_PER_S_MIN } from './limits.ts'
+import { BUDGET_BYTES_MAX, BUDGET_BYTES_MIN, PORT_MAX, RATE_BYTES_PER_S_MAX, RATE_BYTES_PER_S_MIN } from './limits.ts'
 
 /** How one setting is read and shown. `parse` throws a SettingRefusal; what it returns is within the bounds. */
 export interface Setting<Value> {
@@ -98,6 +98,23 @@ export function percent(described: Described<number>): Setting<number> {
       return value
     },
     format: String,
+  }
+}
+
+/** A port of TCP; 0: any that is free; null: none. */
+export function port(described: Described<number | null>): Setting<number | null> {
+  const accepts = `a number from 0 to ${PORT_MAX}, or off`
+  return {
+    ...described,
+    unit: 'port',
+    accepts,
+    parse(text) {
+      if (isOff(text)) return null
+      const value = Number(/^\d{1,5}$/.exec(text)?.[0] ?? Number.NaN)
+      if (!(value <= PORT_MAX)) throw new SettingRefusal(`${JSON.stringify(text)} is not ${accepts}`)
+      return value
+    },
+    format: (value) => (value === null ? OFF : String(value)),
   }
 }
 

@@ -143,6 +143,32 @@ export const DROPPED_PEERS_MAX = 1024
 /** Closing waits this long for the network to take the announcements back. */
 export const SWARM_CLOSE_MS = 3_000
 
+// TCP lines (protocols/tcp-lines.ts)
+/** How long the peer with the larger key leaves dialling to the other, in milliseconds: a handshake around the world and back. */
+export const LINE_TURN_MS = 1_000
+/** Bulk waits so long for a first line, in milliseconds; one that comes later is taken up then. */
+export const LINE_MS = 2_000
+/** Pause before a line that was lost, or did not come about, is tried again, in milliseconds: doubled each time. */
+export const LINE_RETRY_MS_MIN = 5_000
+/** Longest such pause, in milliseconds; a line that stood for so long may be tried again as often as a new one. */
+export const LINE_RETRY_MS_MAX = 600_000
+/** Dials to one peer, the first one included, while no line lasts: over eleven minutes. A NAT that let none in will not change. */
+export const LINE_DIALS_MAX = 8
+/** Changes of what carries bulk at once; after that two in every LINE_RETRY_MS_MIN: a line that comes and goes. */
+export const LINE_TURNS_BURST = 8
+/** A line on which nothing comes is probed after this, in milliseconds: a NAT may have forgotten it. */
+export const LINE_KEEP_ALIVE_MS = 10_000
+/** Accepted sockets that have not shown who they are; 64 half-open ones cost a megabyte. */
+export const LINE_HANDSHAKES_MAX = 64
+/** Such sockets of one address other than loopback: as many as it may have connections. */
+export const LINE_HANDSHAKES_PER_ADDRESS_MAX = 8
+/** Bytes of a socket before its handshake is over: the one message that it needs has 99. */
+export const LINE_HANDSHAKE_BYTES_MAX = 1 * KIB
+/** Lines that one peer dialled and that carry nothing: it dials one after the other, and one may be stuck. */
+export const LINES_IDLE_PER_PEER_MAX = 2
+/** Largest port number of TCP. */
+export const PORT_MAX = 65_535
+
 // Watchdog (protocols/watchdog.ts)
 /** An unanswered upgrade request is repeated to another peer after this, and to one more after every further step. */
 export const UPGRADE_HEDGE_MS = 250

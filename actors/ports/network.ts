@@ -2,8 +2,9 @@
  * The network of one session: connections, replication of logs, the exchange of files, and who is dropped for what.
  *
  * Ties protocols/ to store/, which do not know each other: every connection is guarded, replicates the store's logs, and
- * carries the exchange of bundles and one channel for the signed heads of each log. Each channel's log has a watchdog,
- * because one silent peer would otherwise hold up every update. Files go and come as actors/ports/sharing.ts allows.
+ * carries a channel for the signed heads of each log. Each channel's log has a watchdog, because one silent peer would otherwise
+ * hold up every update. Files have one channel of exchange for each peer, on the TCP line to it where there is one; they go and
+ * come as actors/ports/sharing.ts allows.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
@@ -11,9 +12,12 @@ import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } 
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
-import { openExchangeLine } from '../../protocols/exchange-line.ts'
+import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-line.ts'
+import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
+import { TcpLines } from '../../protocols/tcp-lines.ts'
+import type { Line } from '../../protocols/tcp-lines.ts'
 import { watchUpgrades } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
@@ -40,6 +44,11 @@ export interface FetchedFrom {
   readonly mirrored: MirroredFile
 }
 
+interface OpenOptions extends NetworkOptions {
+  /** 0: any; null: no connections over TCP are taken. */
+  readonly tcpPort: number | null
+}
+
 export type Log = (level: 'info' | 'warn', message: string) => void
 
 export class Network {
@@ -51,6 +60,9 @@ export class Network {
   readonly #exchanges: Exchanges
   /** Those that are neither stopped nor unknown, by discovery key in hex. */
   readonly #channels = new Map<string, Channel>()
+  readonly #lines: TcpLines
+  /** The exchange with the peer of each connection. */
+  readonly #exchangeLines = new Map<Connection, ExchangeLine>()
   readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
   readonly #gossips: HeadGossip[] = []
   /** Discovery keys of logs that are neither given nor taken. */
@@ -64,12 +76,14 @@ export class Network {
   private constructor(
     options: NetworkOptions,
     keyPair: { publicKey: Buffer; secretKey: Buffer },
+    lines: TcpLines,
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
     sharing: Sharing,
     log: Log,
   ) {
+    this.#lines = lines
     this.#store = store
     this.#mirrors = mirrors
     this.#sharing = sharing
@@ -86,24 +100,42 @@ export class Network {
       bootstrap: options.bootstrap,
       onConnection: (connection) => this.#connected(connection),
       refusesLog: (discoveryKey) => this.#closedLogs.has(discoveryKey),
-      onRefused: (peer, error) => log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`),
+      onRefused: (peer, error) => this.#refused(peer, error),
     })
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
   static async open(
-    options: NetworkOptions,
+    options: OpenOptions,
     store: Store,
     pool: Pool,
     mirrors: MirrorSources,
     sharing: Sharing,
     log: Log,
   ): Promise<Network> {
-    return new Network(options, await store.cores.createKeyPair('node'), store, pool, mirrors, sharing, log)
+    const keyPair = await store.cores.createKeyPair('node')
+    const lines = await TcpLines.open({
+      keyPair,
+      host: isLoopbackNetwork(options.bootstrap) ? '127.0.0.1' : '0.0.0.0',
+      port: options.tcpPort,
+      onLine: (connection, line) => network.#carry(connection, line),
+      onRefused: ({ remoteKey }, error) => {
+        network.#swarm.drop(remoteKey, error)
+        network.#refused(remoteKey, error)
+      },
+      onTrouble: ({ message }) => log('warn', `peers cannot connect over TCP: ${message}`),
+    })
+    const network: Network = new Network(options, keyPair, lines, store, pool, mirrors, sharing, log)
+    return network
   }
 
   get peerCount(): number {
     return [...this.#swarm.connections].length
+  }
+
+  /** Of them those that files go to and come from over TCP. */
+  get tcpPeerCount(): number {
+    return this.#lines.tcpCount
   }
 
   peersOf(channel: Channel): number {
@@ -204,13 +236,28 @@ export class Network {
   async close(): Promise<void> {
     for (const watchdog of this.#watchdogs.values()) watchdog.stop()
     this.#exchanges.close()
+    this.#lines.close()
     await this.#swarm.destroy()
   }
 
-  #connected({ stream, mux, remoteKey }: Connection): void {
+  #connected(connection: Connection): void {
+    const { stream, mux } = connection
     this.#connectedAtMs = performance.now()
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
+    this.#lines.link(connection)
+    stream.on('close', () => this.#exchangeLines.delete(connection))
+  }
+
+  #refused(peer: KeyHex, error: FreshetError): void {
+    this.#log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`)
+  }
+
+  /** The exchange with the peer of a connection moves to `mux`. */
+  #carry(connection: Connection, { mux }: Line): void {
+    const { stream, remoteKey } = connection
+    this.#exchangeLines.get(connection)?.close()
+    // A line has the address of its connection.
     const host = (): string | null => stream.rawStream.remoteHost ?? null
     const line = openExchangeLine(mux, this.#exchanges, {
       id: this.#exchanges.newLine(),
@@ -219,14 +266,16 @@ export class Network {
       onSent: (byteLength) => this.#sharing.count(host(), byteLength, 0),
       onCame: (byteLength) => this.#sharing.count(host(), 0, byteLength),
       onBlame: (error) => {
-        this.#log('warn', `peer ${remoteKey.slice(0, 8)}: ${error.code}: ${error.message}`)
+        this.#refused(remoteKey, error)
         this.#swarm.drop(remoteKey, error)
       },
       onClose: () => {
         if (line !== null) this.#exchanges.remove(line)
       },
     })
-    if (line !== null) this.#exchanges.add(line)
+    if (line === null) return
+    this.#exchangeLines.set(connection, line)
+    this.#exchanges.add(line)
   }
 
   #logOf(discoveryKey: Buffer): BundleLog | null {

@@ -48,6 +48,9 @@ test('settings: what people write → the value', (t) => {
     ['share-hours', '22:00-07:00', { fromMinute: 22 * 60, toMinute: 7 * 60 }],
     ['share-hours', '00:00 - 24:00', { fromMinute: 0, toMinute: 24 * 60 }],
     ['share-hours', 'off', null],
+    ['tcp-port', '0', 0],
+    ['tcp-port', '65535', 65_535],
+    ['tcp-port', 'Off', null],
   ]
   for (const [name, text, value] of cases) t.deepEqual(valueOf(name, text), value, `${name} = ${text}`)
   t.end()
@@ -55,6 +58,12 @@ test('settings: what people write → the value', (t) => {
 
 test('settings: what cannot be meant → CONFIG_INVALID with file, line and name', (t) => {
   const cases: readonly (readonly [SettingName, string])[] = [
+    ['tcp-port', '65536'],
+    ['tcp-port', '-1'],
+    ['tcp-port', '0x50'],
+    ['tcp-port', '4.5'],
+    ['tcp-port', ''],
+    ['tcp-port', 'any'],
     ['upload-cap', '-1'],
     ['upload-cap', '-2M'],
     ['upload-cap', '0'],

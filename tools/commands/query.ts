@@ -59,7 +59,7 @@ function versionsText({ newest, versions }: VersionsResult): string {
   return lines.join('\n')
 }
 
-function statusText({ channels, peers, gateway, pool, fetching, mirrors, sharing }: NodeStatus): string {
+function statusText({ channels, peers, tcpPeers, gateway, pool, fetching, mirrors, sharing }: NodeStatus): string {
   const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
@@ -76,7 +76,7 @@ function statusText({ channels, peers, gateway, pool, fetching, mirrors, sharing
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
     `${formatCount(pool.artifacts)} artifacts (${formatBytes(pool.bytes)})${partial}; ${fetching} being fetched`,
-    `${peers} peers; gateway ${gateway ?? 'not running'}`,
+    `${peers} peers, ${tcpPeers} over TCP; gateway ${gateway ?? 'not running'}`,
     sharingLine(sharing),
   )
   return lines.join('\n')
