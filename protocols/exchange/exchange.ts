@@ -174,11 +174,10 @@ export class Exchange implements ExchangeView {
     for (const block of blocks) if (!this.held.has(block)) this.#asks.came(block)
   }
 
-  /** A piece that was here is gone. */
+  /** A piece that was here, or had come to be checked, is gone. */
   drop(piece: number, nowMs: number): void {
     for (const block of this.#blocks(piece)) {
-      if (!this.held.delete(block)) continue
-      if (this.wanted.has(piece)) this.#missing++
+      if (this.held.delete(block) && this.wanted.has(piece)) this.#missing++
       this.#asks.lost(block)
     }
     this.#asks.fill(nowMs)
