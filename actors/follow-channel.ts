@@ -6,7 +6,7 @@
  * A publisher's own channels run the same machine. Live ports: actors/ports/. Tests: test/actors/follow-channel.tape.ts.
  */
 import { assign, setup } from 'xstate'
-import type { FactOf } from '../schemas/journal.ts'
+import type { Fact, FactOf } from '../schemas/journal.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { port } from './port.ts'
 
@@ -116,3 +116,7 @@ export const followChannel = setup({
     stopped: { type: 'final', description: 'The publisher contradicted itself; the last good release stays served.' },
   },
 })
+
+export function isFollowFact(fact: Fact): fact is FollowFact {
+  return ['head.accepted', 'release.ready', 'release.refused', 'channel.stopped'].includes(fact.type)
+}

@@ -24,8 +24,7 @@ import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
 import { channelActors } from './channel-actors.ts'
 import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
-import { followChannel } from './follow-channel.ts'
-import type { FollowFact } from './follow-channel.ts'
+import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
@@ -395,8 +394,4 @@ export class Session {
 
 function interrupted({ name }: Channel): FreshetError {
   return new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)
-}
-
-function isFollowFact(fact: Fact): fact is FollowFact {
-  return ['head.accepted', 'release.ready', 'release.refused', 'channel.stopped'].includes(fact.type)
 }

@@ -19,13 +19,7 @@
  * Versions (part of the protocol name): 1 first release.
  */
 import { bytes, fixed32, list, struct, uint, type Infer } from '../schemas/codec.ts'
-import {
-  BUNDLE_MAP_BYTES_MAX,
-  HAVE_RUNS_MAX,
-  LAYER_HASHES_MAX,
-  LEAF_BYTES,
-  WANT_RUNS_MAX,
-} from '../schemas/limits.ts'
+import { BUNDLE_MAP_BYTES_MAX, HAVE_RUNS_MAX, LAYER_HASHES_MAX, LEAF_BYTES, WANT_RUNS_MAX } from '../schemas/limits.ts'
 import { HASH_BYTES, LEAVES_PER_PIECE } from '../schemas/leaf-hashes.ts'
 import { frame, protocol } from './protocol.ts'
 

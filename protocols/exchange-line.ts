@@ -12,22 +12,18 @@ import {
   BUNDLES_PER_PEER_MAX,
   HAVE_BLOCKS_MAX,
   HAVE_RUNS_MAX,
-  LATE_MS,
-  LINE_ON_WAY_BYTES_MAX,
-  LINE_QUEUE_MS,
-  ON_WAY_BYTES_MIN,
-  ON_WAY_BYTES_START,
   PING_MS,
   ROUND_TRIP_MS,
+  WANT_RUNS_MAX,
 } from '../schemas/limits.ts'
-import { numbersIn, runsOf } from '../schemas/number-runs.ts'
+import { numbersIn, runLists } from '../schemas/number-runs.ts'
 import { NumberSet } from '../schemas/number-set.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { BundleLine } from './bundle-line.ts'
-import { BaseDelay, DelayWindow } from './delay-window.ts'
 import { exchangeProtocol, type OpenFrame } from './exchange-frames.ts'
 import type { ExchangeWord } from './exchange/exchange-words.ts'
 import type { GuardedMux } from './guard.ts'
+import { OnWay } from './on-way.ts'
 import type { ServedBlock, SharedBundle } from './shared-bundle.ts'
 
 /** What a line needs of the node (exchanges.ts), and of whoever made the connection. */
@@ -70,27 +66,15 @@ export class ExchangeLine implements BundleLine {
   readonly id: number
   readonly key: KeyHex
   roundTripMs: number = ROUND_TRIP_MS
-  readonly window = new DelayWindow({
-    targetMs: LINE_QUEUE_MS,
-    startBytes: ON_WAY_BYTES_START,
-    leastBytes: ON_WAY_BYTES_MIN,
-    mostBytes: LINE_ON_WAY_BYTES_MAX,
-  })
   readonly #mux: GuardedMux
   readonly #host: LineHost
   readonly #options: LineOptions
   readonly #links = new Map<SharedBundle, Link>()
   readonly #theirs = new Map<number, SharedBundle>()
   readonly #describing = new Set<number>()
-  readonly #base = new BaseDelay()
-  /** Blocks on their way: the count of bytes at their end, and when they were sent. */
-  readonly #sent: { readonly end: number; readonly atMs: number }[] = []
+  readonly #onWay = new OnWay()
   #session: Session | null = null
   #nextHandle = 0
-  #sentBytes = 0
-  #ackedBytes = 0
-  /** Reserved for blocks that are being read. */
-  #reservedBytes = 0
   #cameBytes = 0
   #cameUnsaid = false
   #isFlushing = false
@@ -159,20 +143,16 @@ export class ExchangeLine implements BundleLine {
 
   /** Bytes sent, or about to be, of which no word came yet. */
   get onWayBytes(): number {
-    return this.#sentBytes - this.#ackedBytes + this.#reservedBytes
+    return this.#onWay.byteLength
   }
 
   /** Nothing was heard of what was sent for so long that it is of no use to wait for it. */
   isLate(nowMs: number): boolean {
-    const oldest = this.#sent[0]
-    return oldest !== undefined && nowMs - oldest.atMs >= LATE_MS
+    return this.#onWay.isLate(nowMs)
   }
 
   hasRoom(byteLength: number): boolean {
-    if (this.closed || this.isLate(this.#host.now())) return false
-    if (this.onWayBytes + byteLength <= this.window.bytes) return true
-    this.window.full()
-    return false
+    return !this.closed && !this.isLate(this.#host.now()) && this.#onWay.hasRoom(byteLength)
   }
 
   mayReceive(): boolean {
@@ -211,8 +191,13 @@ export class ExchangeLine implements BundleLine {
     this.#send(({ send }) => {
       switch (word.type) {
         case 'want':
+          for (const runs of runLists(ascending(word.pieces), HAVE_BLOCKS_MAX, WANT_RUNS_MAX))
+            send.want({ handle, runs })
+          return
         case 'have':
-          return this.#sayNumbers(handle, word)
+          for (const runs of runLists(ascending(word.blocks), HAVE_BLOCKS_MAX, HAVE_RUNS_MAX))
+            send.have({ handle, runs })
+          return
         case 'hand':
           return send.hand({ handle, piece: word.piece })
         case 'expect':
@@ -242,17 +227,17 @@ export class ExchangeLine implements BundleLine {
 
   /** Room for a block that is being read. */
   reserve(byteLength: number): void {
-    this.#reservedBytes += byteLength
+    this.#onWay.reserve(byteLength)
   }
 
   /** It could not be read. */
   release(byteLength: number): void {
-    this.#reservedBytes -= byteLength
+    this.#onWay.release(byteLength)
   }
 
   /** Sends a block that was reserved for. @returns whether it went. */
   sendBlock(bundle: SharedBundle, block: number, { bytes, leaves }: ServedBlock): boolean {
-    this.#reservedBytes -= bytes.byteLength
+    this.#onWay.release(bytes.byteLength)
     const handle = this.#links.get(bundle)?.ours?.handle
     const session = this.#session
     if (handle === undefined || session === null || session.closed) return false
@@ -260,8 +245,7 @@ export class ExchangeLine implements BundleLine {
     if (leaves !== null) this.#send(({ send }) => send.leaves({ handle, piece, bytes: leaves }))
     this.#flush()
     session.send.block({ handle, block, bytes })
-    this.#sentBytes += bytes.byteLength
-    this.#sent.push({ end: this.#sentBytes, atMs: this.#host.now() })
+    this.#onWay.sent(bytes.byteLength, this.#host.now())
     this.#options.onSent(bytes.byteLength)
     return true
   }
@@ -334,19 +318,8 @@ export class ExchangeLine implements BundleLine {
   }
 
   #heardGot(byteLength: number, atMs: number): void {
-    if (byteLength < this.#ackedBytes || byteLength > this.#sentBytes) {
-      throw new FreshetError('MESSAGE_MALFORMED', `word of ${byteLength} bytes of ${this.#sentBytes}`, { byteLength })
-    }
-    let sentAtMs: number | null = null
-    while (this.#sent[0] !== undefined && this.#sent[0].end <= byteLength) sentAtMs = this.#sent.shift()?.atMs ?? null
-    const newBytes = byteLength - this.#ackedBytes
-    this.#ackedBytes = byteLength
-    if (sentAtMs !== null) {
-      const nowMs = this.#host.now()
-      const waitedMs = this.#base.waited(atMs - sentAtMs, nowMs)
-      this.window.acked(newBytes, waitedMs, nowMs)
-      this.#host.acked(newBytes, waitedMs)
-    }
+    const acked = this.#onWay.acked(byteLength, atMs, this.#host.now())
+    if (acked !== null) this.#host.acked(acked.byteLength, acked.waitedMs)
     this.#host.wake()
   }
 
@@ -374,22 +347,6 @@ export class ExchangeLine implements BundleLine {
 
   #decline(handle: number): void {
     this.#send((session) => session.send.decline({ handle }))
-  }
-
-  #sayNumbers(handle: number, word: ExchangeWord & { type: 'want' | 'have' }): void {
-    const numbers = [...(word.type === 'have' ? word.blocks : word.pieces)].sort((a, b) => a - b)
-    for (let at = 0; at < numbers.length; at += HAVE_BLOCKS_MAX) {
-      const runs = runsOf(numbers.slice(at, at + HAVE_BLOCKS_MAX))
-      let base = 0
-      for (let run = 0; run < runs.length; run += HAVE_RUNS_MAX) {
-        const part = runs.slice(run, run + HAVE_RUNS_MAX)
-        const span = part.reduce((sum, length) => sum + length, 0)
-        part[0] = (part[0] ?? 0) + base
-        base += span
-        if (word.type === 'have') this.#session?.send.have({ handle, runs: part })
-        else this.#session?.send.want({ handle, runs: part })
-      }
-    }
   }
 
   #sayOf(bundle: SharedBundle, say: (session: Session, handle: number) => void): void {
@@ -432,4 +389,8 @@ export class ExchangeLine implements BundleLine {
     this.#describing.clear()
     this.#options.onClose()
   }
+}
+
+function ascending(numbers: readonly number[]): number[] {
+  return [...numbers].sort((a, b) => a - b)
 }

@@ -20,9 +20,10 @@ import {
 import { DelayWindow } from './delay-window.ts'
 import type { ExchangeLine, LineHost } from './exchange-line.ts'
 import type { Upload } from './exchange/exchange.ts'
+import type { FetchOptions, PieceSink } from './file-fetch.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { ServedPieces } from './served-pieces.ts'
-import { type ArtifactSource, type FetchOptions, type PieceSink, SharedBundle } from './shared-bundle.ts'
+import { type ArtifactSource, SharedBundle } from './shared-bundle.ts'
 
 /** A log as its bundles are named by it. */
 export interface BundleLog {
@@ -162,7 +163,10 @@ export class Exchanges implements LineHost {
       const known = this.#bundles.get(nameOf(log.discoveryKey, place))
       const artifacts = known?.artifacts ?? (await log.describe(place, false))
       if (artifacts === null) {
-        throw new FreshetError('EVENT_INVALID', `no stanza of block ${block} names artifact ${digest}`, { block, digest })
+        throw new FreshetError('EVENT_INVALID', `no stanza of block ${block} names artifact ${digest}`, {
+          block,
+          digest,
+        })
       }
       if (!artifacts.some((artifact) => artifact.digest === digest)) continue
       const bundle = this.#bundle(log, place, artifacts)

@@ -93,7 +93,14 @@ export class MirrorLine implements BundleLine {
     const fileBytes = artifacts[this.#file]?.byteLength ?? 0
     try {
       let waiting: Buffer = Buffer.alloc(0)
-      for await (const chunk of client.fetchRange({ base, path, fileBytes, first: start, lengthBytes, signal: request.signal })) {
+      for await (const chunk of client.fetchRange({
+        base,
+        path,
+        fileBytes,
+        first: start,
+        lengthBytes,
+        signal: request.signal,
+      })) {
         onCame(chunk.byteLength)
         waiting = waiting.byteLength === 0 ? chunk : Buffer.concat([waiting, chunk])
         for (; block <= last && waiting.byteLength >= bundle.blockBytes(block); block++) {

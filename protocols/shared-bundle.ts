@@ -1,7 +1,7 @@
 /**
  * One bundle on this node: the exchange that decides (exchange/), with the bytes that it decides about.
  *
- * Owns: which of its files are being fetched and into what, blocks that are arriving, and what peers may have. Checking is done
+ * Owns: which of its files are being fetched (file-fetch.ts), blocks that are arriving, and what peers may have. Checking is done
  * block by block where a root leads to them (arriving-blocks.ts), and by the sink for what is left. Nothing is given to anybody that is not
  * checked. Who sends what proves to be wrong is named to their line.
  */
@@ -9,14 +9,15 @@ import { pieceByteLength, type Artifact } from '../schemas/artifact.ts'
 import type { Bundle } from '../schemas/bundle.ts'
 import { bundleOf } from '../schemas/bundle-files.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
-import { LEAF_BYTES, MIRROR_AFTER_MS, PIECE_BYTES } from '../schemas/limits.ts'
+import { LEAF_BYTES, PIECE_BYTES } from '../schemas/limits.ts'
 import { NumberSet } from '../schemas/number-set.ts'
-import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { DigestHex } from '../schemas/units.ts'
 import { ArrivingBlocks, type Checked } from './arriving-blocks.ts'
 import type { BundleLine } from './bundle-line.ts'
 import { Exchange, type Upload } from './exchange/exchange.ts'
 import type { ExchangeWord } from './exchange/exchange-words.ts'
 import type { Opening } from './exchange/partner.ts'
+import { type FetchHost, FileFetch, type FetchOptions, type PieceSink } from './file-fetch.ts'
 import { FileLayers } from './file-layers.ts'
 import type { ServedPieces } from './served-pieces.ts'
 
@@ -26,34 +27,6 @@ export interface ArtifactSource {
   /** 32 bytes per piece; null when there is a single piece or nothing is known. */
   layer(digest: DigestHex): Promise<Buffer | null>
   read(digest: DigestHex, byteOffset: number, byteLength: number): Promise<Buffer>
-}
-
-/** Where the pieces of one file go; store/partial-artifact.ts is one. */
-export interface PieceSink {
-  readonly artifact: Artifact
-  readonly pieces: number
-  has(index: number): boolean
-  /** Whether it is here, and checked. */
-  readable(index: number): boolean
-  /** The first piece that a reader waits for; null: nobody does. */
-  readonly awaited: number | null
-  /** Compared with the signed root; false when it does not match. */
-  acceptLayer(layer: Buffer): Promise<boolean>
-  /** False when `bytes` differ from their hash, where one is known. */
-  write(index: number, bytes: Buffer): Promise<boolean>
-  read(byteOffset: number, byteLength: number): Promise<Buffer>
-  /** Checks and keeps the whole file. False when it differs from its digest; all pieces are dropped then. */
-  complete(): Promise<boolean>
-}
-
-export interface FetchOptions {
-  readonly signal: AbortSignal
-  /** How long to look for somebody who has it, without any progress. */
-  readonly patienceMs: number
-  /** Bytes of the file came from this peer or mirror. */
-  readonly onBytes: (from: KeyHex, byteLength: number) => void
-  /** Nothing of the file came for a while, or nobody is known to have it: called again as long as that is so. */
-  readonly onStarved: () => void
 }
 
 export interface SharedBundleOptions {
@@ -66,17 +39,6 @@ export interface SharedBundleOptions {
   readonly random: () => number
   /** Something that is held could not be read. */
   readonly onFault: (error: FreshetError) => void
-}
-
-interface Fetch {
-  readonly sink: PieceSink
-  readonly options: FetchOptions
-  readonly end: (error: FreshetError | null) => void
-  /** Who sent pieces that only the whole file checks. */
-  readonly senders: Set<number>
-  writing: number
-  isCompleting: boolean
-  cameAtMs: number
 }
 
 /** A block to send, with what its taker needs to check it. */
@@ -94,9 +56,7 @@ export class SharedBundle {
   readonly #arriving: ArrivingBlocks
   readonly #layers: FileLayers
   readonly #lines = new Map<number, BundleLine>()
-  readonly #fetches = new Map<number, Fetch>()
-  /** Pieces on their way to the disk. */
-  readonly #writing = new Set<number>()
+  readonly #fetches = new Map<number, FileFetch>()
   /** Pieces whose block hashes a peer wants with the first block, by peer. */
   readonly #leavesWanted = new Map<number, Set<number>>()
   #usefulAtMs: number
@@ -112,7 +72,7 @@ export class SharedBundle {
     const held = new NumberSet(bundle.blocks)
     for (const [file, { digest, byteLength }] of options.artifacts.entries()) {
       if (options.source.held(digest)?.byteLength !== byteLength) continue
-      for (const piece of piecesOf(bundle, file)) for (const block of blocksOf(bundle, piece)) held.add(block)
+      for (const piece of bundle.pieceNumbersOf(file)) for (const block of bundle.blockNumbersOf(piece)) held.add(block)
     }
     this.exchange = new Exchange({
       bundle,
@@ -156,21 +116,19 @@ export class SharedBundle {
     const { signal } = options
     const { digest } = sink.artifact
     if (signal.aborted) return Promise.reject(interrupted(digest, signal))
-    if (this.#fetches.has(file)) return Promise.reject(new FreshetError('INTERNAL', `${digest} is being fetched already`))
+    if (this.#fetches.has(file))
+      return Promise.reject(new FreshetError('INTERNAL', `${digest} is being fetched already`))
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => end(interrupted(digest, signal))
-      const end = (error: FreshetError | null): void => {
-        if (this.#fetches.get(file) !== fetch) return
+      const onAbort = (): void => fetch.end(interrupted(digest, signal))
+      const fetch = new FileFetch(this.#fetchHost, this.bundle.pieceNumbersOf(file), sink, options, (error) => {
         signal.removeEventListener('abort', onAbort)
         this.#stop(file)
         if (error === null) resolve()
         else reject(error)
-      }
-      const base = { writing: 0, isCompleting: false, cameAtMs: this.#options.now() }
-      const fetch: Fetch = { sink, options, end, senders: new Set(), ...base }
+      })
       this.#fetches.set(file, fetch)
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#start(file, fetch)
+      fetch.start()
     })
   }
 
@@ -198,11 +156,13 @@ export class SharedBundle {
   /** @throws RangeError a piece that is not there. */
   heardLeaves(line: BundleLine, piece: number, leaves: Buffer): void {
     if (piece >= this.bundle.pieces) throw new RangeError(`the bundle has no piece ${piece}`)
-    if (!this.#fetches.has(this.bundle.fileOf(piece)) || !this.#lines.has(line.id)) return
+    const fetch = this.#fetches.get(this.bundle.fileOf(piece))
+    if (fetch === undefined || !this.#lines.has(line.id)) return
     // What was not asked for is not kept: hashes that nothing checks yet wait in memory.
-    if (!blocksOf(this.bundle, piece).some((block) => this.exchange.partners.get(line.id)?.asked.has(block))) return
+    if (!this.bundle.blockNumbersOf(piece).some((block) => this.exchange.partners.get(line.id)?.asked.has(block)))
+      return
     this.#apply(this.#arriving.learnLeaves(line.id, piece, leaves))
-    this.#writeWhole(piece)
+    fetch.writeWhole(piece)
   }
 
   /** @throws RangeError a block that is not there, or has another length. */
@@ -211,17 +171,15 @@ export class SharedBundle {
       throw new RangeError(`${bytes.byteLength} bytes for block ${block}`)
     }
     if (!this.#lines.has(line.id)) return
-    const nowMs = this.#options.now()
-    const wasAsked = this.exchange.arrived(line.id, block, nowMs)
+    const wasAsked = this.exchange.arrived(line.id, block, this.#options.now())
     const piece = this.bundle.pieceOf(block)
     const fetch = this.#fetches.get(this.bundle.fileOf(piece))
     if (fetch === undefined || this.exchange.held.has(block)) return
     // One that was taken back may still come; it is of use where it can be checked at once.
     if (!wasAsked && this.#arriving.leavesOf(piece) === null) return
-    fetch.cameAtMs = nowMs
-    fetch.options.onBytes(line.key, bytes.byteLength)
+    fetch.came(line.key, bytes.byteLength)
     this.#apply(this.#arriving.add(line.id, block, bytes))
-    this.#writeWhole(piece)
+    fetch.writeWhole(piece)
   }
 
   heardLayer(line: BundleLine, file: number, first: number, bytes: Buffer): void {
@@ -240,7 +198,8 @@ export class SharedBundle {
   serve({ peer, block }: Upload): ServedBlock | Promise<ServedBlock> {
     const piece = this.bundle.pieceOf(block)
     const arrived = this.#arriving.block(block)
-    if (arrived !== null) return { bytes: arrived, leaves: this.#leavesFor(peer, piece, this.#arriving.leavesOf(piece)) }
+    if (arrived !== null)
+      return { bytes: arrived, leaves: this.#leavesFor(peer, piece, this.#arriving.leavesOf(piece)) }
     const file = this.bundle.fileOf(piece)
     const { digest } = this.artifacts[file] as Artifact
     const index = piece - this.bundle.piecesOf(file).first
@@ -272,7 +231,7 @@ export class SharedBundle {
   tick(nowMs: number): void {
     this.exchange.tick(nowMs)
     this.#layers.tick(nowMs)
-    for (const [file, fetch] of this.#fetches) this.#watch(file, fetch, nowMs)
+    for (const fetch of this.#fetches.values()) fetch.watch(nowMs)
     if (this.isFetching || [...this.exchange.partners.values()].some(({ wantsMore }) => wantsMore)) {
       this.#usefulAtMs = nowMs
     }
@@ -290,9 +249,7 @@ export class SharedBundle {
     }
     if (this.#fetches.get(file) !== fetch) return true
     this.#apply(this.#arriving.learnLayer(file, layer))
-    this.#recount(file, fetch)
-    for (const piece of piecesOf(this.bundle, file)) this.#writeWhole(piece)
-    this.#completeWhole(file, fetch)
+    fetch.layerAccepted()
     return true
   }
 
@@ -323,33 +280,18 @@ export class SharedBundle {
     return this.#options.now
   }
 
-  #start(file: number, fetch: Fetch): void {
-    const nowMs = this.#options.now()
-    this.#recount(file, fetch)
-    this.exchange.want(piecesOf(this.bundle, file), nowMs)
-    this.#completeWhole(file, fetch)
-    if (!fetch.isCompleting && !this.#hasSource(file, nowMs)) fetch.options.onStarved()
-  }
-
-  /** What the sink has counts as held where it was checked, else as come; what it dropped is asked for again. */
-  #recount(file: number, { sink }: Fetch): void {
-    const nowMs = this.#options.now()
-    const dropped: number[] = []
-    for (const [index, piece] of piecesOf(this.bundle, file).entries()) {
-      const blocks = blocksOf(this.bundle, piece)
-      if (sink.readable(index)) this.exchange.keep(blocks, nowMs)
-      else if (sink.has(index)) this.exchange.came(blocks)
-      else dropped.push(...blocks.filter((block) => !this.exchange.held.has(block) && !this.#arriving.has(block)))
-    }
-    this.exchange.lose(dropped, nowMs)
+  get #fetchHost(): FetchHost {
+    const { served, now } = this.#options
+    return { exchange: this.exchange, arriving: this.#arriving, served, now, blame: (peer) => this.#blame(peer) }
   }
 
   #stop(file: number): void {
     this.#fetches.delete(file)
     this.#layers.stopped(file)
-    this.exchange.unwant(piecesOf(this.bundle, file))
+    const pieces = this.bundle.pieceNumbersOf(file)
+    this.exchange.unwant(pieces)
     const isWhole = this.#options.source.held(this.artifacts[file]?.digest as DigestHex) !== null
-    for (const piece of piecesOf(this.bundle, file)) {
+    for (const piece of pieces) {
       this.#arriving.forget(piece)
       if (!isWhole) this.exchange.drop(piece, this.#options.now())
     }
@@ -366,11 +308,7 @@ export class SharedBundle {
 
   #urgent(): number[] {
     const pieces: number[] = []
-    for (const [file, { sink }] of this.#fetches) {
-      if (sink.awaited === null) continue
-      const { first, count } = this.bundle.piecesOf(file)
-      for (let index = sink.awaited; index < Math.min(count, sink.awaited + URGENT_PIECES); index++) pieces.push(first + index)
-    }
+    for (const { urgent } of this.#fetches.values()) pieces.push(...urgent)
     return pieces
   }
 
@@ -393,7 +331,8 @@ export class SharedBundle {
     const [at, length] = [index * PIECE_BYTES, pieceByteLength(byteLength, index)]
     if (this.#options.source.held(digest) !== null) return this.#options.source.read(digest, at, length)
     const sink = this.#fetches.get(file)?.sink
-    if (sink === undefined) throw new FreshetError('ARTIFACT_NOT_HELD', `artifact ${digest} is not here any more`, { digest })
+    if (sink === undefined)
+      throw new FreshetError('ARTIFACT_NOT_HELD', `artifact ${digest} is not here any more`, { digest })
     return sink.read(at, length)
   }
 
@@ -407,130 +346,6 @@ export class SharedBundle {
   #blame(peer: number): void {
     this.#lines.get(peer)?.blame(new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash'))
   }
-
-  /** Puts a piece on disk whose blocks are all here. */
-  #writeWhole(piece: number): void {
-    const file = this.bundle.fileOf(piece)
-    const fetch = this.#fetches.get(file)
-    const index = piece - this.bundle.piecesOf(file).first
-    if (fetch === undefined || fetch.sink.has(index)) return
-    const whole = this.#arriving.whole(piece)
-    if (whole === null || this.#writing.has(piece)) return
-    void this.#write(piece, file, fetch, whole.bytes) // what fails ends the fetch
-  }
-
-  async #write(piece: number, file: number, fetch: Fetch, bytes: Buffer): Promise<void> {
-    this.#writing.add(piece)
-    fetch.writing++
-    try {
-      this.#written(piece, file, fetch, await fetch.sink.write(piece - this.bundle.piecesOf(file).first, bytes))
-    } catch (error) {
-      fetch.end(asFreshetError(error)) // the disk, not the peer
-    } finally {
-      this.#writing.delete(piece)
-      fetch.writing--
-    }
-    this.#completeWhole(file, fetch)
-  }
-
-  #written(piece: number, file: number, fetch: Fetch, isRight: boolean): void {
-    if (this.#fetches.get(file) !== fetch) return
-    const whole = this.#arriving.whole(piece)
-    this.#arriving.forget(piece)
-    if (whole === null) return
-    const nowMs = this.#options.now()
-    const index = piece - this.bundle.piecesOf(file).first
-    if (isRight && fetch.sink.readable(index)) {
-      this.#options.served.put(fetch.sink.artifact.digest, index, whole.bytes)
-      return this.exchange.keep(blocksOf(this.bundle, piece), nowMs)
-    }
-    if (isRight) {
-      for (const sender of whole.senders) fetch.senders.add(sender) // the whole file will tell
-      return
-    }
-    if (whole.unchecked.length === 0) return fetch.end(mismatch(fetch.sink.artifact.digest))
-    this.exchange.lose(whole.unchecked, nowMs)
-    const [sender, another] = whole.senders
-    if (sender !== undefined && another === undefined) this.#blame(sender)
-  }
-
-  #completeWhole(file: number, fetch: Fetch): void {
-    const { sink } = fetch
-    if (this.#fetches.get(file) !== fetch || fetch.isCompleting || fetch.writing > 0) return
-    for (let index = 0; index < sink.pieces; index++) if (!sink.has(index)) return
-    fetch.isCompleting = true
-    void this.#complete(file, fetch) // what fails ends the fetch
-  }
-
-  async #complete(file: number, fetch: Fetch): Promise<void> {
-    try {
-      this.#completed(file, fetch, await fetch.sink.complete())
-    } catch (error) {
-      fetch.end(asFreshetError(error))
-    }
-  }
-
-  #completed(file: number, fetch: Fetch, isRight: boolean): void {
-    const nowMs = this.#options.now()
-    const blocks = piecesOf(this.bundle, file).flatMap((piece) => blocksOf(this.bundle, piece))
-    const { digest } = fetch.sink.artifact
-    if (isRight) {
-      this.exchange.keep(blocks, nowMs)
-      return fetch.end(null)
-    }
-    // Every piece was as signed, so no other peer can do better.
-    if (this.#arriving.layerOf(file) !== null || fetch.senders.size === 0) return fetch.end(mismatch(digest))
-    const [sender, another] = fetch.senders
-    fetch.senders.clear()
-    fetch.isCompleting = false
-    this.exchange.lose(blocks, nowMs)
-    if (sender !== undefined && another === undefined) this.#blame(sender)
-  }
-
-  #watch(file: number, fetch: Fetch, nowMs: number): void {
-    const { options, sink } = fetch
-    const waitedMs = nowMs - fetch.cameAtMs
-    if (fetch.isCompleting || fetch.writing > 0 || waitedMs < MIRROR_AFTER_MS) return
-    const hasSource = this.#hasSource(file, nowMs)
-    options.onStarved()
-    const patienceMs = hasSource ? STALLED_PATIENCE * options.patienceMs : options.patienceMs
-    if (waitedMs < patienceMs || this.#fetches.get(file) !== fetch) return
-    const { digest } = sink.artifact
-    fetch.end(new FreshetError('ARTIFACT_UNAVAILABLE', `nobody who can be reached gives ${digest}`, { digest }))
-  }
-
-  /** Whether somebody who is not paused has something of the file that is not here. */
-  #hasSource(file: number, nowMs: number): boolean {
-    const missing = piecesOf(this.bundle, file).filter((piece) =>
-      blocksOf(this.bundle, piece).some((block) => !this.exchange.held.has(block)),
-    )
-    for (const { shown, expects, pausedUntilMs } of this.exchange.partners.values()) {
-      if (pausedUntilMs > nowMs) continue
-      if (missing.some((piece) => expects.has(piece) || blocksOf(this.bundle, piece).some((block) => shown.has(block)))) {
-        return true
-      }
-    }
-    return false
-  }
-}
-
-/** Pieces from the one that a reader waits for on: it gets a mebibyte ahead. */
-const URGENT_PIECES = 4
-/** Who has it and does not give it is waited for so many times as long as for somebody to turn up. */
-const STALLED_PATIENCE = 4
-
-function piecesOf(bundle: Bundle, file: number): number[] {
-  const { first, count } = bundle.piecesOf(file)
-  return Array.from({ length: count }, (_, i) => first + i)
-}
-
-function blocksOf(bundle: Bundle, piece: number): number[] {
-  const { first, count } = bundle.blocksOf(piece)
-  return Array.from({ length: count }, (_, i) => first + i)
-}
-
-function mismatch(digest: DigestHex): FreshetError {
-  return new FreshetError('ARTIFACT_MISMATCH', `the bytes received are not ${digest}`, { digest })
 }
 
 function interrupted(digest: DigestHex, signal: AbortSignal): FreshetError {

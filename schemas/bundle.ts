@@ -61,6 +61,14 @@ export class Bundle {
     return { first, count: (this.#firstBlocks[piece + 1] ?? first) - first }
   }
 
+  pieceNumbersOf(file: number): number[] {
+    return numbersOf(this.piecesOf(file))
+  }
+
+  blockNumbersOf(piece: number): number[] {
+    return numbersOf(this.blocksOf(piece))
+  }
+
   /** The file that holds `piece`. */
   fileOf(piece: number): number {
     return lastAtMost(this.#firstPieces, piece)
@@ -85,6 +93,10 @@ export class Bundle {
   checksBlocks(piece: number): boolean {
     return this.files[this.fileOf(piece)]?.checksBlocks ?? false
   }
+}
+
+function numbersOf({ first, count }: BlockRange): number[] {
+  return Array.from({ length: count }, (_, i) => first + i)
 }
 
 /** The last index whose value is at most `wanted`; equal values (empty files) belong to the last of them. */

@@ -14,6 +14,24 @@ export function runsOf(numbers: Iterable<number>): number[] {
   return runs
 }
 
+/**
+ * The same in several lists, for words of bounded length.
+ * @param countMax numbers of one list. @param runsMax numbers that a list of runs has: even.
+ */
+export function* runLists(numbers: readonly number[], countMax: number, runsMax: number): IterableIterator<number[]> {
+  for (let at = 0; at < numbers.length; at += countMax) {
+    const runs = runsOf(numbers.slice(at, at + countMax))
+    let end = 0
+    for (let run = 0; run < runs.length; run += runsMax) {
+      const part = runs.slice(run, run + runsMax)
+      const span = part.reduce((sum, length) => sum + length, 0)
+      part[0] = (part[0] ?? 0) + end // each list counts from zero
+      end += span
+      yield part
+    }
+  }
+}
+
 /** @throws FreshetError EVENT_INVALID: numbers from `bound` on, more than `countMax`, runs that are empty or touch each other. */
 export function numbersIn(runs: readonly number[], bound: number, countMax: number): number[] {
   if (runs.length % 2 !== 0) throw invalid('a run without its length')

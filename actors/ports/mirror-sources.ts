@@ -101,7 +101,10 @@ export class MirrorTurn {
   #left(base: string, error: FreshetError): void {
     const { scores, deps } = this.#sources
     if (error.code === 'PIECE_MISMATCH') scores.wrong(base, this.#digest, deps.now())
-    deps.log('warn', `mirror ${base} is not asked for ${this.#digest.slice(0, 8)} again: ${error.code}: ${error.message}`)
+    deps.log(
+      'warn',
+      `mirror ${base} is not asked for ${this.#digest.slice(0, 8)} again: ${error.code}: ${error.message}`,
+    )
     this.#joined.delete(base)
     this.#failed.add(base)
     this.starved()

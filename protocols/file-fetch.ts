@@ -1,0 +1,247 @@
+/**
+ * One file of a bundle on its way into a sink: whole pieces go to the disk, which checks what is still unchecked, and the whole file at the end.
+ *
+ * Owns: what is being written, and who sent what only the whole file can check. Ends once, with an error or without.
+ */
+import type { Artifact } from '../schemas/artifact.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import { MIRROR_AFTER_MS } from '../schemas/limits.ts'
+import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { ArrivingBlocks } from './arriving-blocks.ts'
+import type { Exchange } from './exchange/exchange.ts'
+import type { ServedPieces } from './served-pieces.ts'
+
+/** Where the pieces of one file go; store/partial-artifact.ts is one. */
+export interface PieceSink {
+  readonly artifact: Artifact
+  readonly pieces: number
+  has(index: number): boolean
+  /** Whether it is here, and checked. */
+  readable(index: number): boolean
+  /** The first piece that a reader waits for; null: nobody does. */
+  readonly awaited: number | null
+  /** Compared with the signed root; false when it does not match. */
+  acceptLayer(layer: Buffer): Promise<boolean>
+  /** False when `bytes` differ from their hash, where one is known. */
+  write(index: number, bytes: Buffer): Promise<boolean>
+  read(byteOffset: number, byteLength: number): Promise<Buffer>
+  /** Checks and keeps the whole file. False when it differs from its digest; all pieces are dropped then. */
+  complete(): Promise<boolean>
+}
+
+export interface FetchOptions {
+  readonly signal: AbortSignal
+  /** How long to look for somebody who has it, without any progress. */
+  readonly patienceMs: number
+  /** Bytes of the file came from this peer or mirror. */
+  readonly onBytes: (from: KeyHex, byteLength: number) => void
+  /** Nothing of the file came for a while, or nobody is known to have it: called again as long as that is so. */
+  readonly onStarved: () => void
+}
+
+/** What a fetch needs of its bundle (shared-bundle.ts). */
+export interface FetchHost {
+  readonly exchange: Exchange
+  readonly arriving: ArrivingBlocks
+  readonly served: ServedPieces
+  readonly now: () => number
+  blame(peer: number): void
+}
+
+/** Pieces from the one that a reader waits for on: it gets a mebibyte ahead. */
+const URGENT_PIECES = 4
+/** Who has it and does not give it is waited for so many times as long as for somebody to turn up. */
+const STALLED_PATIENCE = 4
+
+export class FileFetch {
+  readonly sink: PieceSink
+  readonly options: FetchOptions
+  readonly #host: FetchHost
+  readonly #pieces: readonly number[]
+  readonly #onEnd: (error: FreshetError | null) => void
+  /** Who sent pieces that only the whole file checks. */
+  readonly #senders = new Set<number>()
+  /** Pieces on their way to the disk. */
+  readonly #writing = new Set<number>()
+  #isCompleting = false
+  #isEnded = false
+  #cameAtMs: number
+
+  /** @param pieces of the bundle, in order. @param onEnd is called once. */
+  constructor(
+    host: FetchHost,
+    pieces: readonly number[],
+    sink: PieceSink,
+    options: FetchOptions,
+    onEnd: (error: FreshetError | null) => void,
+  ) {
+    this.#host = host
+    this.#pieces = pieces
+    this.sink = sink
+    this.options = options
+    this.#onEnd = onEnd
+    this.#cameAtMs = host.now()
+  }
+
+  /** Pieces that a reader waits for, the first of them first. */
+  get urgent(): readonly number[] {
+    const { awaited } = this.sink
+    return awaited === null ? [] : this.#pieces.slice(awaited, awaited + URGENT_PIECES)
+  }
+
+  start(): void {
+    const { exchange, now } = this.#host
+    this.#recount()
+    exchange.want(this.#pieces, now())
+    this.complete()
+    if (!this.#isCompleting && !this.#hasSource(now())) this.options.onStarved()
+  }
+
+  end(error: FreshetError | null): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#onEnd(error)
+  }
+
+  came(from: KeyHex, byteLength: number): void {
+    this.#cameAtMs = this.#host.now()
+    this.options.onBytes(from, byteLength)
+  }
+
+  /** The sink knows the piece hashes now. */
+  layerAccepted(): void {
+    if (this.#isEnded) return
+    this.#recount()
+    for (const piece of this.#pieces) this.writeWhole(piece)
+    this.complete()
+  }
+
+  /** Puts a piece on disk whose blocks are all here. */
+  writeWhole(piece: number): void {
+    if (this.#isEnded || this.sink.has(this.#indexOf(piece)) || this.#writing.has(piece)) return
+    const whole = this.#host.arriving.whole(piece)
+    if (whole !== null) void this.#write(piece, whole.bytes) // what fails ends the fetch
+  }
+
+  /** Once all pieces are on disk. */
+  complete(): void {
+    if (this.#isEnded || this.#isCompleting || this.#writing.size > 0) return
+    for (let index = 0; index < this.sink.pieces; index++) if (!this.sink.has(index)) return
+    this.#isCompleting = true
+    void this.#complete() // what fails ends the fetch
+  }
+
+  /** Looks at the clock: nothing may have come for too long. */
+  watch(nowMs: number): void {
+    const waitedMs = nowMs - this.#cameAtMs
+    if (this.#isCompleting || this.#writing.size > 0 || waitedMs < MIRROR_AFTER_MS) return
+    const { patienceMs, onStarved } = this.options
+    const hasSource = this.#hasSource(nowMs)
+    onStarved()
+    if (waitedMs < (hasSource ? STALLED_PATIENCE * patienceMs : patienceMs)) return
+    const { digest } = this.sink.artifact
+    this.end(new FreshetError('ARTIFACT_UNAVAILABLE', `nobody who can be reached gives ${digest}`, { digest }))
+  }
+
+  /** What the sink has counts as held where it was checked, else as come; what it dropped is asked for again. */
+  #recount(): void {
+    const { exchange, arriving, now } = this.#host
+    const dropped: number[] = []
+    for (const [index, piece] of this.#pieces.entries()) {
+      const blocks = exchange.bundle.blockNumbersOf(piece)
+      if (this.sink.readable(index)) exchange.keep(blocks, now())
+      else if (this.sink.has(index)) exchange.came(blocks)
+      else dropped.push(...blocks.filter((block) => !exchange.held.has(block) && !arriving.has(block)))
+    }
+    exchange.lose(dropped, now())
+  }
+
+  async #write(piece: number, bytes: Buffer): Promise<void> {
+    this.#writing.add(piece)
+    try {
+      this.#written(piece, await this.sink.write(this.#indexOf(piece), bytes))
+    } catch (error) {
+      this.end(asFreshetError(error)) // the disk, not the peer
+    } finally {
+      this.#writing.delete(piece)
+    }
+    this.complete()
+  }
+
+  #written(piece: number, isRight: boolean): void {
+    if (this.#isEnded) return
+    const { arriving, exchange, served, now } = this.#host
+    const whole = arriving.whole(piece)
+    arriving.forget(piece)
+    if (whole === null) return
+    const index = this.#indexOf(piece)
+    const { digest } = this.sink.artifact
+    if (isRight && this.sink.readable(index)) {
+      served.put(digest, index, whole.bytes)
+      return exchange.keep(exchange.bundle.blockNumbersOf(piece), now())
+    }
+    if (isRight) {
+      for (const sender of whole.senders) this.#senders.add(sender) // the whole file will tell
+      return
+    }
+    if (whole.unchecked.length === 0) return this.end(mismatch(digest))
+    exchange.lose(whole.unchecked, now())
+    this.#blameOnly(whole.senders)
+  }
+
+  async #complete(): Promise<void> {
+    try {
+      this.#completed(await this.sink.complete())
+    } catch (error) {
+      this.end(asFreshetError(error))
+    }
+  }
+
+  #completed(isRight: boolean): void {
+    if (this.#isEnded) return
+    const { exchange, now } = this.#host
+    const blocks = this.#pieces.flatMap((piece) => exchange.bundle.blockNumbersOf(piece))
+    if (isRight) {
+      exchange.keep(blocks, now())
+      return this.end(null)
+    }
+    // Every piece was as signed, so no other peer can do better.
+    if (this.#isLayerKnown || this.#senders.size === 0) return this.end(mismatch(this.sink.artifact.digest))
+    const senders = new Set(this.#senders)
+    this.#senders.clear()
+    this.#isCompleting = false
+    exchange.lose(blocks, now())
+    this.#blameOnly(senders)
+  }
+
+  get #isLayerKnown(): boolean {
+    const [first] = this.#pieces
+    const { arriving, exchange } = this.#host
+    return first !== undefined && arriving.layerOf(exchange.bundle.fileOf(first)) !== null
+  }
+
+  #blameOnly([sender, another]: ReadonlySet<number>): void {
+    if (sender !== undefined && another === undefined) this.#host.blame(sender)
+  }
+
+  #indexOf(piece: number): number {
+    return piece - (this.#pieces[0] ?? 0)
+  }
+
+  /** Whether somebody who is not paused has something of the file that is not here. */
+  #hasSource(nowMs: number): boolean {
+    const { bundle, held, partners } = this.#host.exchange
+    const missing = this.#pieces.filter((piece) => bundle.blockNumbersOf(piece).some((block) => !held.has(block)))
+    for (const { shown, expects, pausedUntilMs } of partners.values()) {
+      if (pausedUntilMs > nowMs) continue
+      const gives = (piece: number): boolean =>
+        expects.has(piece) || bundle.blockNumbersOf(piece).some((block) => shown.has(block))
+      if (missing.some(gives)) return true
+    }
+    return false
+  }
+}
+
+function mismatch(digest: DigestHex): FreshetError {
+  return new FreshetError('ARTIFACT_MISMATCH', `the bytes received are not ${digest}`, { digest })
+}
