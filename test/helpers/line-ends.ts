@@ -1,22 +1,17 @@
-/** Two or more nodes with TCP lines between them, over a private DHT on loopback: swarm, lines and pieces, and nothing else of a node. */
+/** Two or more nodes with TCP lines between them, over a private DHT on loopback: swarm, lines and exchange, and nothing else of a node. */
 import type { Assert } from 'brittle'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { KeyPair } from '@hyperswarm/secret-stream'
+import type { Artifact } from '../../schemas/artifact.ts'
 import type { FreshetError } from '../../schemas/errors.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
 import type { LineTimes } from '../../protocols/peer-lines.ts'
-import { PeerSet } from '../../protocols/peers.ts'
-import type { PieceSource } from '../../protocols/piece-server.ts'
-import { openPieces, type PieceChannel } from '../../protocols/pieces.ts'
+import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-line.ts'
+import type { ArtifactSource } from '../../protocols/shared-bundle.ts'
 import { openSwarm, type Connection, type Swarm } from '../../protocols/swarm.ts'
 import { TcpLines, type Line } from '../../protocols/tcp-lines.ts'
 import { until } from './connections.ts'
-
-const NOTHING: PieceSource = {
-  held: () => null,
-  layer: () => Promise.resolve(null),
-  read: () => Promise.reject(new Error('nothing is held')),
-}
+import { logOf, type Node, nodeOf, NOTHING } from './exchange-peers.ts'
 
 export interface HostPort {
   readonly host: string
@@ -33,7 +28,7 @@ export interface LineEnd {
   /** Why peers were refused, for what they did on a line or on the connection. */
   readonly refusals: FreshetError[]
   readonly troubles: FreshetError[]
-  readonly peers: PeerSet
+  readonly node: Node
 }
 
 export interface LineEndOptions {
@@ -41,7 +36,10 @@ export interface LineEndOptions {
   /** Default: any; null: does not listen. */
   readonly port?: number | null
   readonly times?: Partial<LineTimes>
-  readonly source?: PieceSource
+  readonly source?: ArtifactSource
+  readonly onCame?: (byteLength: number) => void
+  /** Files of the one bundle that there is. */
+  readonly artifacts?: readonly Artifact[]
 }
 
 export async function dhtOnLoopback(t: Assert): Promise<HostPort> {
@@ -57,15 +55,15 @@ export function sortedKeyPairs(): [KeyPair, KeyPair] {
 }
 
 export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOptions = {}): Promise<LineEnd> {
-  const { keyPair = NoiseSecretStream.keyPair(), port = 0, times = {}, source = NOTHING } = options
+  const { keyPair = NoiseSecretStream.keyPair(), port = 0, times = {}, source = NOTHING, artifacts = [] } = options
   const seen = {
     connections: [] as Connection[],
     carriers: [] as Line[],
     refusals: [] as FreshetError[],
     troubles: [] as FreshetError[],
   }
-  const peers = new PeerSet()
-  const open = new Map<Connection, PieceChannel>()
+  const node = nodeOf(t, logOf([[], artifacts]), source)
+  const open = new Map<Connection, ExchangeLine>()
   const lines = await TcpLines.open({
     keyPair,
     host: '127.0.0.1',
@@ -74,12 +72,18 @@ export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOp
     onLine(connection, line) {
       seen.carriers.push(line)
       open.get(connection)?.close()
-      const pieces = openPieces(line.mux, connection.remoteKey, source, {
-        onclose: () => pieces && peers.remove(pieces),
+      const exchange = openExchangeLine(line.mux, node.exchanges, {
+        id: node.exchanges.newLine(),
+        key: connection.remoteKey,
+        mayReceive: () => true,
+        onSent: () => {},
+        onCame: (byteLength) => options.onCame?.(byteLength),
+        onBlame: (error) => seen.refusals.push(error),
+        onClose: () => exchange && node.exchanges.remove(exchange),
       })
-      if (pieces === null) throw new Error('a piece channel is open on this mux already')
-      open.set(connection, pieces)
-      peers.add(pieces)
+      if (exchange === null) throw new Error('an exchange is open on this mux already')
+      open.set(connection, exchange)
+      node.exchanges.add(exchange)
     },
     onRefused(connection, error) {
       seen.refusals.push(error)
@@ -100,7 +104,7 @@ export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOp
     lines.close()
     await swarm.destroy()
   })
-  return { keyPair, swarm, lines, peers, ...seen }
+  return { keyPair, swarm, lines, node, ...seen }
 }
 
 export const TOPIC = Buffer.alloc(32, 9)
@@ -127,5 +131,5 @@ export async function pair(t: Assert, decider: LineEndOptions, follower: LineEnd
 
 /** Resolves when the newest connection of each end has something that carries its pieces, and that is of this kind. */
 export async function carriedBy(tcp: boolean, ...ends: readonly LineEnd[]): Promise<void> {
-  await until(() => ends.every(({ carriers, peers }) => carriers.at(-1)?.tcp === tcp && peers.size > 0))
+  await until(() => ends.every(({ carriers }) => carriers.at(-1)?.tcp === tcp))
 }

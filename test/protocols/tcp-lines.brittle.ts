@@ -2,18 +2,15 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { Assert } from 'brittle'
 import test from 'brittle'
-import { pieceCount } from '../../schemas/artifact.ts'
 import { PIECE_BYTES } from '../../schemas/limits.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
-import { transfer } from '../../protocols/transfer.ts'
-import type { Pool } from '../../store/pool.ts'
 import { closed, until } from '../helpers/connections.ts'
-import { carriedBy, dhtOnLoopback, joinAll, lineEnd, NEVER_MS, pair, type LineEnd } from '../helpers/line-ends.ts'
-import { fixture, openPool, temporaryFolder, type Fixture } from '../helpers/pool-fixtures.ts'
+import { poolWith } from '../helpers/exchange-peers.ts'
+import { carriedBy, dhtOnLoopback, joinAll, lineEnd, NEVER_MS, pair, type LineEnd, type LineEndOptions } from '../helpers/line-ends.ts'
+import { fixture, type Fixture } from '../helpers/pool-fixtures.ts'
 
 const MINUTE = { timeout: 60_000 }
 
@@ -23,30 +20,24 @@ function isSameStream(a: LineEnd, b: LineEnd): boolean {
   return hash !== null && hash !== undefined && other !== null && other !== undefined && hash.equals(other)
 }
 
-async function poolWith(t: Assert, ...files: readonly Fixture[]): Promise<Pool> {
-  const pool = await openPool(t, join(await temporaryFolder(t), 'pool'))
-  for (const { artifact, layer, bytes } of files) {
-    const partial = await pool.begin(artifact)
-    await partial.acceptLayer(layer)
-    for (let index = 0; index < pieceCount(artifact.byteLength); index++)
-      await partial.write(index, bytes.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES))
-    if (!(await partial.complete())) throw new Error('the fixture is wrong')
-    await partial.close()
-  }
-  return pool
+async function holding(t: Assert, file: Fixture): Promise<Pick<LineEndOptions, 'source' | 'artifacts'>> {
+  return { source: await poolWith(t, file), artifacts: [file.artifact] }
 }
 
-/** Fetches `file` from the peers of `end`. @param onPiece after each piece, with how many there were. */
-async function fetched(t: Assert, end: LineEnd, file: Fixture, onPiece: (count: number) => void): Promise<void> {
+/** Fetches `file` from the peers of `end`. @param onBytes after each block, with how many bytes there were. */
+async function fetched(t: Assert, end: LineEnd, file: Fixture, onBytes: (byteLength: number) => void): Promise<void> {
   const pool = await poolWith(t)
   const sink = await pool.begin(file.artifact)
   t.teardown(() => sink.close(), { order: -2 })
-  let count = 0
-  await transfer(sink, end.peers, {
+  let came = 0
+  const options = {
     signal: new AbortController().signal,
-    onShun: (peer, error) => t.fail(`${peer.slice(0, 8)}: ${error.code}`),
-    onPiece: () => onPiece(++count),
-  })
+    patienceMs: 30_000,
+    onBytes: (_: string, byteLength: number) => onBytes((came += byteLength)),
+    onStarved: () => {},
+  }
+  await end.node.exchanges.fetch(end.node.log, 1, sink, options, () => {})
+  t.is(end.refusals.length, 0)
   const bytes = await readFile(pool.pathOf(file.artifact.digest) ?? '')
   t.ok(bytes.equals(file.bytes), 'every byte')
 }
@@ -56,7 +47,7 @@ test(
   MINUTE,
   async (t) => {
     const file = fixture(3_000_000, 1)
-    const [decider, follower] = await pair(t, { source: await poolWith(t, file) }, {})
+    const [decider, follower] = await pair(t, await holding(t, file), { artifacts: [file.artifact] })
     await carriedBy(true, decider, follower)
     t.ok(isSameStream(decider, follower))
     t.alike([decider.lines.tcpCount, follower.lines.tcpCount], [1, 1])
@@ -85,8 +76,8 @@ test('lines: neither end listens → the connection carries pieces, without a wa
   const never = { turnMs: NEVER_MS, decideMs: NEVER_MS, retryMs: NEVER_MS }
   const [decider, follower] = await pair(
     t,
-    { port: null, times: never },
-    { port: null, times: never, source: await poolWith(t, file) },
+    { port: null, times: never, artifacts: [file.artifact] },
+    { port: null, times: never, ...(await holding(t, file)) },
   )
   await carriedBy(false, decider, follower)
   t.ok(isSameStream(decider, follower))
@@ -120,7 +111,7 @@ test('lines: both dial at once, with many peers → one line for each pair, the 
 
 test('lines: decided before a line stands → it is taken up when it does, by both', MINUTE, async (t) => {
   const file = fixture(3_000_000, 3)
-  const [decider, follower] = await pair(t, { times: { decideMs: 0 }, source: await poolWith(t, file) }, {})
+  const [decider, follower] = await pair(t, { times: { decideMs: 0 }, ...(await holding(t, file)) }, { artifacts: [file.artifact] })
   await carriedBy(true, decider, follower)
   t.ok(isSameStream(decider, follower))
   await fetched(t, follower, file, () => {})
@@ -134,11 +125,11 @@ test('lines: a line is killed in the middle of a transfer → the rest comes ove
     [1, 1],
   ] as const) {
     const file = fixture(4_000_000, 4)
-    const options = { times: { retryMs: NEVER_MS }, source: await poolWith(t, file) }
+    const options = { times: { retryMs: NEVER_MS }, ...(await holding(t, file)) }
     const ends = await pair(t, options, options)
     await carriedBy(true, ...ends)
-    await fetched(t, ends[fetcher], file, (count) => {
-      if (count === 3) ends[killer].carriers.at(-1)?.stream.destroy()
+    await fetched(t, ends[fetcher], file, (byteLength) => {
+      if (byteLength === 3 * PIECE_BYTES) ends[killer].carriers.at(-1)?.stream.destroy()
     })
     t.alike(
       ends.map(({ carriers }) => carriers.map(({ tcp }) => tcp)),
