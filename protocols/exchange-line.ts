@@ -50,7 +50,7 @@ export interface LineOptions {
 
 interface Link {
   /** Our number, and what we said with it; null: we have not opened. */
-  ours: { readonly handle: number; readonly told: NumberSet } | null
+  ours: { readonly handle: number; readonly told: NumberSet; readonly wanted: Buffer } | null
   theirs: { readonly handle: number; readonly held: NumberSet; readonly wanted: NumberSet } | null
 }
 
@@ -171,9 +171,10 @@ export class ExchangeLine implements BundleLine {
     const { exchange } = bundle
     const told = this.mayReceive() ? exchange.opening() : new NumberSet(bundle.bundle.blocks)
     const handle = this.#nextHandle++
-    link.ours = { handle, told }
+    const wanted = exchange.wanted.encode()
+    link.ours = { handle, told, wanted }
     const { discoveryKey, block, part } = this.#host.placeOf(bundle)
-    const maps = { held: told.encode(), wanted: exchange.wanted.encode() }
+    const maps = { held: told.encode(), wanted }
     this.#send((session) => session.send.open({ handle, discoveryKey, block, part, ...maps }))
     this.#join(bundle, link)
   }
@@ -296,6 +297,9 @@ export class ExchangeLine implements BundleLine {
   #join(bundle: SharedBundle, { ours, theirs }: Link): void {
     if (ours === null || theirs === null) return
     bundle.join(this, { held: theirs.held, wanted: theirs.wanted, told: ours.told, roundTripMs: this.roundTripMs })
+    const said = NumberSet.decode(ours.wanted, bundle.bundle.pieces)
+    const pieces = [...bundle.exchange.wanted].filter((piece) => !said.has(piece))
+    if (pieces.length > 0) this.say(bundle, { type: 'want', pieces }, false) // since we opened
   }
 
   #heardClose(handle: number): void {

@@ -25,7 +25,7 @@ function exchangeOf(role: 'taker' | 'origin', peers: readonly number[]): { excha
     say: (peer, word) => said.push({ peer, word }),
     isOrigin: true,
     mayAsk: () => true,
-      urgent: () => [],
+    urgent: () => [],
     random: () => 0,
   })
   for (const peer of peers) {
