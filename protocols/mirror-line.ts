@@ -9,7 +9,7 @@ import { LEAF_BYTES, PIECE_BYTES, ROUND_TRIP_MS } from '../schemas/limits.ts'
 import { NumberSet } from '../schemas/number-set.ts'
 import { keyHex, type KeyHex } from '../schemas/units.ts'
 import type { BundleLine } from './bundle-line.ts'
-import type { ExchangeWord } from './exchange/exchange-words.ts'
+import type { BlockMask, ExchangeWord } from './exchange/exchange-words.ts'
 import type { MirrorClient } from './mirror-client.ts'
 import type { SharedBundle } from './shared-bundle.ts'
 
@@ -23,6 +23,13 @@ export interface MirrorLineOptions {
   readonly onFailed: (error: FreshetError) => void
 }
 
+interface RangeRequest {
+  readonly piece: number
+  /** Blocks that are not taken back. */
+  wanted: BlockMask
+  readonly abort: AbortController
+}
+
 export class MirrorLine implements BundleLine {
   readonly id: number
   readonly key: KeyHex
@@ -30,8 +37,7 @@ export class MirrorLine implements BundleLine {
   readonly #options: MirrorLineOptions
   readonly #bundle: SharedBundle
   readonly #file: number
-  /** Requests under way, by piece. */
-  readonly #requests = new Map<number, AbortController>()
+  readonly #requests = new Set<RangeRequest>()
   #left = false
 
   constructor(bundle: SharedBundle, file: number, options: MirrorLineOptions) {
@@ -56,7 +62,7 @@ export class MirrorLine implements BundleLine {
   leave(): void {
     if (this.#left) return
     this.#left = true
-    for (const request of this.#requests.values()) request.abort()
+    for (const { abort } of this.#requests) abort.abort()
     this.#bundle.leave(this)
   }
 
@@ -66,7 +72,7 @@ export class MirrorLine implements BundleLine {
 
   say(_: SharedBundle, word: ExchangeWord): void {
     if (word.type === 'ask') void this.#fetch(word.piece, word.blocks) // what fails makes it leave
-    if (word.type === 'cancel') this.#requests.get(word.piece)?.abort()
+    if (word.type === 'cancel') this.#cancel(word.piece, word.blocks)
   }
 
   askLayer(bundle: SharedBundle, file: number, first: number): void {
@@ -79,12 +85,22 @@ export class MirrorLine implements BundleLine {
     this.#fail(error)
   }
 
+  /** A request goes on as long as one of its blocks is wanted. */
+  #cancel(piece: number, blocks: BlockMask): void {
+    for (const request of this.#requests) {
+      if (request.piece !== piece) continue
+      request.wanted &= ~blocks
+      if (request.wanted === 0) request.abort.abort()
+    }
+  }
+
   /** From the first of the blocks to the last. */
-  async #fetch(piece: number, mask: number): Promise<void> {
+  async #fetch(piece: number, mask: BlockMask): Promise<void> {
     const { bundle, artifacts } = this.#bundle
     const { client, base, path, onCame } = this.#options
-    const request = new AbortController()
-    this.#requests.set(piece, request)
+    const request = { piece, wanted: mask, abort: new AbortController() }
+    this.#requests.add(request)
+    const { signal } = request.abort
     const { first } = bundle.blocksOf(piece)
     let block = first + (31 - Math.clz32(mask & -mask))
     const last = first + (31 - Math.clz32(mask))
@@ -99,7 +115,7 @@ export class MirrorLine implements BundleLine {
         fileBytes,
         first: start,
         lengthBytes,
-        signal: request.signal,
+        signal,
       })) {
         onCame(chunk.byteLength)
         waiting = waiting.byteLength === 0 ? chunk : Buffer.concat([waiting, chunk])
@@ -111,9 +127,9 @@ export class MirrorLine implements BundleLine {
         }
       }
     } catch (error) {
-      if (!request.signal.aborted) this.#fail(asFreshetError(error))
+      if (!signal.aborted) this.#fail(asFreshetError(error))
     } finally {
-      if (this.#requests.get(piece) === request) this.#requests.delete(piece)
+      this.#requests.delete(request)
     }
   }
 

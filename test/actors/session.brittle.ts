@@ -75,7 +75,13 @@ test('session: closed while somebody waits for an artifact → INTERRUPTED, and 
   const session = await sessionIn(t, home, online)
   const channel = await session.createChannel('demo', Buffer.from('key'), nothing)
   const digest = digestHex(sha256('never seen'))
-  const waiting = codeOf(session.fetches.want(channel.key, { digest, byteLength: 10, piecesRoot: null }, { filename: 'pool/a.deb', block: 1 }))
+  const waiting = codeOf(
+    session.fetches.want(
+      channel.key,
+      { digest, byteLength: 10, piecesRoot: null },
+      { filename: 'pool/a.deb', block: 1 },
+    ),
+  )
   await session.record({
     type: 'artifact.wanted',
     key: channel.key,
@@ -143,7 +149,16 @@ test(
     const journal = await Journal.open(store)
     const kept = { type: 'artifact.kept', digest, byteLength: 1, atMs: 0 } as const
     await Promise.all(Array.from({ length: JOURNAL_FACTS_MAX }, () => journal.record(kept)))
-    await journal.record({ type: 'artifact.wanted', key, digest, byteLength: 1, piecesRoot: null, path: null, block: 0, atMs: 0 })
+    await journal.record({
+      type: 'artifact.wanted',
+      key,
+      digest,
+      byteLength: 1,
+      piecesRoot: null,
+      path: null,
+      block: 0,
+      atMs: 0,
+    })
     await journal.close()
     await store.close()
     const startedAtMs = performance.now()

@@ -1,10 +1,11 @@
 /** One artifact of 80 to 95 MB from node to node: over UDX between two daemons; the same protocol over TCP and in memory. */
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PeerSet } from '../../protocols/peers.ts'
+import { openExchangeLine } from '../../protocols/exchange-line.ts'
+import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
+import type { FetchOptions } from '../../protocols/file-fetch.ts'
 import { guardConnection } from '../../protocols/guard.ts'
-import { openPieces, type PieceChannel } from '../../protocols/pieces.ts'
-import { transfer } from '../../protocols/transfer.ts'
+import { RateLimit } from '../../protocols/rate-limit.ts'
 import { keyHex } from '../../schemas/units.ts'
 import { Pool } from '../../store/pool.ts'
 import { memoryPair, type StreamPair, tcpPair } from '../helpers/connections.ts'
@@ -18,6 +19,12 @@ const RUNS = 3
 const BYTES_MIN = 60_000_000
 const BYTES_MAX = 100_000_000
 const SYNTHETIC_BYTES = 88_000_000
+const FETCH: FetchOptions = {
+  signal: new AbortController().signal,
+  patienceMs: 10_000,
+  onBytes: () => {},
+  onStarved: () => {},
+}
 
 const debs =
   missingLists() === null
@@ -98,20 +105,23 @@ async function overStream(b: Bench, what: string, connect: () => Promise<StreamP
   await partial.acceptLayer(file.layer)
   for (let piece = 0; piece < partial.pieces; piece++) await partial.write(piece, file.piece(piece))
   await partial.complete()
+  const log: BundleLog = {
+    discoveryKey: Buffer.alloc(32),
+    isOrigin: false,
+    describe: async ({ part }) => (part === 0 ? [file.artifact] : null),
+  }
   for (let run = 0; run < RUNS; run++) {
     const target = await Pool.open(await b.folder())
     const [near, far] = await connect()
-    const serving = channelOf(far, source)
-    const peers = new PeerSet()
-    peers.add(channelOf(near, target))
+    const [taker, giver] = [exchangesOf(near, target, log), exchangesOf(far, source, log)]
     const sink = await target.begin(file.artifact)
     const cpuBefore = process.cpuUsage()
     const startedAtMs = performance.now()
-    await transfer(sink, peers, { signal: new AbortController().signal, onShun: (_, error) => console.error(error) })
+    await taker.fetch(log, 0, sink, FETCH, () => {})
     const seconds = (performance.now() - startedAtMs) / 1000
     const { user, system } = process.cpuUsage(cpuBefore)
     runs.push({ bytes: SYNTHETIC_BYTES, seconds, senderCpuS: 0, receiverCpuS: (user + system) / 1e6, receivedBytes: 0 })
-    serving.close()
+    for (const exchanges of [taker, giver]) exchanges.close()
     for (const stream of [near, far]) stream.destroy()
     await sink.close()
     await target.close()
@@ -122,10 +132,22 @@ async function overStream(b: Bench, what: string, connect: () => Promise<StreamP
   b.figure('— CPU of both', cpu, 's per GB')
 }
 
-function channelOf(stream: StreamPair[number], pool: Pool): PieceChannel {
-  const channel = openPieces(guardConnection(stream), keyHex(stream.remotePublicKey as Buffer), pool)
-  if (channel === null) throw new Error('the channel is open already')
-  return channel
+function exchangesOf(stream: StreamPair[number], source: Pool, log: BundleLog): Exchanges {
+  const [upload, download] = [new RateLimit(null), new RateLimit(null)]
+  const onFault = (error: Error): void => console.error(error)
+  const exchanges = new Exchanges({ log: () => log, source, upload, download, onFault })
+  const line = openExchangeLine(guardConnection(stream), exchanges, {
+    id: exchanges.newLine(),
+    key: keyHex(stream.remotePublicKey as Buffer),
+    mayReceive: () => true,
+    onSent: () => {},
+    onCame: () => {},
+    onBlame: onFault,
+    onClose: () => {},
+  })
+  if (line === null) throw new Error('the channel is open already')
+  exchanges.add(line)
+  return exchanges
 }
 
 function report(b: Bench, what: string, runs: readonly Transfer[]): void {
