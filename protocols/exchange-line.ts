@@ -5,13 +5,13 @@
  * Owns: the numbers under which each side names a bundle, and the count of bytes sent and not reported as come. Words of one turn of the event
  * loop go out together; a block goes alone, because nothing of a frame is read before all of it has come.
  */
-import type { BundlePlace } from '../schemas/bundle-files.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import {
   BUNDLES_DESCRIBED_MAX,
   BUNDLES_PER_PEER_MAX,
   HAVE_BLOCKS_MAX,
   HAVE_RUNS_MAX,
+  LINE_ON_WAY_BYTES_MAX,
   PING_MS,
   ROUND_TRIP_MS,
   WANT_RUNS_MAX,
@@ -23,30 +23,9 @@ import type { BundleLine } from './bundle-line.ts'
 import { exchangeProtocol, type OpenFrame } from './exchange-frames.ts'
 import type { ExchangeWord } from './exchange/exchange-words.ts'
 import type { GuardedMux } from './guard.ts'
+import { isSamePlace, type LineHost, type LineOptions } from './line-host.ts'
 import { OnWay } from './on-way.ts'
 import type { ServedBlock, SharedBundle } from './shared-bundle.ts'
-
-/** What a line needs of the node (exchanges.ts), and of whoever made the connection. */
-export interface LineHost {
-  readonly now: () => number
-  /** A bundle of this node by its place; null: it is of no use to anybody. */
-  find(discoveryKey: Buffer, place: BundlePlace): SharedBundle | Promise<SharedBundle | null>
-  placeOf(bundle: SharedBundle): { readonly discoveryKey: Buffer } & BundlePlace
-  /** Something may be sent now that could not be before. */
-  wake(): void
-  /** Word came of bytes that had waited so long. */
-  acked(byteLength: number, waitedMs: number): void
-}
-
-export interface LineOptions {
-  readonly id: number
-  readonly key: KeyHex
-  readonly mayReceive: () => boolean
-  readonly onSent: (byteLength: number) => void
-  readonly onCame: (byteLength: number) => void
-  readonly onBlame: (error: FreshetError) => void
-  readonly onClose: () => void
-}
 
 interface Link {
   /** Our number, and what we said with it; null: we have not opened. */
@@ -71,7 +50,7 @@ export class ExchangeLine implements BundleLine {
   readonly #options: LineOptions
   readonly #links = new Map<SharedBundle, Link>()
   readonly #theirs = new Map<number, SharedBundle>()
-  readonly #describing = new Set<number>()
+  readonly #describing = new Map<number, OpenFrame>()
   readonly #onWay = new OnWay()
   #session: Session | null = null
   #nextHandle = 0
@@ -167,13 +146,19 @@ export class ExchangeLine implements BundleLine {
   openBundle(bundle: SharedBundle): void {
     const link = this.#links.get(bundle) ?? { ours: null, theirs: null }
     if (link.ours !== null || this.closed) return
+    const place = this.#host.placeOf(bundle)
+    for (const [handle, frame] of this.#describing) {
+      if (!isSamePlace(frame, place)) continue
+      this.#describing.delete(handle)
+      return this.#takePart(frame, bundle) // it talks of the bundle as soon as it hears of ours
+    }
     this.#links.set(bundle, link)
     const { exchange } = bundle
     const told = this.mayReceive() ? exchange.opening() : new NumberSet(bundle.bundle.blocks)
     const handle = this.#nextHandle++
     const wanted = exchange.wanted.encode()
     link.ours = { handle, told, wanted }
-    const { discoveryKey, block, part } = this.#host.placeOf(bundle)
+    const { discoveryKey, block, part } = place
     const maps = { held: told.encode(), wanted }
     this.#send((session) => session.send.open({ handle, discoveryKey, block, part, ...maps }))
     this.#join(bundle, link)
@@ -218,7 +203,8 @@ export class ExchangeLine implements BundleLine {
   }
 
   sayLayer(bundle: SharedBundle, file: number, first: number, layer: Buffer | null): void {
-    const bytes = layer ?? Buffer.alloc(0)
+    const isTaken = this.#mux.queuedBytes <= LINE_ON_WAY_BYTES_MAX // who does not read gets no more
+    const bytes = layer !== null && isTaken ? layer : Buffer.alloc(0)
     this.#sayOf(bundle, (session, handle) => session.send.layer({ handle, file, first, bytes }))
   }
 
@@ -271,7 +257,7 @@ export class ExchangeLine implements BundleLine {
     const found = this.#host.find(discoveryKey, { block, part })
     // At once where it can be: the words that follow in the same breath are about it.
     if (!(found instanceof Promise)) return this.#takePart(frame, found)
-    this.#describing.add(handle)
+    this.#describing.set(handle, frame)
     void found.then((bundle) => {
       if (this.#describing.delete(handle) && !this.closed) this.#takePart(frame, bundle) // else closed meanwhile
     })
@@ -279,7 +265,7 @@ export class ExchangeLine implements BundleLine {
 
   #takePart(frame: OpenFrame, bundle: SharedBundle | null): void {
     const { handle } = frame
-    if (bundle?.isUseful !== true) return this.#decline(handle)
+    if (bundle?.isUseful !== true || !(bundle.isFetching || this.mayReceive())) return this.#decline(handle)
     this.#checked(() => {
       const link = this.#links.get(bundle) ?? { ours: null, theirs: null }
       if (link.theirs !== null) throw new RangeError('a bundle is opened twice')

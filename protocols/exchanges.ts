@@ -15,12 +15,14 @@ import {
   ON_WAY_BYTES_MAX,
   ON_WAY_BYTES_MIN,
   ON_WAY_BYTES_START,
+  REOPEN_MS,
   UPLINK_QUEUE_MS,
 } from '../schemas/limits.ts'
 import { DelayWindow } from './delay-window.ts'
-import type { ExchangeLine, LineHost } from './exchange-line.ts'
+import type { ExchangeLine } from './exchange-line.ts'
 import type { Upload } from './exchange/exchange.ts'
 import type { FetchOptions, PieceSink } from './file-fetch.ts'
+import type { LineHost, LoggedPlace } from './line-host.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { ServedPieces } from './served-pieces.ts'
 import { type ArtifactSource, SharedBundle } from './shared-bundle.ts'
@@ -45,17 +47,13 @@ export interface ExchangesOptions {
   readonly random?: () => number
 }
 
-interface Placed extends BundlePlace {
-  readonly discoveryKey: Buffer
-}
-
 export class Exchanges implements LineHost {
   readonly now: () => number
   readonly #options: ExchangesOptions
   readonly #random: () => number
   readonly #served = new ServedPieces()
   readonly #bundles = new Map<string, SharedBundle>()
-  readonly #places = new Map<SharedBundle, Placed>()
+  readonly #places = new Map<SharedBundle, LoggedPlace>()
   readonly #lines = new Map<number, ExchangeLine>()
   readonly #uplink = new DelayWindow({
     targetMs: UPLINK_QUEUE_MS,
@@ -66,6 +64,7 @@ export class Exchanges implements LineHost {
   #nextLine = 0
   #timer: NodeJS.Timeout | null = null
   #uploadTimer: NodeJS.Timeout | null = null
+  #reopenedAtMs = Number.NEGATIVE_INFINITY
   #isWoken = false
   #isClosed = false
 
@@ -104,6 +103,13 @@ export class Exchanges implements LineHost {
     use: (bundle: SharedBundle, file: number) => void,
   ): Promise<void> {
     const [bundle, file] = await this.#bundleWith(log, block, sink.artifact)
+    const { digest, byteLength } = sink.artifact
+    if (bundle.artifacts[file]?.byteLength !== byteLength) {
+      throw new FreshetError('ARTIFACT_MISMATCH', `block ${block} states another size of ${digest}`, {
+        digest,
+        byteLength,
+      })
+    }
     use(bundle, file)
     const done = bundle.fetch(file, sink, options)
     for (const line of this.#lines.values()) line.openBundle(bundle)
@@ -115,8 +121,8 @@ export class Exchanges implements LineHost {
     return this.#bundles.get(nameOf(discoveryKey, place)) ?? this.#findHeld(discoveryKey, place)
   }
 
-  placeOf(bundle: SharedBundle): Placed {
-    return this.#places.get(bundle) as Placed
+  placeOf(bundle: SharedBundle): LoggedPlace {
+    return this.#places.get(bundle) as LoggedPlace
   }
 
   /** Soon, and once for everything that happens in this turn. */
@@ -205,6 +211,7 @@ export class Exchanges implements LineHost {
   #tick(): void {
     const nowMs = this.now()
     for (const line of this.#lines.values()) line.tick(nowMs)
+    this.#reopen(nowMs)
     for (const [name, bundle] of this.#bundles) {
       bundle.tick(nowMs)
       if (bundle.idleMs(nowMs) < BUNDLE_IDLE_MS) continue
@@ -217,6 +224,15 @@ export class Exchanges implements LineHost {
       this.#timer = null
     }
     this.#pump()
+  }
+
+  /** Who had nothing of it may have something now, and who put it away did not know that it is wanted again. */
+  #reopen(nowMs: number): void {
+    if (nowMs - this.#reopenedAtMs < REOPEN_MS) return
+    this.#reopenedAtMs = nowMs
+    for (const bundle of this.#bundles.values()) {
+      if (bundle.isFetching) for (const line of this.#lines.values()) line.openBundle(bundle)
+    }
   }
 
   /** Sends as long as there is room for a block, and a block to send. */
@@ -270,7 +286,8 @@ export class Exchanges implements LineHost {
     const { block } = upload
     const byteLength = bundle.bundle.blockBytes(block)
     if (!line.mayReceive()) {
-      bundle.refuse(upload)
+      if (bundle.isFetching) bundle.refuse(upload)
+      else line.closeBundle(bundle)
       return 0
     }
     this.#options.upload.spend(byteLength, this.now())

@@ -138,7 +138,9 @@ export class FileFetch {
     const { patienceMs, onStarved } = this.options
     const hasSource = this.#hasSource(nowMs)
     onStarved()
-    if (waitedMs < (hasSource ? STALLED_PATIENCE * patienceMs : patienceMs)) return
+    // Of many files that come over one line, some wait long for their turn.
+    const idleMs = hasSource ? Math.min(waitedMs, nowMs - this.#lastGivenMs()) : waitedMs
+    if (idleMs < (hasSource ? STALLED_PATIENCE * patienceMs : patienceMs)) return
     const { digest } = this.sink.artifact
     this.end(new FreshetError('ARTIFACT_UNAVAILABLE', `nobody who can be reached gives ${digest}`, { digest }))
   }
@@ -226,6 +228,15 @@ export class FileFetch {
 
   #indexOf(piece: number): number {
     return piece - (this.#pieces[0] ?? 0)
+  }
+
+  /** When somebody last gave something that was asked for, of whichever file. */
+  #lastGivenMs(): number {
+    let last = Number.NEGATIVE_INFINITY
+    for (const { receivedBytes, lastArrivalMs } of this.#host.exchange.partners.values()) {
+      if (receivedBytes > 0) last = Math.max(last, lastArrivalMs)
+    }
+    return last
   }
 
   /** Whether somebody who is not paused has something of the file that is not here. */

@@ -29,6 +29,8 @@ export class FileLayers {
   readonly #asks = new Map<number, Map<number, LayerAsk>>()
   /** Asks of peers for what is not here yet. */
   #waiting: Waiting[] = []
+  /** Files whose hashes are being read for them. */
+  readonly #reading = new Set<number>()
 
   constructor(bundle: SharedBundle) {
     this.#bundle = bundle
@@ -67,10 +69,10 @@ export class FileLayers {
     }
     const wish = { line, file, first, count }
     const known = this.#bundle.layerOf(file)
-    if (known !== null) this.#answer(wish, known)
-    else if (!this.#bundle.needsLayer(file)) void this.#answerFromStore(wish)
-    else if (this.#waiting.length < LAYER_ASKS_WAITING_MAX) this.#waiting.push(wish)
-    else this.#answer(wish, null)
+    if (known !== null) return this.#answer(wish, known)
+    if (this.#waiting.length >= LAYER_ASKS_WAITING_MAX) return this.#answer(wish, null)
+    this.#waiting.push(wish)
+    if (!this.#bundle.needsLayer(file) && !this.#reading.has(file)) void this.#answerFromStore(file) // never rejects
   }
 
   left({ id }: BundleLine): void {
@@ -81,7 +83,7 @@ export class FileLayers {
   /** A file is not fetched any more: it is whole, or never will be. */
   stopped(file: number): void {
     this.#asks.delete(file)
-    this.#answerWaiting(file)
+    this.#answerWaiting(file, this.#bundle.layerOf(file))
   }
 
   tick(nowMs: number): void {
@@ -110,18 +112,21 @@ export class FileLayers {
   async #accept({ line, layer }: LayerAsk, file: number): Promise<void> {
     const isRight = await this.#bundle.acceptLayer(file, layer)
     if (!isRight) line.blame(new FreshetError('PIECE_MISMATCH', 'the piece hashes differ from the signed root'))
-    else this.#answerWaiting(file)
+    else this.#answerWaiting(file, layer)
   }
 
-  #answerWaiting(file: number): void {
+  #answerWaiting(file: number, layer: Buffer | null): void {
     const answered = this.#waiting.filter((wish) => wish.file === file)
     this.#waiting = this.#waiting.filter((wish) => wish.file !== file)
-    const layer = this.#bundle.layerOf(file)
     for (const wish of answered) this.#answer(wish, layer)
   }
 
-  async #answerFromStore(wish: Waiting): Promise<void> {
-    this.#answer(wish, await this.#bundle.storedLayer(wish.file))
+  /** Read once, however many ask. */
+  async #answerFromStore(file: number): Promise<void> {
+    this.#reading.add(file)
+    const layer = await this.#bundle.storedLayer(file)
+    this.#reading.delete(file)
+    this.#answerWaiting(file, layer)
   }
 
   #answer({ line, file, first, count }: Waiting, layer: Buffer | null): void {

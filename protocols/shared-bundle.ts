@@ -300,6 +300,8 @@ export class SharedBundle {
   #say(peer: number, word: ExchangeWord): void {
     const line = this.#lines.get(peer)
     if (line === undefined) return
+    const isOffer = word.type === 'have' || word.type === 'hand' || word.type === 'expect'
+    if (isOffer && !line.mayReceive()) return
     if (word.type !== 'ask') return line.say(this, word, false)
     const file = this.bundle.fileOf(word.piece)
     if (this.needsLayer(file)) this.#layers.ask(line, file)

@@ -229,6 +229,8 @@ export const BUNDLES_ACTIVE_MAX = 2_048
 export const BUNDLES_DESCRIBED_MAX = 32
 /** A bundle that nobody here fetches and nobody asks for is put away after this. */
 export const BUNDLE_IDLE_MS = 10_000
+/** How often a bundle that is being fetched is opened again to peers who declined it, or put it away. */
+export const REOPEN_MS = 2_000
 /** How often the exchanges of a node look at the clock. */
 export const EXCHANGE_TICK_MS = 50
 /** Bytes of whole pieces kept in memory for who asks next: each piece is asked for by several peers within moments. */

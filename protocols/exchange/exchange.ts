@@ -151,7 +151,8 @@ export class Exchange implements ExchangeView {
   arrived(peer: number, block: number, nowMs: number): boolean {
     const partner = this.partners.get(peer)
     if (partner === undefined || block >= this.bundle.blocks) return false
-    partner.received(this.bundle.blockBytes(block), nowMs)
+    // What nobody asked for says nothing of whether it gives what was asked for.
+    if (partner.asked.has(block)) partner.received(this.bundle.blockBytes(block), nowMs)
     return this.#asks.arrived(partner, block, nowMs)
   }
 
@@ -179,6 +180,7 @@ export class Exchange implements ExchangeView {
     for (const block of this.#blocks(piece)) {
       if (this.held.delete(block) && this.wanted.has(piece)) this.#missing++
       this.#asks.lost(block)
+      for (const partner of this.partners.values()) this.#takeBack(partner, piece, block)
     }
     this.#asks.fill(nowMs)
   }
@@ -230,11 +232,14 @@ export class Exchange implements ExchangeView {
   }
 
   #heardWant(partner: Partner, pieces: readonly number[], nowMs: number): void {
+    let isNew = false
     for (const piece of pieces) {
       if (piece >= this.bundle.pieces) throw new RangeError(`the bundle has no piece ${piece}`)
       if (!partner.wants.add(piece)) continue
+      isNew = true
       if (this.#handOut.mayTell(piece)) this.tell(partner, this.#blocks(piece))
     }
+    if (!isNew) return
     partner.wantsMore = true
     this.#noteWants(partner)
     this.#handOut.joined(partner, nowMs)
@@ -315,6 +320,14 @@ export class Exchange implements ExchangeView {
 
   #sourced(piece: number, by: 1 | -1): void {
     this.sources[piece] = (this.sources[piece] ?? 0) + by
+  }
+
+  /** What is gone is told of again when it comes again. */
+  #takeBack(partner: Partner, piece: number, block: number): void {
+    partner.told.delete(block)
+    partner.untold.delete(block)
+    if (!partner.queue.delete(block)) return
+    this.say(partner.id, { type: 'refuse', piece, blocks: maskOf(this.bundle, piece, [block]) })
   }
 
   *#blocks(piece: number): IterableIterator<number> {

@@ -14,8 +14,12 @@ interface Said {
 }
 
 /** Two pieces of sixteen blocks; a taker wants both. */
-function exchangeOf(role: 'taker' | 'origin', peers: readonly number[]): { exchange: Exchange; said: Said[] } {
-  const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks: true }])
+function exchangeOf(
+  role: 'taker' | 'origin',
+  peers: readonly number[],
+  { urgent = () => [], checksBlocks = true }: { urgent?: () => number[]; checksBlocks?: boolean } = {},
+): { exchange: Exchange; said: Said[] } {
+  const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks }])
   const said: Said[] = []
   const isOrigin = role === 'origin'
   const exchange = new Exchange({
@@ -25,7 +29,7 @@ function exchangeOf(role: 'taker' | 'origin', peers: readonly number[]): { excha
     say: (peer, word) => said.push({ peer, word }),
     isOrigin: true,
     mayAsk: () => true,
-    urgent: () => [],
+    urgent,
     random: () => 0,
   })
   for (const peer of peers) {
@@ -160,5 +164,70 @@ test('what names no piece or block of the bundle is refused with an error', (t) 
   for (const type of ['ask', 'cancel', 'refuse'] as const) {
     t.throws(() => exchange.hear(1, { type, piece: 2, blocks: 1 }, 0), RangeError)
   }
+  t.end()
+})
+
+test('a peer that sends what nobody asked for stalls all the same', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2])
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
+  said.splice(0)
+  for (let nowMs = 0; nowMs < STALLED_MS; nowMs += 500) exchange.arrived(1, 20, nowMs)
+  exchange.tick(STALLED_MS)
+  t.ok(said.some(({ peer, word }) => peer === 2 && word.type === 'ask'))
+  t.end()
+})
+
+test('pieces that are wanted later are told to peers and asked for; those that are not wanted any more are taken back', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1])
+  exchange.unwant([1])
+  said.splice(0)
+  exchange.hear(1, { type: 'have', blocks: [...PIECE_0, 16, 17] }, 0)
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
+  exchange.unwant([0])
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'cancel', piece: 0, blocks: ALL } }])
+  exchange.want([1], 1)
+  t.same(said.splice(0), [
+    { peer: 1, word: { type: 'want', pieces: [1] } },
+    { peer: 1, word: { type: 'ask', piece: 1, blocks: 0b11 } },
+  ])
+  exchange.want([1], 2)
+  t.same(said, [], 'said once')
+  t.end()
+})
+
+test('a piece that is gone is refused to who waits for it, and told of again when it comes again', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1])
+  exchange.keep([0, 1], 0)
+  exchange.tick(100)
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'have', blocks: [0, 1] } }])
+  exchange.hear(1, { type: 'ask', piece: 0, blocks: 0b11 }, 100)
+  exchange.drop(0, 101)
+  t.ok(said.splice(0).every(({ word }) => word.type === 'refuse'))
+  t.equal(
+    exchange.nextUpload(() => true),
+    null,
+  )
+  exchange.keep([0, 1], 200)
+  exchange.tick(300)
+  t.same(said, [{ peer: 1, word: { type: 'have', blocks: [0, 1] } }])
+  t.end()
+})
+
+test('what a reader waits for is asked for first, however rare the rest is', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1], { urgent: () => [1] })
+  exchange.hear(1, { type: 'have', blocks: Array.from({ length: 32 }, (_, block) => block) }, 0)
+  t.same(said[0], { peer: 1, word: { type: 'ask', piece: 1, blocks: ALL } })
+  t.end()
+})
+
+test('a file that only the whole of it checks comes from one giver at a time', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2], { checksBlocks: false })
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  exchange.hear(2, { type: 'have', blocks: Array.from({ length: 32 }, (_, block) => block) }, 0)
+  t.ok(said.length > 0 && said.every(({ peer }) => peer === 1), 'the other gives nothing of it')
+  said.splice(0)
+  exchange.leave(1, 1)
+  t.ok(said.length > 0 && said.every(({ peer }) => peer === 2), 'until the first has left')
   t.end()
 })
