@@ -139,7 +139,7 @@ export class ExchangeLine implements BundleLine {
   }
 
   isOpen(bundle: SharedBundle): boolean {
-    return this.#links.get(bundle)?.ours != null
+    return (this.#links.get(bundle)?.ours ?? null) !== null
   }
 
   /** Tells the peer that this node takes part in a bundle; its own answer follows. */
@@ -166,8 +166,8 @@ export class ExchangeLine implements BundleLine {
 
   /** Ends a bundle for both. */
   closeBundle(bundle: SharedBundle): void {
-    const ours = this.#links.get(bundle)?.ours
-    if (ours != null) this.#send((session) => session.send.close({ handle: ours.handle }))
+    const ours = this.#links.get(bundle)?.ours ?? null
+    if (ours !== null) this.#send((session) => session.send.close({ handle: ours.handle }))
     this.#unlink(bundle)
   }
 

@@ -395,8 +395,5 @@ export class PartialArtifact {
 
 /** For who only waits until it is over: the one who started it has the error. */
 function asSettled(task: Promise<unknown>): Promise<void> {
-  return task.then(
-    () => {},
-    () => {},
-  )
+  return Promise.allSettled([task]).then(() => {})
 }

@@ -9,7 +9,16 @@ import { PIECE_BYTES } from '../../schemas/limits.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import { closed, until } from '../helpers/connections.ts'
 import { poolWith } from '../helpers/exchange-peers.ts'
-import { carriedBy, dhtOnLoopback, joinAll, lineEnd, NEVER_MS, pair, type LineEnd, type LineEndOptions } from '../helpers/line-ends.ts'
+import {
+  carriedBy,
+  dhtOnLoopback,
+  joinAll,
+  lineEnd,
+  NEVER_MS,
+  pair,
+  type LineEnd,
+  type LineEndOptions,
+} from '../helpers/line-ends.ts'
 import { fixture, type Fixture } from '../helpers/pool-fixtures.ts'
 
 const MINUTE = { timeout: 60_000 }
@@ -111,7 +120,11 @@ test('lines: both dial at once, with many peers → one line for each pair, the 
 
 test('lines: decided before a line stands → it is taken up when it does, by both', MINUTE, async (t) => {
   const file = fixture(3_000_000, 3)
-  const [decider, follower] = await pair(t, { times: { decideMs: 0 }, ...(await holding(t, file)) }, { artifacts: [file.artifact] })
+  const [decider, follower] = await pair(
+    t,
+    { times: { decideMs: 0 }, ...(await holding(t, file)) },
+    { artifacts: [file.artifact] },
+  )
   await carriedBy(true, decider, follower)
   t.ok(isSameStream(decider, follower))
   await fetched(t, follower, file, () => {})
