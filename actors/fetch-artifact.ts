@@ -2,8 +2,8 @@
  * Fetch one artifact that somebody asked for: from peers, piece by piece, into the pool.
  *
  * Folding the journal at start takes up what was wanted and neither kept nor given up; the pool remembers the pieces.
- * Which peer gives which piece is not decided here (protocols/transfer.ts): bytes never go through an actor.
- * Live port: actors/ports/transfer-artifact.ts. Tests: test/actors/fetch-artifact.tape.ts.
+ * Which peer gives which piece is not decided here (protocols/exchange/): bytes never go through an actor.
+ * Live port: actors/ports/fetches.ts. Tests: test/actors/fetch-artifact.tape.ts.
  */
 import { assign, setup } from 'xstate'
 import type { FactOf } from '../schemas/journal.ts'
