@@ -52,6 +52,7 @@ export class ExchangeLine implements BundleLine {
   readonly #theirs = new Map<number, SharedBundle>()
   readonly #describing = new Map<number, OpenFrame>()
   readonly #onWay = new OnWay()
+  #mayReceive: boolean
   #session: Session | null = null
   #nextHandle = 0
   #cameBytes = 0
@@ -65,6 +66,7 @@ export class ExchangeLine implements BundleLine {
     this.#options = options
     this.id = options.id
     this.key = options.key
+    this.#mayReceive = options.mayReceive()
   }
 
   open(): boolean {
@@ -238,6 +240,7 @@ export class ExchangeLine implements BundleLine {
   }
 
   tick(nowMs: number): void {
+    if (this.mayReceive() !== this.#mayReceive) this.#beginAnew()
     if (nowMs - this.#pingedAtMs < PING_MS) return
     this.#pingedAtMs = nowMs
     this.#send((session) => session.send.ping({ stamp: Math.round(nowMs) }))
@@ -245,6 +248,15 @@ export class ExchangeLine implements BundleLine {
 
   close(): void {
     this.#session?.close()
+  }
+
+  /** What was told of while the peer might have it, or not told of while it might not, is not so any more. */
+  #beginAnew(): void {
+    this.#mayReceive = this.mayReceive()
+    for (const bundle of [...this.#links.keys()]) {
+      this.closeBundle(bundle)
+      if (bundle.isFetching) this.openBundle(bundle)
+    }
   }
 
   #heardOpen(frame: OpenFrame): void {

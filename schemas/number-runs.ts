@@ -2,7 +2,7 @@
 import { invalid } from './codec.ts'
 
 /** @param numbers ascending, none twice. */
-function runsOf(numbers: Iterable<number>): number[] {
+export function runsOf(numbers: Iterable<number>): number[] {
   const runs: number[] = []
   let next = 0
   for (const number of numbers) {
