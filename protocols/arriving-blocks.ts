@@ -65,7 +65,7 @@ export class ArrivingBlocks {
   needsLeaves(piece: number): boolean {
     const artifact = this.#artifactOf(piece)
     if (artifact.piecesRoot === null || artifact.byteLength <= LEAF_BYTES) return false
-    return this.#pieces.get(piece)?.leaves == null
+    return this.leavesOf(piece) === null
   }
 
   leavesOf(piece: number): Buffer | null {

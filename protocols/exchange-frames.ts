@@ -47,10 +47,6 @@ const layer = struct({ handle: uint, file: uint, first: uint, bytes: bytes(LAYER
 const stamp = struct({ stamp: uint })
 
 export type OpenFrame = Infer<typeof open>
-export type LeavesFrame = Infer<typeof leaves>
-export type BlockFrame = Infer<typeof block>
-export type AskLayerFrame = Infer<typeof askLayer>
-export type LayerFrame = Infer<typeof layer>
 
 const small = <const Name extends string, Body>(name: Name, body: Parameters<typeof frame<Name, Body>>[0]['body']) =>
   frame({ name, body, byteLengthMax: CONTROL_BYTES_MAX })

@@ -141,6 +141,6 @@ export class MirrorLine implements BundleLine {
 }
 
 /** What stands for a mirror where peers have a key; no peer has such a one. */
-export function mirrorKey(base: string): KeyHex {
+function mirrorKey(base: string): KeyHex {
   return keyHex(createHash('sha256').update(base).digest())
 }

@@ -148,8 +148,6 @@ export const BUDGET_BYTES_MIN = 1_000_000
 export const BUDGET_BYTES_MAX = 1e15
 /** What a capped link may send at once after a rest, as time at its rate: 5 % of ten seconds, in milliseconds. */
 export const RATE_BURST_MS = 500
-/** Longest sleep before a cap is looked at again, in milliseconds: it may have been raised meanwhile. */
-export const RATE_WAIT_MS_MAX = 1_000
 /** How long the policy of sharing holds at most, in milliseconds: the system tells nobody that a charger was pulled. */
 export const LINK_LOOK_MS_MAX = 60_000
 /** Time for the system to say whether the link is metered, in milliseconds; then it is unknown. */

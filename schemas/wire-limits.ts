@@ -1,4 +1,4 @@
-/** The bounds of what travels: the gateway's HTTP, the control socket, pieces, the swarm and its watchdog. Part of limits.ts. */
+/** The bounds of what travels: the gateway's HTTP, the control socket, bundles, the swarm and its watchdog. Part of limits.ts. */
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -54,38 +54,6 @@ export const CONTROL_EVENTS_MAX = 1024
 export const COMMAND_KILL_MS = 5_000
 /** A path of a Unix domain socket (sun_path without its NUL, Linux; macOS has 103). */
 export const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107
-
-// Pieces (protocols/pieces.ts)
-/** Bytes of one `data` frame: small enough that a control message waits for little, large enough to cost few frames. */
-export const PIECE_PART_BYTES_MAX = 64 * KIB
-/** Piece hashes asked for at once: 32 KiB of answer. */
-export const LAYER_HASHES_MAX = 1024
-/** Asks of one peer that wait in our queue; one more is refused as busy. */
-export const ASKS_PER_PEER_MAX = 64
-/** Asks we have with one peer at a time (4 MiB of pieces), and those that wait for their turn here. */
-export const ASKS_IN_FLIGHT_MAX = 16
-/** Asks to one peer that wait for their turn on our side. */
-export const ASKS_QUEUED_MAX = 1024
-/** Piece bytes that wait in one connection's write queue; a control message queues behind no more than this. */
-export const PIECE_QUEUE_BYTES_MAX = 256 * KIB
-/** A peer that was asked must deliver this much per window, or all that it was asked for. */
-export const PIECE_WINDOW_MS = 5_000
-/** What an asked peer must deliver in a window, in bytes: 8 KiB/s. */
-export const PIECE_WINDOW_BYTES_MIN = 40 * KIB
-/** One ask, whatever else the peer delivers meanwhile. */
-export const ASK_DEADLINE_MS = 60_000
-/** Pieces asked for and not yet written: per peer, and per transfer (memory: one piece each). */
-export const PIECES_IN_FLIGHT_PER_PEER = 8
-/** Pieces asked for and not yet written, per transfer (memory: one piece each). */
-export const PIECES_IN_FLIGHT_MAX = 32
-/** An ask older than this is repeated to a second peer that has nothing else to do. */
-export const PIECE_HEDGE_MS = 1_000
-/** How often a transfer looks at its clock. */
-export const TRANSFER_TICK_MS = 250
-/** How long a transfer without a usable peer waits for one. */
-export const TRANSFER_PEERS_MS = 30_000
-/** How long a peer that said it is busy is left alone. */
-export const PEER_BUSY_MS = 250
 
 // HTTP GET (protocols/http-get.ts)
 /** Connections to one host, of imports and mirrors together. */
@@ -209,6 +177,8 @@ export const REOPEN_MS = 2_000
 export const EXCHANGE_TICK_MS = 50
 /** Bytes of whole pieces kept in memory for who asks next: each piece is asked for by several peers within moments. */
 export const SERVED_PIECES_BYTES = 4 * MIB
+/** Piece hashes asked for at once: 32 KiB of answer. */
+export const LAYER_HASHES_MAX = 1024
 /** Peers asked for the piece hashes of one file at a time. */
 export const LAYER_ASKS_MAX = 2
 /** Who does not answer that in time is passed over. */
