@@ -140,10 +140,6 @@ export class ExchangeLine implements BundleLine {
     return this.#options.mayReceive()
   }
 
-  isOpen(bundle: SharedBundle): boolean {
-    return (this.#links.get(bundle)?.ours ?? null) !== null
-  }
-
   /** Tells the peer that this node takes part in a bundle; its own answer follows. */
   openBundle(bundle: SharedBundle): void {
     const link = this.#links.get(bundle) ?? { ours: null, theirs: null }
@@ -168,8 +164,7 @@ export class ExchangeLine implements BundleLine {
 
   /** Ends a bundle for both. */
   closeBundle(bundle: SharedBundle): void {
-    const ours = this.#links.get(bundle)?.ours ?? null
-    if (ours !== null) this.#send((session) => session.send.close({ handle: ours.handle }))
+    this.#sayOf(bundle, ({ send }, handle) => send.close({ handle }))
     this.#unlink(bundle)
   }
 
