@@ -199,6 +199,7 @@ export class Network {
       onStarved: () => turn.starved(),
     }
     try {
+      await logReaches(channel, block, options.signal)
       await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => turn.use(bundle, file))
     } catch (error) {
       throw fetching.aborted ? fetching.reason : error
@@ -281,6 +282,14 @@ export class Network {
   #logOf(discoveryKey: Buffer): BundleLog | null {
     const channel = this.#channels.get(discoveryKey.toString('hex'))
     return channel === undefined ? null : bundleLog(channel)
+  }
+}
+
+/** After a restart a wish may be taken up before the log that it is named in is here. Waits no longer than for a peer. */
+async function logReaches({ history }: Channel, block: number, signal: AbortSignal): Promise<void> {
+  const untilMs = performance.now() + FETCH_GIVE_UP_MS
+  while ((history.newest?.block ?? 0) < block && performance.now() < untilMs) {
+    await pause(CATCH_UP_LOOK_MS, undefined, { signal })
   }
 }
 
