@@ -1,4 +1,4 @@
-/** One artifact of 80 to 95 MB from node to node: over UDX between two daemons; the same protocol over TCP and in memory. */
+/** One artifact of 80 to 95 MB from node to node: between two daemons; between two exchanges in one process, over TCP and in memory. */
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openExchangeLine } from '../../protocols/exchange-line.ts'
@@ -34,7 +34,7 @@ const debs =
     : []
 await bench('pieces: one large artifact from node to node', null, async (b) => {
   if (debs.length > 0) await overUdx(b)
-  else b.text('UDX between two daemons', 'skipped: apt’s cache has no .deb of that size')
+  else b.text('between two daemons', 'skipped: apt’s cache has no .deb of that size')
   await overStream(b, 'TCP, both ends in one process', tcpPair)
   await overStream(b, 'in memory, both ends in one process', memoryPair)
 })
@@ -61,7 +61,7 @@ async function overUdx(b: Bench): Promise<void> {
   await follower.announced(1)
   const runs: Transfer[] = []
   for (const deb of debs) runs.push(await fetchOver(publisher, follower, deb))
-  report(b, 'UDX between two daemons', runs)
+  report(b, 'between two daemons', runs)
   const gigabytes = (run: Transfer): number => run.bytes / 1e9
   b.figure(
     '— CPU of the sender',
