@@ -91,6 +91,8 @@ export class FileFetch {
 
   start(): void {
     const { exchange, now } = this.#host
+    // What the pool had when the bundle was opened may have been lost or damaged since: that is why it is fetched.
+    for (const [index, piece] of this.#pieces.entries()) if (!this.sink.has(index)) exchange.drop(piece, now())
     this.#recount()
     exchange.want(this.#pieces, now())
     this.complete()
