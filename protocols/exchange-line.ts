@@ -219,19 +219,18 @@ export class ExchangeLine implements BundleLine {
     this.#onWay.release(byteLength)
   }
 
-  /** Sends a block that was reserved for. @returns whether it went. */
-  sendBlock(bundle: SharedBundle, block: number, { bytes, leaves }: ServedBlock): boolean {
+  /** Sends a block that was reserved for, unless the bundle was closed meanwhile. */
+  sendBlock(bundle: SharedBundle, block: number, { bytes, leaves }: ServedBlock): void {
     this.#onWay.release(bytes.byteLength)
     const handle = this.#links.get(bundle)?.ours?.handle
     const session = this.#session
-    if (handle === undefined || session === null || session.closed) return false
+    if (handle === undefined || session === null || session.closed) return
     const piece = bundle.bundle.pieceOf(block)
     if (leaves !== null) this.#send(({ send }) => send.leaves({ handle, piece, bytes: leaves }))
     this.#flush()
     session.send.block({ handle, block, bytes })
     this.#onWay.sent(bytes.byteLength, this.#host.now())
     this.#options.onSent(bytes.byteLength)
-    return true
   }
 
   tick(nowMs: number): void {
