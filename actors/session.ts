@@ -215,7 +215,14 @@ export class Session {
       if (known?.log.length === 1 && quorum !== null && isSameSet(quorum.channel, signers)) return known
       this.#requireFreeName(name)
       const createdAtMs = this.options.now()
-      const founded = foundChannel(signers, { name, kind: 'deb', createdAtMs, signingKey, predecessor: null })
+      const founded = foundChannel(signers, {
+        name,
+        kind: 'deb',
+        createdAtMs,
+        signingKey,
+        predecessor: null,
+        upstream: null,
+      })
       return this.#add(name, 'publisher', await ReleaseLog.createQuorum(this.store, founded, keepKey))
     })
   }

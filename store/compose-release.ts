@@ -9,7 +9,7 @@ import { encodeEvent } from '../schemas/events.ts'
 import type { IndexFile } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { INDEX_BYTES_MAX, INDEXES_MAX, IN_RELEASE_BYTES_MAX } from '../schemas/limits.ts'
-import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import type { BasisIndex, ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
 import type { StanzaList } from '../schemas/stanza-table.ts'
 import {
@@ -26,6 +26,7 @@ import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from 
 import { pack } from './brotli.ts'
 import { isChapterDue, packChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
+import { encodeCuration, ownChanges, placeChanges } from './compose-fork.ts'
 import { StanzaGroups } from './pack-stanzas.ts'
 import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseBlocks } from './release-log.ts'
@@ -59,6 +60,7 @@ export interface ComposedRelease extends ReleaseBlocks {
 /** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
 export async function composeRelease(input: ComposeInput): Promise<ComposedRelease> {
   const { base, before, draft } = input
+  const basis = draft.basis ?? null
   if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
   const table = new StanzaTable()
   // First, so that the text of the release before has to be in memory only where this one does not have it.
@@ -67,19 +69,21 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     const offsets = splitStanzas(bytes)
     return { path, bytes, offsets, ids: table.add({ bytes, offsets }) }
   })
-  const old = await placeOld(table, before)
+  const old = await placeOld(table, basis?.indexes ?? indexesOf(before))
+  if (basis !== null) placeChanges(table, basis.changes)
   const stanzas = readNew(table, fresh)
   const chapter = await packDueChapter(base, before)
   const packed = await packStanzas(table, base + chapter.length)
-  const changes = changesOf(
-    table,
-    stanzas,
-    [...old.values()],
-    fresh.map(({ ids }) => ids),
-  )
+  const after = fresh.map(({ ids }) => ids)
+  const changes =
+    basis === null
+      ? changesOf(table, stanzas, [...old.values()], after)
+      : ownChanges(table, after, basis.before?.packages ?? [])
   if (draft.ownRelease) refuseReuse(changes)
   const signedIndex = await packSignedIndex(draft.inRelease)
-  const blocks = [...chapter, ...packed, signedIndex]
+  const curation = basis === null ? null : encodeCuration(table, basis.changes, basis.before)
+  const curationBlock = curation === null ? (basis?.before?.block ?? 0) : base + chapter.length + packed.length
+  const blocks = [...chapter, ...packed, ...(curation === null ? [] : [curation]), signedIndex]
   const indexes: IndexFile[] = fresh.map(({ path, bytes, ids }) => ({
     path,
     byteLength: bytes.byteLength,
@@ -98,6 +102,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     indexes,
     chapterBlock: chapter.length > 0 ? base + chapter.length - 1 : (before?.contents.chapterBlocks.at(-1) ?? 0),
     noteBlock: before?.contents.noteBlock ?? 0,
+    upstream: basis === null ? null : { ...basis.upstream, curationBlock },
   }
   const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
   return {
@@ -108,7 +113,7 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     added: packageCount(changes.added),
     removed: packageCount(changes.removed),
     byteLength,
-    blocksOf: (digests) => blocksOf(table, fresh, digests),
+    blocksOf: (digests) => (basis === null ? blocksOf(table, fresh, digests) : blocksOfAdded(changes, digests)),
   }
 }
 
@@ -154,13 +159,17 @@ interface FreshIndex {
   readonly ids: Int32Array
 }
 
-/** Finds the texts of the release before in the table. @returns the ids of each of its indexes. */
-async function placeOld(table: StanzaTable, before: ReleaseBefore | null): Promise<Map<string, Int32Array>> {
+function indexesOf(before: ReleaseBefore | null): BasisIndex[] {
+  if (before === null) return []
+  return before.plan.indexes.map(({ path, runs }) => ({ path, runs, stanzas: () => before.stanzas(path) }))
+}
+
+/** Finds the texts that scripts start from in the table. @returns the ids of each index. */
+async function placeOld(table: StanzaTable, indexes: readonly BasisIndex[]): Promise<Map<string, Int32Array>> {
   const old = new Map<string, Int32Array>()
-  if (before === null) return old
-  for (const { path, runs } of before.plan.indexes) {
+  for (const { path, runs, stanzas } of indexes) {
     const found: Int32Array[] = []
-    for await (const list of before.stanzas(path)) found.push(table.addCopies(list))
+    for await (const list of stanzas()) found.push(table.addCopies(list))
     const ids = concatenated(found)
     table.placeRuns(ids, runs)
     old.set(path, ids)
@@ -203,6 +212,11 @@ function blocksOf(
     })
   }
   return blocks
+}
+
+/** Of a fork, whose other packages are upstream's. */
+function blocksOfAdded({ added }: IndexChanges, digests: ReadonlySet<DigestHex>): Map<DigestHex, number> {
+  return new Map(added.filter(({ digest }) => digests.has(digest)).map(({ digest, block }) => [digest, block]))
 }
 
 async function packSignedIndex(inRelease: Buffer): Promise<Buffer> {

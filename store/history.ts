@@ -6,12 +6,14 @@
  * A release that does not hold (wrong number, wrong hash of the one before, a script that does not fit) throws and leaves the
  * history as it was, so the last good release stays current.
  */
-import type { Chapter } from '../schemas/events.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import { levelOf, seenFromUpstream } from '../schemas/chain-position.ts'
+import type { Chapter, UpstreamRelease } from '../schemas/events.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
+import { untilReaches } from './chain-blocks.ts'
 import { readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
 import { readGatherings } from './gather-stanzas.ts'
@@ -40,6 +42,9 @@ export class History {
   readonly #roots = new RecentlyUsed<number, ReadonlyMap<DigestHex, Buffer>>(ROOTS_RELEASES_MAX)
   /** One at a time: an import and a head that arrives may both ask. */
   #advancing: Promise<unknown> = Promise.resolve()
+
+  /** Of a fork: where its releases start from; set once its genesis was read. */
+  upstream: History | null = null
 
   constructor(log: ReleaseLog) {
     this.#log = log
@@ -112,7 +117,8 @@ export class History {
     const summary = await this.summary(number)
     const known = this.#plans.get(number)
     if (known !== undefined) return known
-    const chapter = Math.min(Math.floor(number / CHAPTER_RELEASES), chapterBlocks.length) * CHAPTER_RELEASES
+    const folded = this.upstream === null ? number : number - 1 // the checkpoints of a fork have no index files
+    const chapter = Math.min(Math.floor(folded / CHAPTER_RELEASES), chapterBlocks.length) * CHAPTER_RELEASES
     const near = Math.max(...[...this.#plans.keys()].filter((candidate) => candidate < number), 0)
     const base = near > chapter ? (this.#plans.get(near) ?? null) : await this.#checkpoint(chapterBlocks, chapter, {})
     const between: ReleaseSummary[] = []
@@ -180,11 +186,15 @@ export class History {
    * @param block where its stanza stands: the release that brought the stanza brought the root, unless it came late.
    */
   async rootOf(
-    { lateRoots }: SnapshotPlan,
+    { lateRoots, upstream }: SnapshotPlan,
     digest: DigestHex,
     block: number,
     options: ReadOptions = {},
   ): Promise<Buffer | null> {
+    if (levelOf(block) > 0) {
+      if (this.upstream === null || upstream === null) return null
+      return this.upstream.rootOf(upstream, digest, seenFromUpstream(block), options)
+    }
     const late = lateRoots.get(digest)
     if (late !== undefined) return late
     const number = (await this.#releasesBefore(block, options)) + 1
@@ -295,14 +305,38 @@ export class History {
     options: ReadOptions,
   ): Promise<SnapshotPlan | null> {
     const fold = new ReleaseFold(base)
-    for (const { block, number, hash } of releases) {
+    for (const [i, { block, number, hash }] of releases.entries()) {
       const read = await readRelease(this.#log, block, options)
       if (read.summary.number !== number || !read.summary.hash.equals(hash)) {
         throw linkError(block, `it is not the release ${number} that the table of contents names`)
       }
-      fold.add(read)
+      const { upstream } = read.release
+      if (upstream === null) fold.add(read)
+      else if (i < releases.length - 1) fold.addRoots(read)
+      else fold.addFork(read, await this.#planAbove(upstream, block, options))
     }
     return fold.plan()
+  }
+
+  /** What the upstream release is that a release of this fork stands on. */
+  async #planAbove(named: UpstreamRelease, block: number, options: ReadOptions): Promise<SnapshotPlan> {
+    if (this.upstream === null) throw linkError(block, 'it is a release of a fork, and the channel is none')
+    return this.upstream.planOf(named, options)
+  }
+
+  /**
+   * The plan of a release as a fork of this channel names it.
+   * @throws FreshetError UPSTREAM_MISMATCH when this log has another release there; NO_PEERS when it is not as long yet.
+   */
+  async planOf({ number, block, hash }: UpstreamRelease, options: ReadOptions = {}): Promise<SnapshotPlan> {
+    await untilReaches(this.#log, block, options)
+    const read = await readRelease(this.#log, block, options).catch((error: unknown) => {
+      throw asFreshetError(error).code === 'EVENT_INVALID' ? upstreamMismatch(this.#log, number, block) : error
+    })
+    if (read.summary.number !== number || !read.summary.hash.equals(hash))
+      throw upstreamMismatch(this.#log, number, block)
+    await this.advance(block, options)
+    return this.plan(number)
   }
 
   /** Number of the newest release that stands before `block`; 0: none. */
@@ -334,4 +368,9 @@ export class History {
     const newest = this.newest?.number ?? 0
     return new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, { newest })
   }
+}
+
+function upstreamMismatch({ id }: ReleaseLog, number: number, block: number): FreshetError {
+  const message = `${id} does not have the release ${number} at block ${block} that a fork of it stands on`
+  return new FreshetError('UPSTREAM_MISMATCH', message, { number, block })
 }
