@@ -35,6 +35,9 @@ import type { CommitResult } from './ports/commit-release.ts'
 import type { PublishProgress } from './ports/compose-draft.ts'
 import { prepareRelease } from './ports/prepare-release.ts'
 import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
+import { composeFork } from './ports/compose-fork.ts'
+import type { ComposedFork, ForkOrder } from './ports/compose-fork.ts'
+import { forkPoint, isForkOf } from './ports/fork-point.ts'
 import { rotateChannel } from './ports/rotate-channel.ts'
 import type { RotateResult } from './ports/rotate-channel.ts'
 import { publishRelease } from './ports/publish-release.ts'
@@ -64,6 +67,11 @@ export interface ChannelKeys {
   /** OpenPGP, ASCII-armoured. */
   readonly publicKey: Buffer
   readonly privateKey: string
+}
+
+export interface PublishedFork extends ComposedFork {
+  /** Null: the fork said all of it before. */
+  readonly published: PublishResult | null
 }
 
 /** @throws FreshetError CONFIG_INVALID, STORE_LOCKED, STORE_COPIED, DISK_FULL, ADDRESS_IN_USE, ... */
@@ -128,6 +136,37 @@ export class Node {
     const keepKey = (): Promise<void> => keepSigningKey(this.home.keys, name, privateKey)
     if (signers === null) return this.session.createChannel(name, publicKey, keepKey)
     return this.session.createQuorumChannel(name, publicKey, signers, keepKey)
+  }
+
+  /** Makes a fork of a release of `upstream`, still without a release of its own. One that a failed attempt left is taken up again. */
+  async createFork(upstream: string, when: When, name: string, makeKeys: () => Promise<ChannelKeys>): Promise<Channel> {
+    requireChannelName(name)
+    const { session } = this
+    const named = await forkPoint(session, session.channel(upstream), when)
+    const left = session.channels.find((channel) => channel.name === name && channel.log.length === 1)
+    if (left !== undefined && isForkOf(await left.log.genesis(), named)) return left
+    const { publicKey, privateKey } = await makeKeys()
+    const keepKey = (): Promise<void> => keepSigningKey(this.home.keys, name, privateKey)
+    const fork = await session.createChannel(name, publicKey, keepKey, named)
+    await fork.link()
+    return fork
+  }
+
+  /** The next release of a fork of this node; nothing is appended where it would say nothing new. */
+  async publishFork(
+    name: string,
+    order: ForkOrder,
+    onProgress: (progress: PublishProgress) => void = () => {},
+  ): Promise<PublishedFork> {
+    return this.#inTurn(this.session.publishing(name), async (session, fork) => {
+      session.requireRunning(fork)
+      const composed = await composeFork(fork, order)
+      if (!composed.isNews) return { ...composed, published: null }
+      const published = await publishRelease(this.#publishDeps(session), fork, composed.draft, onProgress)
+      await session.settled(fork, published.release)
+      session.requireRunning(fork)
+      return { ...composed, published }
+    })
   }
 
   /** The armoured private key that signs Release files of an own channel. */

@@ -5,8 +5,9 @@
  * Facts go through `record`: into the journal, then to the actor they concern.
  */
 import type { SnapshotFrom } from 'xstate'
-import { asFreshetError, ERROR_CODES, FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
+import type { Genesis } from '../schemas/events.ts'
 import type { Fact, FactOf } from '../schemas/journal.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
@@ -26,7 +27,7 @@ import { channelActors } from './channel-actors.ts'
 import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
-import { Fetches } from './ports/fetches.ts'
+import type { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import type { MirrorSources } from './ports/mirror-sources.ts'
 import type { Network } from './ports/network.ts'
@@ -34,8 +35,12 @@ import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
 import { initialState } from './recover.ts'
+import { sessionFetches } from './session-fetches.ts'
 import { openParts } from './session-parts.ts'
 import type { PartsOptions, SessionParts } from './session-parts.ts'
+import { closeAll } from './close-all.ts'
+import { interrupted, stopError } from './stop-error.ts'
+import { followUpstream, NodeUpstreams } from './upstreams.ts'
 import { untilState } from './until-state.ts'
 import { Rotations } from './rotations.ts'
 import { watchFreshness } from './watch-freshness.ts'
@@ -65,6 +70,11 @@ export class Session {
   localMirrors = new LocalMirrors()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
+  readonly #upstreams = new NodeUpstreams({
+    running: (key) => this.#followed.get(key)?.channel ?? null,
+    add: (key) => this.#followFound(key, 'upstream'),
+    requireRunning: (channel) => this.requireRunning(channel),
+  })
   /** The newest trouble of each channel, for people: the machine only knows codes. */
   readonly troubles = new Map<KeyHex, FreshetError>()
   #closing: Promise<void> | null = null
@@ -85,26 +95,14 @@ export class Session {
     this.network = parts.network
     this.rotations = new Rotations({
       channels: () => this.channels,
-      follow: (key, { role }) => this.#followSuccessor(key, role),
+      follow: (key, { role }) => this.#followFound(key, role),
       isOver: (channel) => this.state(channel).status !== 'active',
       record: (fact) => this.record(fact),
       now: options.now,
       onTrouble: (channel, error) => this.#onTrouble(channel, error),
     })
-    this.fetches = new Fetches({
-      pool: this.pool,
-      record: (fact) => this.record(fact),
-      now: options.now,
-      requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, { key, path, block }, signal) => {
-        if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
-        const channel = this.#followed.get(key)?.channel
-        if (channel === undefined) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
-        const mirrored = { path, mirrors: this.mirrorsOf(key) }
-        await this.network.fetch(sink, { channel, block, mirrored }, signal)
-      },
-      onDefect: (error) => this.#onDefect(error),
-    })
+    const channelOf = (key: KeyHex): Channel | null => this.#followed.get(key)?.channel ?? null
+    this.fetches = sessionFetches(this, channelOf, (error) => this.#onDefect(error))
   }
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
@@ -142,7 +140,7 @@ export class Session {
   /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when `channel` was stopped. */
   requireRunning(channel: Channel): void {
     const { status, context } = this.state(channel)
-    if (status === 'done') throw this.#stopError(channel, context.code as ErrorCode)
+    if (status === 'done') throw stopError(channel, context.code as ErrorCode, this.evidence)
   }
 
   /**
@@ -171,7 +169,7 @@ export class Session {
     if (fact.type === 'channel.stopped') this.#stopped(followed)
     if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
-    await this.rotations.look(followed.channel)
+    if (followed.channel.role !== 'upstream') await this.rotations.look(followed.channel)
     if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     try {
@@ -193,11 +191,17 @@ export class Session {
   /**
    * Makes a channel of this node, durable, and starts it.
    * @param keepKey writes down the private part of `signingKey`; not called when a crash left the channel's genesis behind.
+   * @param upstream of a fork.
    */
-  async createChannel(name: string, signingKey: Buffer, keepKey: () => Promise<void>): Promise<Channel> {
+  async createChannel(
+    name: string,
+    signingKey: Buffer,
+    keepKey: () => Promise<void>,
+    upstream: Genesis['upstream'] = null,
+  ): Promise<Channel> {
     return this.#oneByOne(async () => {
       this.#requireFreeName(name)
-      const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now(), keepKey)
+      const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now(), keepKey, upstream)
       return this.#add(name, 'publisher', log)
     })
   }
@@ -229,12 +233,14 @@ export class Session {
 
   /** Follows somebody else's channel; a channel that is known already is returned as it is. */
   async follow(key: KeyHex, name: string): Promise<Channel> {
-    return this.#oneByOne(async () => {
+    const channel = await this.#oneByOne(async () => {
       const known = this.#followed.get(key)
       if (known !== undefined) return known.channel
       this.#requireFreeName(name)
       return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
     })
+    if (channel.role === 'upstream') await followUpstream(channel, (of) => this.#recordAdded(of))
+    return channel
   }
 
   /** The channel that takes releases of this name or id: where it has passed to a successor of this node, that one. */
@@ -249,13 +255,14 @@ export class Session {
     return this.#closing
   }
 
-  async #followSuccessor(key: KeyHex, role: ChannelRole): Promise<Channel> {
+  /** A channel that no person has named: a successor, or the upstream of a fork. */
+  async #followFound(key: KeyHex, role: ChannelRole): Promise<Channel> {
     return this.#oneByOne(async () => {
       const known = this.#followed.get(key)
       if (known !== undefined) return known.channel
       const own = role === 'publisher' ? await ReleaseLog.openQuorum(this.store, key) : null
       const log = own ?? (await ReleaseLog.follow(this.store, key))
-      return this.#add(log.id, own === null ? 'follower' : 'publisher', log)
+      return this.#add(log.id, own === null && role === 'publisher' ? 'follower' : role, log)
     })
   }
 
@@ -272,9 +279,9 @@ export class Session {
   }
 
   async #add(name: string, role: ChannelRole, log: ReleaseLog): Promise<Channel> {
-    await this.#journal.record({ type: 'channel.added', key: log.key, name, role, atMs: this.options.now() })
+    const channel = new Channel(name, role, log, this.files, this.#upstreams)
+    await this.#recordAdded(channel)
     await this.store.sync() // the answer to this command is an id that people pass on
-    const channel = new Channel(name, role, log, this.files)
     const { key } = log
     this.#start(channel, {
       state: initialState(followChannel, { key }),
@@ -289,13 +296,11 @@ export class Session {
     const free = name !== undefined && isChannelName(name) && !this.channels.some((other) => other.name === name)
     if (channel.name !== channel.log.id || !free) return
     channel.name = name
-    await this.#journal.record({
-      type: 'channel.added',
-      key: channel.key,
-      name,
-      role: channel.role,
-      atMs: this.options.now(),
-    })
+    await this.#recordAdded(channel)
+  }
+
+  async #recordAdded({ key, name, role }: Channel): Promise<void> {
+    await this.#journal.record({ type: 'channel.added', key, name, role, atMs: this.options.now() })
   }
 
   /** Folds the journal and starts every channel and every fetch where it was. */
@@ -305,14 +310,19 @@ export class Session {
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
-    for (const { added, state, freshness, readyBlock } of fold.channels) {
+    const recovered: Channel[] = []
+    for (const { added } of fold.channels) {
       const { key, name, role } = added
       const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
-      const channel = new Channel(name, role, log, this.files)
+      recovered.push(new Channel(name, role, log, this.files, this.#upstreams))
+    }
+    this.#upstreams.recovered(recovered)
+    for (const [i, { state, freshness, readyBlock }] of fold.channels.entries()) {
+      const channel = recovered[i] as Channel
       await this.#restore(channel, readyBlock)
       this.#start(channel, { state, freshness })
     }
-    for (const channel of this.channels) await this.rotations.look(channel)
+    for (const channel of this.channels) if (channel.role !== 'upstream') await this.rotations.look(channel)
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.wanted) this.fetches.resume(fact)
   }
@@ -362,13 +372,7 @@ export class Session {
   #stopped({ channel, actor }: Followed): void {
     const code = actor.getSnapshot().context.code as ErrorCode
     if (code !== 'ROTATION_INVALID') this.network?.stop(channel)
-    this.#onTrouble(channel, this.#stopError(channel, code))
-  }
-
-  #stopError({ key, name }: Channel, code: ErrorCode): FreshetError {
-    const path = this.evidence.of(key).find((kept) => kept.code === code)?.path ?? null
-    const shown = path === null ? 'no evidence could be had' : `evidence: ${path}`
-    return new FreshetError(code, `${name} is stopped: ${ERROR_CODES[code].means}; ${shown}`, { evidence: path })
+    this.#onTrouble(channel, stopError(channel, code, this.evidence))
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {
@@ -384,7 +388,6 @@ export class Session {
     if (this.store.failure === null && this.#closing === null) this.options.onFailure(failure)
   }
 
-  /** Every part is closed, whatever the others do: a store that stays open keeps its lock, and no session could follow. */
   async #close(): Promise<void> {
     for (const { actor, freshness } of this.#followed.values()) {
       actor.stop()
@@ -392,13 +395,6 @@ export class Session {
     }
     this.fetches.close()
     const { network, sharing, heads, evidence, pool, store } = this
-    const parts = [network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store]
-    const errors: unknown[] = []
-    for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
-    if (errors.length > 0) throw errors[0]
+    await closeAll([network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store])
   }
-}
-
-function interrupted({ name }: Channel): FreshetError {
-  return new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)
 }

@@ -15,11 +15,11 @@ const key = hexOf<KeyHex>(keyHex)
 const digest = hexOf<DigestHex>(digestHex)
 const code = text(64)
 
-/** This node holds the signing key of a channel ('publisher') or follows it ('follower'). */
+/** This node holds the signing key of a channel ('publisher'), follows it ('follower'), or has its log for a fork of it ('upstream'). */
 const channelAdded = struct({
   key,
   name: text(limits.CHANNEL_NAME_BYTES_MAX),
-  role: oneOf(['publisher', 'follower']),
+  role: oneOf(['publisher', 'follower', 'upstream']),
   atMs: uint,
 })
 /** A newer signed head of a channel's log reached this node. */

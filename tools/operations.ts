@@ -15,6 +15,7 @@ import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
+import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
@@ -44,6 +45,7 @@ export const OPERATIONS = [
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...FORK_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
@@ -55,6 +57,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'snapshot.write',
   'audit',
   ...HISTORY_OPERATIONS,
+  ...FORK_OPERATIONS,
 ])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
@@ -65,6 +68,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const history = historyOperations(node)
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
+  const fork = forkOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -91,6 +95,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     diff: checked(history.diff),
     when: checked(history.when),
     versions: checked(history.versions),
+    fork: checked(fork.fork),
+    'fork.change': checked(fork['fork.change']),
   }
 }
 

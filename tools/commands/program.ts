@@ -8,6 +8,7 @@ import { addChannelCommands } from './channel.ts'
 import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
+import { addForkCommands } from './fork.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addMirrorCommands } from './mirror.ts'
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addFetchCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
+  addForkCommands(program)
   addConfigCommands(program)
   addMirrorCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
