@@ -142,7 +142,9 @@ export class Node {
   async createFork(upstream: string, when: When, name: string, makeKeys: () => Promise<ChannelKeys>): Promise<Channel> {
     requireChannelName(name)
     const { session } = this
-    const named = await forkPoint(session, session.channel(upstream), when)
+    const channel = session.channel(upstream)
+    const named = await forkPoint(session, channel, when)
+    if (channel.role === 'upstream') await session.follow(channel.key, channel.name) // its releases are to be heard of
     const left = session.channels.find((channel) => channel.name === name && channel.log.length === 1)
     if (left !== undefined && isForkOf(await left.log.genesis(), named)) return left
     const { publicKey, privateKey } = await makeKeys()

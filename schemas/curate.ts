@@ -8,7 +8,7 @@
  * stands at the end, by name.
  */
 import { compareVersions } from './debian-version.ts'
-import type { MergeRule } from './events.ts'
+import type { AutoMerge, MergeRule } from './events.ts'
 import type { PackageStanza } from './stanza.ts'
 
 /** Where in the log, or further up (schemas/chain-position.ts). */
@@ -31,13 +31,22 @@ export interface CuratedPackage extends PackageStanza {
 export interface ForkChanges {
   /** Counts for packages without a rule of their own. */
   readonly rule: MergeRule
+  /** Whether releases of upstream are taken as they come. */
+  readonly auto: AutoMerge
   readonly own: readonly CuratedPackage[]
   readonly pinned: readonly CuratedPackage[]
   readonly removed: ReadonlySet<string>
   readonly rules: ReadonlyMap<string, MergeRule>
 }
 
-export const NO_CHANGES: ForkChanges = { rule: 'keep-ours', own: [], pinned: [], removed: new Set(), rules: new Map() }
+export const NO_CHANGES: ForkChanges = {
+  rule: 'keep-ours',
+  auto: 'off',
+  own: [],
+  pinned: [],
+  removed: new Set(),
+  rules: new Map(),
+}
 
 /** A stanza of upstream's index file that the fork has something to say about. */
 export interface UpstreamPackage extends PackageStanza {

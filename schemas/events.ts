@@ -145,6 +145,8 @@ const releaseOfVersion1 = struct(releaseFields)
 
 /** Which of two versions of a package a fork takes where both it and its upstream have one. */
 const mergeRule = oneOf(['keep-ours', 'newer', 'theirs'])
+/** Whether the publisher's node takes a new release of upstream by itself: never, where nothing collides or breaks, or always. */
+const autoMerge = oneOf(['off', 'clean', 'always'])
 /** A stanza for the index file `paths[path]`, in this log or an upstream's (schemas/chain-position.ts). */
 const curatedStanza = struct({ path: uint, block: uint, ordinal: uint })
 
@@ -155,6 +157,7 @@ const curatedStanza = struct({ path: uint, block: uint, ordinal: uint })
 export const curation = struct({
   /** Counts for packages without a rule of their own. */
   rule: mergeRule,
+  auto: autoMerge,
   paths: list(text(limits.INDEX_PATH_BYTES_MAX), limits.INDEXES_MAX),
   own: list(curatedStanza, limits.CURATED_MAX),
   pinned: list(curatedStanza, limits.CURATED_MAX),
@@ -249,6 +252,7 @@ export type Genesis = Infer<typeof genesis>
 export type UpstreamRelease = Pick<NonNullable<Release['upstream']>, 'number' | 'block' | 'hash'>
 export type Curation = Infer<typeof curation>
 export type MergeRule = Infer<typeof mergeRule>
+export type AutoMerge = Infer<typeof autoMerge>
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
 export type IndexFile = Infer<typeof indexFile>

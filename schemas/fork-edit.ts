@@ -5,7 +5,7 @@
  */
 import type { CuratedPackage, ForkChanges } from './curate.ts'
 import { FreshetError } from './errors.ts'
-import type { MergeRule } from './events.ts'
+import type { AutoMerge, MergeRule } from './events.ts'
 import { CURATED_MAX } from './limits.ts'
 import type { PackageStanza } from './stanza.ts'
 
@@ -17,6 +17,7 @@ export type ForkEdit =
   | { readonly edit: 'pin'; readonly packages: readonly CuratedPackage[] }
   | { readonly edit: 'remove'; readonly names: readonly string[] }
   | { readonly edit: 'reset'; readonly names: readonly string[] }
+  | { readonly edit: 'auto'; readonly names: readonly []; readonly auto: AutoMerge }
   | { readonly edit: 'rule'; readonly names: readonly string[]; readonly rule: MergeRule }
 
 /** @throws FreshetError CURATION_REFUSED, VERSION_REUSE. */
@@ -41,7 +42,8 @@ function apply(changes: ForkChanges, edit: ForkEdit, upstream: UpstreamHas): For
   }
   if (edit.edit === 'remove') return remove(changes, edit.names, upstream)
   if (edit.edit === 'reset') return without(changes, edit.names.map(nameOnly), 'own', 'pinned', 'removed', 'rules')
-  if (edit.names.length === 0) return { ...changes, rule: edit.rule }
+  if (edit.edit === 'auto') return edit.auto === changes.auto ? changes : { ...changes, auto: edit.auto }
+  if (edit.names.length === 0) return edit.rule === changes.rule ? changes : { ...changes, rule: edit.rule }
   return { ...changes, rules: new Map([...changes.rules, ...edit.names.map((name) => [name, edit.rule] as const)]) }
 }
 

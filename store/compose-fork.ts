@@ -24,6 +24,7 @@ export function encodeCuration(table: StanzaTable, changes: ForkChanges, before:
   }
   const curation: Curation = {
     rule: changes.rule,
+    auto: changes.auto,
     paths,
     own: changes.own.map(placed),
     pinned: changes.pinned.map(placed),

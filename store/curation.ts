@@ -31,6 +31,7 @@ export async function readChanges(log: ReleaseLog, curation: Curation): Promise<
   }
   return {
     rule: curation.rule,
+    auto: curation.auto,
     own: await read(curation.own),
     pinned: await read(curation.pinned),
     removed: new Set(curation.removed),

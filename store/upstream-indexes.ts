@@ -48,18 +48,25 @@ export function upstreamPackages(
   return found
 }
 
+/** What becomes of each package that `changes` are about. */
+export function decideSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): Decision[] {
+  return upstream.flatMap((index) => curate(index, changes).decisions)
+}
+
 /** The index files of a fork that makes `changes` to `upstream`. */
 export function curateSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): CuratedSnapshot {
   const decisions: Decision[] = []
-  const names = curatedNames(changes)
   const indexes = upstream.map((index) => {
-    const { path, bytes, offsets } = index
-    const file = { count: offsets.length - 1, isOpen: !endsWithBlankLine(bytes) }
-    const curated: CuratedIndex = curateIndex(path, upstreamPackages(index, names), file, changes)
+    const curated = curate(index, changes)
     decisions.push(...curated.decisions)
-    return { path, bytes: textOf(index, curated.parts) }
+    return { path: index.path, bytes: textOf(index, curated.parts) }
   })
   return { indexes, decisions }
+}
+
+function curate(index: UpstreamIndex, changes: ForkChanges): CuratedIndex {
+  const file = { count: index.offsets.length - 1, isOpen: !endsWithBlankLine(index.bytes) }
+  return curateIndex(index.path, upstreamPackages(index, curatedNames(changes)), file, changes)
 }
 
 /** Whether another stanza can follow: an empty file needs no blank line for that. */

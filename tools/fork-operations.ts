@@ -1,16 +1,24 @@
 /** Operations about forks: making one, changing it, moving it to newer releases of its upstream. */
+import type { Channel } from '../actors/channel.ts'
 import type { Node, PublishedFork } from '../actors/node.ts'
 import type { ForkOrder, ForkWish } from '../actors/ports/compose-fork.ts'
+import { previewFork, versionsOf } from '../actors/ports/merge-preview.ts'
+import type { ForkPreview, MergePreview } from '../actors/ports/merge-preview.ts'
 import type { ControlIo } from '../protocols/control-server.ts'
+import type { Decision } from '../schemas/curate.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { parseMergeRule } from '../schemas/merge-rule.ts'
+import type { AutoMerge, MergeRule } from '../schemas/events.ts'
+import { parseAutoMerge, parseMergeRule } from '../schemas/merge-rule.ts'
+import type { ChangeKind } from '../schemas/package-difference.ts'
+import type { UnmetDependency } from '../schemas/unmet-dependencies.ts'
 import { parseWhen } from '../schemas/when.ts'
+import type { When } from '../schemas/when.ts'
 import { argumentsOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { artifactOf, readDebFolder } from './import/deb-dir.ts'
 import { clearSign, createSigningKey } from './import/openpgp.ts'
 
-export const FORK_OPERATIONS = ['fork', 'fork.change'] as const
+export const FORK_OPERATIONS = ['fork', 'fork.change', 'fork.status', 'fork.merge'] as const
 type ForkOperation = (typeof FORK_OPERATIONS)[number]
 type Operation = (args: Arguments, io: ControlIo) => Promise<unknown>
 
@@ -33,6 +41,107 @@ export function forkOperations(node: Node): Record<ForkOperation, Operation> {
   return {
     fork: (args, io) => makeFork(node, args, io),
     'fork.change': async (args, io) => changeFork(node, textOf(args, 'fork'), await wishesOf(args), io),
+    'fork.status': async (args) => {
+      const fork = node.session.channel(textOf(args, 'fork'))
+      return statusOf(fork, await previewFork(fork, whenOf(args)))
+    },
+    'fork.merge': async (args, io) => {
+      const [rule, auto] = [optionalTextOf(args, 'rule'), optionalTextOf(args, 'auto')]
+      const wishes: ForkWish[] = [
+        ...(rule === null ? [] : [{ wish: 'rule' as const, names: [], rule: parseMergeRule(rule) }]),
+        ...(auto === null ? [] : [{ wish: 'auto' as const, auto: parseAutoMerge(auto) }]),
+      ]
+      return mergeFork(node, textOf(args, 'fork'), whenOf(args), wishes, io)
+    },
+  }
+}
+
+/** Which release of upstream: the newest without a word. */
+function whenOf(args: Arguments): When {
+  return parseWhen(optionalTextOf(args, 'to'))
+}
+
+/** What moving a fork would do, and did. */
+export interface ForkMerge {
+  readonly from: number
+  readonly to: number
+  /** How many packages upstream moved, by kind. */
+  readonly moved: Readonly<Record<ChangeKind, number>>
+  readonly collisions: readonly ForkCollision[]
+  /** Packages of the fork that give way to upstream's. */
+  readonly overruled: readonly string[]
+}
+
+export interface ForkCollision {
+  readonly name: string
+  readonly index: string
+  readonly ours: readonly string[]
+  /** Upstream's before and after. */
+  readonly before: readonly string[]
+  readonly theirs: readonly string[]
+  readonly taken: Decision['taken']
+}
+
+export interface ForkStatus extends ForkMerge {
+  readonly channel: string
+  readonly id: string
+  readonly release: number
+  readonly upstream: {
+    readonly channel: string
+    readonly id: string
+    readonly release: number
+    readonly newest: number
+  }
+  readonly rule: MergeRule
+  readonly auto: AutoMerge
+  readonly uninstallable: readonly UnmetDependency[]
+}
+
+export interface MergeResult extends ForkResult, ForkMerge {}
+
+/** Stands a fork on a release of its upstream. */
+export async function mergeFork(
+  node: Node,
+  name: string,
+  to: When,
+  wishes: readonly ForkWish[],
+  io: Pick<ControlIo, 'progress'>,
+): Promise<MergeResult> {
+  const { result, published } = await publishChanges(node, name, { wishes, upstream: to }, io)
+  return { ...result, ...mergeOf(published.merge as MergePreview) }
+}
+
+function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
+  const { state, unmet } = preview
+  const { upstream, base, changes } = state
+  return {
+    channel: fork.name,
+    id: fork.log.id,
+    release: state.releaseNumber,
+    upstream: {
+      channel: upstream.name,
+      id: upstream.log.id,
+      release: base.number,
+      newest: upstream.history.newest?.number ?? 0,
+    },
+    rule: changes.rule,
+    auto: changes.auto,
+    ...mergeOf(preview),
+    uninstallable: unmet,
+  }
+}
+
+function mergeOf({ from, to, moved, collisions, decisions }: MergePreview): ForkMerge {
+  const counts = { added: 0, removed: 0, upgraded: 0, downgraded: 0, changed: 0 }
+  for (const { kind } of moved) counts[kind]++
+  return {
+    from,
+    to,
+    moved: counts,
+    collisions: collisions.map(({ name, path, ours, before, theirs, taken }) => {
+      return { name, index: path, ours: versionsOf(ours), before, theirs: versionsOf(theirs), taken }
+    }),
+    overruled: decisions.filter(({ taken, ours }) => taken === 'theirs' && ours.length > 0).map(({ name }) => name),
   }
 }
 
@@ -47,13 +156,16 @@ async function makeFork(node: Node, args: Arguments, io: ControlIo): Promise<For
   return changeFork(node, name, wishes, io)
 }
 
-async function changeFork(
+async function changeFork(node: Node, name: string, wishes: readonly ForkWish[], io: ControlIo): Promise<ForkResult> {
+  return (await publishChanges(node, name, { wishes, upstream: null }, io)).result
+}
+
+async function publishChanges(
   node: Node,
   name: string,
-  wishes: readonly ForkWish[],
-  io: ControlIo,
-  upstream: ForkOrder['upstream'] = null,
-): Promise<ForkResult> {
+  order: Pick<ForkOrder, 'wishes' | 'upstream'>,
+  io: Pick<ControlIo, 'progress'>,
+): Promise<{ result: ForkResult; published: PublishedFork }> {
   const fork = node.session.publishing(name)
   if (!fork.log.writable) {
     throw new FreshetError('CHANNEL_READ_ONLY', `${name} was made on another machine`, { channel: name })
@@ -61,11 +173,13 @@ async function changeFork(
   const key = await node.signingKey(fork.name)
   const suite = fork.history.newest?.suite ?? fork.name
   const sign = (text: string): Promise<Buffer> => clearSign(text, key)
-  const order = { wishes, upstream, suite, sign, nowMs: Date.now() }
-  return resultOf(fork.name, await node.publishFork(fork.name, order, (progress) => io.progress(progress)), fork.log.id)
+  const whole = { ...order, suite, sign, nowMs: Date.now() }
+  const published = await node.publishFork(fork.name, whole, (progress) => io.progress(progress))
+  return { result: resultOf(fork, published), published }
 }
 
-function resultOf(channel: string, { draft, state, base, published }: PublishedFork, id: string): ForkResult {
+function resultOf({ name: channel, log: { id } }: Channel, made: PublishedFork): ForkResult {
+  const { draft, state, base, published } = made
   const { own, pinned, removed } = draft.basis?.changes ?? state.changes
   const versions = (packages: typeof own): string[] => [
     ...new Set(packages.map(({ name, version, architecture }) => `${name}:${architecture}=${version}`)),

@@ -97,6 +97,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     versions: checked(history.versions),
     fork: checked(fork.fork),
     'fork.change': checked(fork['fork.change']),
+    'fork.status': checked(fork['fork.status']),
+    'fork.merge': checked(fork['fork.merge']),
   }
 }
 

@@ -4,9 +4,9 @@
  * Everything is computed from the upstream release and the fork's changes, never from the fork's release before.
  */
 import { createHash } from 'node:crypto'
-import type { CuratedPackage, Decision, ForkChanges } from '../../schemas/curate.ts'
+import type { CuratedPackage, ForkChanges } from '../../schemas/curate.ts'
 import { FreshetError } from '../../schemas/errors.ts'
-import type { MergeRule } from '../../schemas/events.ts'
+import type { AutoMerge, MergeRule } from '../../schemas/events.ts'
 import { editedNames, editFork } from '../../schemas/fork-edit.ts'
 import type { ForkEdit } from '../../schemas/fork-edit.ts'
 import type { DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
@@ -15,13 +15,16 @@ import type { PackageStanza } from '../../schemas/stanza.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { When } from '../../schemas/when.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
-import { curateSnapshot, readUpstream, upstreamPackages } from '../../store/upstream-indexes.ts'
-import type { UpstreamIndex } from '../../store/upstream-indexes.ts'
+import { curateSnapshot, upstreamPackages } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
 import { findPinned } from './find-pinned.ts'
 import type { PinWish } from './find-pinned.ts'
 import { readForkState } from './fork-state.ts'
 import type { ForkState } from './fork-state.ts'
+import { previewMerge } from './merge-preview.ts'
+import type { MergePreview } from './merge-preview.ts'
+import { planFork } from './plan-fork.ts'
+import type { PlannedFork } from './plan-fork.ts'
 
 /** A .deb of the fork, and what its index says of it. */
 export interface OwnDeb {
@@ -36,6 +39,7 @@ export type ForkWish =
   | { readonly wish: 'pin'; readonly pins: readonly PinWish[] }
   | { readonly wish: 'remove'; readonly names: readonly string[] }
   | { readonly wish: 'reset'; readonly names: readonly string[] }
+  | { readonly wish: 'auto'; readonly auto: AutoMerge }
   | { readonly wish: 'rule'; readonly names: readonly string[]; readonly rule: MergeRule }
 
 export interface ForkOrder {
@@ -52,7 +56,8 @@ export interface ComposedFork {
   readonly state: ForkState
   /** The upstream release that it stands on now. */
   readonly base: SnapshotPlan
-  readonly decisions: readonly Decision[]
+  /** What the move to another upstream release does; null: it was not asked to move. */
+  readonly merge: MergePreview | null
   /** Whether it says anything that the fork's newest release does not. */
   readonly isNews: boolean
 }
@@ -63,37 +68,15 @@ export async function composeFork(fork: Channel, order: ForkOrder): Promise<Comp
   const planned = await planFork(fork, state, order.upstream)
   let { changes } = state
   for (const wish of order.wishes) changes = await applyWish(fork, planned, changes, wish)
-  const { indexes, decisions } = curateSnapshot(planned.indexes, changes)
+  const merge = order.upstream === null ? null : await previewMerge(fork, state, planned, changes)
+  const { indexes } = curateSnapshot(planned.indexes, changes)
   const { number, block, hash } = planned.base.release
   const upstream = { number, block, hash }
   const basis = { upstream, indexes: planned.indexes, changes, before: state.before }
   const artifacts = order.wishes.flatMap((wish) => ('debs' in wish ? wish.debs.map(({ artifact }) => artifact) : []))
   const draft = { ...(await signedDraft(order, indexes)), artifacts, basis }
   const isNews = fork.history.newest === null || !hash.equals(state.base.hash) || changes !== state.changes
-  return { draft, state, base: planned.base, decisions, isNews }
-}
-
-export interface PlannedFork {
-  readonly base: SnapshotPlan
-  readonly indexes: readonly UpstreamIndex[]
-}
-
-/** The upstream release to stand on, rebuilt. @throws FreshetError CURATION_REFUSED when it is older than where the fork stands. */
-export async function planFork(fork: Channel, { upstream, base }: ForkState, when: When | null): Promise<PlannedFork> {
-  const { history, log } = upstream
-  await history.planOf(base) // or upstream is another one by now
-  if (when !== null) await history.advance()
-  const { number } = when === null ? base : await history.resolve(when)
-  if (number < base.number) {
-    const message = `${fork.name} stands on release #${base.number} of ${upstream.name}, which is newer than #${number}`
-    throw new FreshetError('CURATION_REFUSED', message, { base: base.number, id: log.id })
-  }
-  const snapshot = await upstream.openSnapshot({ kind: 'number', number })
-  try {
-    return { base: await history.plan(number), indexes: await readUpstream(snapshot) }
-  } finally {
-    await snapshot.close()
-  }
+  return { draft, state, base: planned.base, merge, isNews }
 }
 
 async function applyWish(
@@ -118,6 +101,7 @@ async function editOf(
   wish: ForkWish,
 ): Promise<ForkEdit> {
   if (wish.wish === 'remove' || wish.wish === 'reset') return { edit: wish.wish, names: wish.names }
+  if (wish.wish === 'auto') return { edit: 'auto', names: [], auto: wish.auto }
   if (wish.wish === 'rule') return { edit: 'rule', names: wish.names, rule: wish.rule }
   if (wish.wish === 'pin') {
     const found: CuratedPackage[] = []

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import { scratchApt } from '../../tools/demo/scratch-apt.ts'
-import type { ForkResult } from '../../tools/fork-operations.ts'
+import { startAutoMerge } from '../../tools/auto-merge.ts'
+import type { ForkMerge, ForkResult, ForkStatus, MergeResult } from '../../tools/fork-operations.ts'
+import type { DiffResult } from '../../tools/history-operations.ts'
 import { codeOf } from '../helpers/refusal.ts'
 import { privateNetwork, scratchFolder, type TestNetwork, type TestNode } from '../helpers/network.ts'
 import { skipUnless } from '../helpers/requires.ts'
@@ -167,3 +169,50 @@ test('fork: what cannot be → refused, and no release is made', { timeout: 60_0
   const same = await forker.call<ForkResult>('fork.change', { fork: 'down', wishes: [] })
   t.alike([same.release, same.bytes], [1, 0], 'nothing new, and no release')
 })
+
+test(
+  'fork: upstream moves → a preview, a merge by the rule, and by the daemon itself where nothing collides',
+  { timeout: 90_000 },
+  async (t) => {
+    const network = await privateNetwork(t)
+    const { upstream, id } = await upstreamOf(t, network)
+    const { forker } = await forkOf(t, network, id)
+    await upstream.importDebs('up', await debs(t, ['aa', '2'], ['bb', '2'], ['cc', '1'], ['dd', '2'], ['ee', '1']))
+    await forker.announced(2)
+    const status = await forker.call<ForkStatus>('fork.status', { fork: 'down' })
+    t.alike(
+      [
+        status.upstream.release,
+        status.upstream.newest,
+        status.from,
+        status.to,
+        status.moved.upgraded,
+        status.moved.added,
+      ],
+      [1, 2, 1, 2, 3, 1],
+    )
+    const collide = ({ collisions }: ForkMerge): string[] => [
+      ...new Set(collisions.map(({ name, before, theirs, taken }) => `${name} ${before} ${theirs} ${taken}`)),
+    ]
+    t.alike(collide(status), ['bb 1 2 ours', 'dd 1 2 pinned'])
+    const merged = await forker.call<MergeResult>('fork.merge', { fork: 'down', rule: 'newer', auto: 'clean' })
+    t.alike([merged.release, merged.upstream.release, collide(merged)], [2, 2, ['bb 1 2 theirs', 'dd 1 2 pinned']])
+    t.alike([...new Set(merged.overruled)], ['bb'])
+    const diff = await forker.call<DiffResult>('diff', { from: 'up', to: 'down' })
+    t.alike(
+      [diff.downgraded, diff.removed, diff.added, diff.upgraded].map((items) => items.map(({ name }) => name)),
+      [['dd'], ['cc'], ['own'], []],
+    )
+
+    const merging = startAutoMerge(forker.node, (message) => forker.warnings.push(message))
+    t.teardown(() => merging.close())
+    await upstream.importDebs('up', await debs(t, ['aa', '3'], ['bb', '2'], ['cc', '1'], ['dd', '2'], ['ee', '1']))
+    await forker.serves('down', 3)
+    t.is((await forker.call<ForkStatus>('fork.status', { fork: 'down' })).upstream.release, 3)
+    await upstream.importDebs('up', await debs(t, ['aa', '3'], ['bb', '3'], ['cc', '1'], ['dd', '2'], ['ee', '1']))
+    await forker.until('it is said that it was not merged', () =>
+      forker.warnings.some((line) => line.includes('1 packages collide')),
+    )
+    t.is(forker.status('down').release, 3)
+  },
+)

@@ -2,7 +2,9 @@
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { NO_CHANGES } from '../../schemas/curate.ts'
-import type { CuratedPackage, Decision, ForkChanges } from '../../schemas/curate.ts'
+import { seenFromFork } from '../../schemas/chain-position.ts'
+import type { CuratedPackage, Decision, ForkChanges, StanzaPlace } from '../../schemas/curate.ts'
+import type { Run } from '../../schemas/edit-script.ts'
 import { readPackageStanza } from '../../schemas/stanza.ts'
 import type { CurationBefore } from '../../schemas/release-draft.ts'
 import { composeRelease, type ComposedRelease } from '../../store/compose-release.ts'
@@ -80,6 +82,20 @@ export class TestFork {
     return { composed, decisions }
   }
 
+  /** A stanza that release `number` of upstream has, as a pin names it. */
+  async packageOf(number: number, name: string, text: string): Promise<CuratedPackage> {
+    const snapshot = await Snapshot.open(
+      this.upstream.log,
+      this.upstream.files,
+      await this.upstream.history.plan(number),
+    )
+    const [found] = await snapshot.byName(name)
+    await snapshot.close()
+    const { block = 0, ordinal = 0 } = found ?? {}
+    const before = snapshot.indexes[0]?.runs ?? []
+    return { ...curated(text), place: placeAt(before, ordinal, block) }
+  }
+
   /** Every index file of release `number`, rebuilt from the logs alone. */
   async rebuilt(t: Assert, number: number): Promise<Indexes> {
     const history = readerOf(this.log, this.upstream)
@@ -111,6 +127,16 @@ export class TestFork {
     const { indexes } = await this.history.plan(newest.number)
     return { block, curation, packages: ownPackages(await readChanges(this.log, curation), indexes) }
   }
+}
+
+/** Where stanza `index` of an index file stands, as a fork sees it. */
+function placeAt(runs: readonly Run[], index: number, block: number): StanzaPlace {
+  let start = 0
+  for (const run of runs) {
+    if (index < start + run.count) return { block: seenFromFork(block), ordinal: run.first + index - start }
+    start += run.count
+  }
+  throw new Error(`there is no stanza ${index}`)
 }
 
 /** A history that has read nothing yet. */

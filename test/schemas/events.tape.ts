@@ -118,6 +118,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
   curation: {
     type: 'curation',
     rule: 'newer',
+    auto: 'clean',
     paths: ['main/binary-amd64/Packages', 'main/binary-arm64/Packages'],
     own: [
       { path: 0, block: 12, ordinal: 0 },

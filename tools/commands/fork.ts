@@ -2,9 +2,10 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { resolve } from 'node:path'
-import { MERGE_RULES } from '../../schemas/merge-rule.ts'
+import { AUTO_MERGES, MERGE_RULES } from '../../schemas/merge-rule.ts'
 import { splitChannelWhen } from '../../schemas/when.ts'
-import type { ForkResult } from '../fork-operations.ts'
+import type { ForkResult, ForkStatus, MergeResult } from '../fork-operations.ts'
+import { mergeText, statusText } from '../fork-text.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
@@ -29,6 +30,8 @@ export function addForkCommands(program: Command): void {
   addNames(fork, 'pin', 'hold packages at a version that upstream has or had: NAME[:ARCH]=VERSION')
   addNames(fork, 'reset', 'take back every change about packages: upstream decides again')
   addRule(fork)
+  addStatus(fork)
+  addMerge(fork)
 }
 
 function addCreate(fork: Command): void {
@@ -78,6 +81,44 @@ function addRule(fork: Command): void {
     .description(`what a merge takes where both have a package: ${MERGE_RULES.join(', ')}; for all, or for some`)
     .action(async (name: string, rule: string, packages: string[], options: CommonOptions) => {
       await run(options, 'fork.change', { fork: name, wishes: [{ wish: 'rule', rule, packages }] })
+    })
+}
+
+function addStatus(fork: Command): void {
+  withBootstrap(withCommonOptions(fork.command('status').argument('<fork>')))
+    .description('where a fork stands, and what a newer release of its upstream would change in it')
+    .option('--to <when>', 'the release of upstream to look at: #number, time or tag; default: the newest')
+    .action(async (name: string, options: CommonOptions & { to?: string }) => {
+      const context = contextOf(options)
+      const args = { fork: name, to: options.to }
+      const status = (await withNode(context, 'fork.status', (call) => call('fork.status', args))) as ForkStatus
+      context.output.result(status, () => statusText(status))
+    })
+}
+
+interface MergeOptions extends CommonOptions {
+  readonly to?: string
+  readonly rule?: string
+  readonly auto?: string
+}
+
+function addMerge(fork: Command): void {
+  withBootstrap(withCommonOptions(fork.command('merge').argument('<fork>')))
+    .description('stand a fork on a newer release of its upstream')
+    .option('--to <when>', 'the release of upstream: #number, time or tag; default: the newest')
+    .addOption(ruleOption())
+    .addOption(
+      new Option(
+        '--auto <policy>',
+        'let the daemon do it from now on: never, where nothing collides or breaks, or always',
+      ).choices(AUTO_MERGES),
+    )
+    .action(async (name: string, options: MergeOptions) => {
+      const context = contextOf(options)
+      const { to, rule, auto } = options
+      const args = { fork: name, to, rule, auto }
+      const merged = (await withNode(context, 'fork.merge', (call) => call('fork.merge', args))) as MergeResult
+      context.output.result(merged, () => `${describe(merged)}\n${mergeText(merged)}`)
     })
 }
 
