@@ -53,7 +53,8 @@ function addCreate(fork: Command): void {
         ...(pin.length === 0 ? [] : [{ wish: 'pin', packages: pin }]),
         ...(rule === undefined ? [] : [{ wish: 'rule', packages: [], rule }]),
       ]
-      await run(options, 'fork', { ...splitChannelWhen(text), name, wishes })
+      const named = splitChannelWhen(text)
+      await run(options, 'fork', { ...named, name, wishes }, named.channel)
     })
 }
 
@@ -64,7 +65,7 @@ function addDebs(fork: Command, wish: 'add' | 'replace'): void {
     .option('--component <name>', "that they belong to; default: upstream's first")
     .action(async (name: string, directory: string, options: CommonOptions & { component?: string }) => {
       const wishes = [{ wish, directory: resolve(directory), component: options.component }]
-      await run(options, 'fork.change', { fork: name, wishes })
+      await run(options, 'fork.change', { fork: name, wishes }, name)
     })
 }
 
@@ -72,7 +73,7 @@ function addNames(fork: Command, wish: 'remove' | 'pin' | 'reset', description: 
   withBootstrap(withCommonOptions(fork.command(wish).argument('<fork>').argument('<package...>')))
     .description(description)
     .action(async (name: string, packages: string[], options: CommonOptions) => {
-      await run(options, 'fork.change', { fork: name, wishes: [{ wish, packages }] })
+      await run(options, 'fork.change', { fork: name, wishes: [{ wish, packages }] }, name)
     })
 }
 
@@ -80,7 +81,7 @@ function addRule(fork: Command): void {
   withBootstrap(withCommonOptions(fork.command('rule').argument('<fork>').argument('<rule>').argument('[package...]')))
     .description(`what a merge takes where both have a package: ${MERGE_RULES.join(', ')}; for all, or for some`)
     .action(async (name: string, rule: string, packages: string[], options: CommonOptions) => {
-      await run(options, 'fork.change', { fork: name, wishes: [{ wish: 'rule', rule, packages }] })
+      await run(options, 'fork.change', { fork: name, wishes: [{ wish: 'rule', rule, packages }] }, name)
     })
 }
 
@@ -126,9 +127,16 @@ function ruleOption(): Option {
   return new Option('--rule <rule>', 'what a merge takes where both have a package').choices(MERGE_RULES)
 }
 
-async function run(options: CommonOptions, operation: 'fork' | 'fork.change', args: object): Promise<void> {
+/** @param channel that the command reads: where it is made here, nobody has to be asked. */
+async function run(
+  options: CommonOptions,
+  operation: 'fork' | 'fork.change',
+  args: object,
+  channel: string,
+): Promise<void> {
   const context = contextOf(options)
-  const result = (await withNode(context, operation, (call) => call(operation, args))) as ForkResult
+  const needs = { channels: [channel] }
+  const result = (await withNode(context, operation, (call) => call(operation, args), needs)) as ForkResult
   context.output.result(result, () => describe(result))
 }
 
