@@ -1,9 +1,7 @@
 /** A repository state that an importer has acquired and verified, before it becomes a release. Written by tools/import. */
-import type { ForkChanges } from './curate.ts'
-import type { Run } from './edit-script.ts'
+import type { CuratedPart, ForkChanges } from './curate.ts'
 import type { Curation, UpstreamRelease } from './events.ts'
 import type { PackageStanza } from './stanza.ts'
-import type { StanzaList } from './stanza-table.ts'
 import type { DigestHex } from './units.ts'
 
 export interface ReleaseDraft {
@@ -34,7 +32,7 @@ export interface ReleaseDraft {
 /** What a release of a fork stands on. */
 export interface DraftBasis {
   readonly upstream: UpstreamRelease
-  /** Index files of the upstream release. */
+  /** For each index file of the draft. */
   readonly indexes: readonly BasisIndex[]
   readonly changes: ForkChanges
   readonly before: CurationBefore | null
@@ -42,10 +40,12 @@ export interface DraftBasis {
 
 export interface BasisIndex {
   readonly path: string
-  /** As the fork sees them. */
-  readonly runs: readonly Run[]
-  /** A list is good until the next one is asked for. */
-  readonly stanzas: () => AsyncIterable<StanzaList>
+  /** What of upstream's index file and of the fork it consists of. */
+  readonly parts: readonly CuratedPart[]
+  /** Stanzas in upstream's file. */
+  readonly count: number
+  /** SHA-256 of what it is. */
+  readonly digest: DigestHex
 }
 
 /** The newest curation of the log, and what the fork's own log brought to the release before. */

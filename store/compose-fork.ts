@@ -1,26 +1,90 @@
-/** What composing a release of a fork does differently: its curation, and what its look-up index says of its own packages. */
+/**
+ * Composing a release of a fork: its scripts are what was decided, so nothing of upstream is looked at again, and texts that no log has
+ * are packed. The rest of a release is composed as any other (compose-release.ts).
+ */
 import { levelOf } from '../schemas/chain-position.ts'
-import type { CuratedPackage, ForkChanges, StanzaPlace } from '../schemas/curate.ts'
+import type { CuratedPackage, CuratedPart, ForkChanges, StanzaPlace } from '../schemas/curate.ts'
+import { pushOp } from '../schemas/edit-script.ts'
+import type { EditOp } from '../schemas/edit-script.ts'
 import { encodeEvent } from '../schemas/events.ts'
-import type { Curation } from '../schemas/events.ts'
-import type { CurationBefore, PlacedPackage } from '../schemas/release-draft.ts'
-import type { StanzaTable } from '../schemas/stanza-table.ts'
-import { readPackageStanza } from '../schemas/stanza.ts'
+import type { Curation, IndexFile } from '../schemas/events.ts'
+import type { CurationBefore, DraftBasis, PlacedPackage } from '../schemas/release-draft.ts'
 import type { IndexChanges } from './package-index.ts'
+import { StanzaGroups } from './pack-stanzas.ts'
 
-/** Makes the texts of `changes` known to `table`; those without a place get one when the new ones are packed. */
-export function placeChanges(table: StanzaTable, { own, pinned }: ForkChanges): void {
-  for (const { text, place } of [...own, ...pinned]) {
-    const ids = table.add(oneStanza(text))
-    if (place !== null) table.placeRuns(ids, [{ block: place.block, first: place.ordinal, count: 1 }])
+export interface ComposedBasis {
+  readonly blocks: readonly Buffer[]
+  /** Position of the curation that counts from here on; 0: nothing was ever changed. */
+  readonly curationBlock: number
+  readonly scripts: ReadonlyMap<string, IndexFile['script']>
+  /** Of the fork's own log: what is upstream's stands in upstream's look-up index. */
+  readonly changes: IndexChanges
+}
+
+/** @param base position that the first of the blocks will have. */
+export async function composeBasis(base: number, { indexes, changes, before }: DraftBasis): Promise<ComposedBasis> {
+  const places = new Places(base, [...changes.own, ...changes.pinned])
+  const blocks = await places.pack()
+  const curation = encodeCuration(places, changes, before)
+  const curationBlock = curation === null ? (before?.block ?? 0) : base + blocks.length
+  return {
+    blocks: curation === null ? blocks : [...blocks, curation],
+    curationBlock,
+    scripts: new Map(indexes.map(({ path, parts, count }) => [path, scriptOf(places, parts, count)])),
+    changes: ownChanges(places, indexes, before?.packages ?? []),
   }
 }
 
-/** @returns null where the newest curation of the log says the same. All texts must be placed. */
-export function encodeCuration(table: StanzaTable, changes: ForkChanges, before: CurationBefore | null): Buffer | null {
+/** Where the fork's stanzas are, or will be once the new ones are packed. */
+class Places {
+  readonly #groups = new StanzaGroups()
+  readonly #fresh = new Map<string, StanzaPlace>()
+
+  constructor(base: number, packages: readonly CuratedPackage[]) {
+    for (const { text, place } of packages) {
+      const key = text.toString('latin1')
+      if (place !== null || this.#fresh.has(key)) continue
+      const { group, ordinal } = this.#groups.add(text)
+      this.#fresh.set(key, { block: base + group, ordinal })
+    }
+  }
+
+  of({ text, place }: CuratedPackage): StanzaPlace {
+    return place ?? (this.#fresh.get(text.toString('latin1')) as StanzaPlace)
+  }
+
+  pack(): Promise<Buffer[]> {
+    return this.#groups.pack()
+  }
+}
+
+/** @param count stanzas of upstream's index file. */
+function scriptOf(places: Places, parts: readonly CuratedPart[], count: number): EditOp[] {
+  const script: EditOp[] = []
+  let at = 0
+  const dropUntil = (index: number): void => {
+    if (index > at) pushOp(script, { op: 'drop', count: index - at })
+    at = Math.max(at, index)
+  }
+  for (const part of parts) {
+    if (part.from === 'fork') {
+      const { block, ordinal } = places.of(part.packaged)
+      pushOp(script, { op: 'insert', count: 1, block, first: ordinal })
+    } else {
+      dropUntil(part.first)
+      pushOp(script, { op: 'keep', count: part.count })
+      at += part.count
+    }
+  }
+  dropUntil(count)
+  return script
+}
+
+/** @returns null where the newest curation of the log says the same. */
+function encodeCuration(places: Places, changes: ForkChanges, before: CurationBefore | null): Buffer | null {
   const paths = [...new Set([...changes.own, ...changes.pinned].map(({ path }) => path))].sort()
   const placed = (packaged: CuratedPackage): Curation['own'][number] => {
-    return { path: paths.indexOf(packaged.path), ...(packaged.place ?? placeOf(table, packaged.text)) }
+    return { path: paths.indexOf(packaged.path), ...places.of(packaged) }
   }
   const curation: Curation = {
     rule: changes.rule,
@@ -36,22 +100,14 @@ export function encodeCuration(table: StanzaTable, changes: ForkChanges, before:
   return known?.equals(encoded) === true ? null : encoded
 }
 
-/** Packages of the fork's own log that come and go with a release: what is upstream's stands in upstream's index. */
-export function ownChanges(
-  table: StanzaTable,
-  after: readonly Int32Array[],
-  before: readonly PlacedPackage[],
-): IndexChanges {
+function ownChanges(places: Places, indexes: DraftBasis['indexes'], before: readonly PlacedPackage[]): IndexChanges {
   const held = new Map(before.map((packaged) => [placeName(packaged), packaged]))
   const kept = new Map<string, PlacedPackage>()
-  for (const ids of after) {
-    for (const id of ids) {
-      const { block, first } = table.placeOf(id)
-      if (levelOf(block) > 0 || kept.has(placeName({ block, ordinal: first }))) continue
-      const text = table.textOf(id)
-      const { name, version, architecture, digest } = readPackageStanza(text, 0, text.length, 'a stanza of the fork')
-      kept.set(placeName({ block, ordinal: first }), { name, version, architecture, digest, block, ordinal: first })
-    }
+  for (const part of indexes.flatMap(({ parts }) => parts)) {
+    if (part.from === 'upstream') continue
+    const place = places.of(part.packaged)
+    const { name, version, architecture, digest } = part.packaged
+    if (levelOf(place.block) === 0) kept.set(placeName(place), { name, version, architecture, digest, ...place })
   }
   const identities = new Set([...kept.values()].map(identityOf))
   return {
@@ -60,16 +116,6 @@ export function ownChanges(
       (packaged) => !kept.has(placeName(packaged)) && !identities.has(identityOf(packaged)),
     ),
   }
-}
-
-function placeOf(table: StanzaTable, text: Buffer): StanzaPlace {
-  const [id = 0] = table.add(oneStanza(text))
-  const { block, first } = table.placeOf(id)
-  return { block, ordinal: first }
-}
-
-function oneStanza(text: Buffer): { bytes: Buffer; offsets: Uint32Array } {
-  return { bytes: text, offsets: Uint32Array.of(0, text.length) }
 }
 
 function placeName({ block, ordinal }: StanzaPlace): string {

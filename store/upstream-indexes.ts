@@ -2,82 +2,113 @@
 import { runsSeenFromFork } from '../schemas/chain-position.ts'
 import { curatedNames, curateIndex } from '../schemas/curate.ts'
 import type { CuratedIndex, CuratedPart, Decision, ForkChanges, UpstreamPackage } from '../schemas/curate.ts'
-import type { BasisIndex, DraftIndex } from '../schemas/release-draft.ts'
+import { stanzaCount } from '../schemas/edit-script.ts'
+import type { Run } from '../schemas/edit-script.ts'
+import { FreshetError } from '../schemas/errors.ts'
 import { leadingName, readSlice, splitStanzas } from '../schemas/stanza.ts'
 import { readIndex } from './snapshot-packages.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot, SnapshotIndex } from './snapshot.ts'
 
-/** One index file, and how a release of a fork starts from it. */
-export interface UpstreamIndex extends BasisIndex {
+/** An index file of a fork. */
+export interface CuratedFile {
+  readonly path: string
+  readonly bytes: Buffer
+  /** What of upstream and of the fork it consists of, and how many stanzas upstream's file has. */
+  readonly parts: readonly CuratedPart[]
+  readonly count: number
+}
+
+export class UpstreamIndex {
+  readonly path: string
+  /** As the fork sees them. */
+  readonly runs: readonly Run[]
   readonly bytes: Buffer
   readonly offsets: Uint32Array
-}
+  /** Which stanzas begin with a name; '' for those that begin otherwise. Made when it is first asked for. */
+  #byName: Map<string, number[]> | null = null
 
-export interface CuratedSnapshot {
-  readonly indexes: readonly DraftIndex[]
-  readonly decisions: readonly Decision[]
-}
+  private constructor(path: string, runs: readonly Run[], bytes: Buffer, offsets: Uint32Array) {
+    this.path = path
+    this.runs = runs
+    this.bytes = bytes
+    this.offsets = offsets
+  }
 
-/** @throws FreshetError SNAPSHOT_MISMATCH, IO_ERROR. */
-export async function readUpstream({ indexes }: Pick<Snapshot, 'indexes'>): Promise<UpstreamIndex[]> {
-  const read: UpstreamIndex[] = []
-  for (const index of indexes) {
+  /** @throws FreshetError SNAPSHOT_MISMATCH, IO_ERROR; EVENT_INVALID when its publisher has cut it elsewhere than we do. */
+  static async read(index: SnapshotIndex): Promise<UpstreamIndex> {
     const bytes = await readIndex(index)
     const offsets = splitStanzas(bytes)
-    const stanzas = async function* (): AsyncGenerator<{ bytes: Buffer; offsets: Uint32Array }> {
-      yield { bytes, offsets }
-    }
-    read.push({ path: index.path, runs: runsSeenFromFork(index.runs), bytes, offsets, stanzas })
+    const { path, runs } = index
+    if (offsets.length - 1 === stanzaCount(runs)) return new UpstreamIndex(path, runsSeenFromFork(runs), bytes, offsets)
+    throw new FreshetError(
+      'EVENT_INVALID',
+      `${path} has ${offsets.length - 1} stanzas, and its runs ${stanzaCount(runs)}`,
+    )
   }
-  return read
+
+  get count(): number {
+    return this.offsets.length - 1
+  }
+
+  /** Stanzas of packages called one of `names`, in the order of the file. @throws FreshetError STANZA_*. */
+  packages(names: ReadonlySet<string>): UpstreamPackage[] {
+    this.#byName ??= this.#names()
+    const candidates = ['', ...names].flatMap((name) => this.#byName?.get(name) ?? [])
+    return candidates
+      .sort((a, b) => a - b)
+      .flatMap((index) => {
+        const stanza = readSlice(this.bytes, this.offsets, index, this.path)
+        return stanza !== null && names.has(stanza.name) ? [{ ...stanza, index }] : []
+      })
+  }
+
+  /** What the fork has here. */
+  curate(changes: ForkChanges): CuratedIndex {
+    const isOpen = this.bytes.length > 0 && !this.bytes.subarray(-2).equals(BLANK_LINE)
+    const names = curatedNames(changes)
+    return curateIndex(this.path, this.packages(names), { count: this.count, isOpen }, changes)
+  }
+
+  textOf(parts: readonly CuratedPart[]): Buffer {
+    return Buffer.concat(
+      parts.map((part) =>
+        part.from === 'fork'
+          ? part.packaged.text
+          : this.bytes.subarray(this.offsets[part.first], this.offsets[part.first + part.count]),
+      ),
+    )
+  }
+
+  #names(): Map<string, number[]> {
+    const found = new Map<string, number[]>()
+    for (let index = 0; index < this.count; index++) {
+      const name = leadingName(this.bytes.subarray(this.offsets[index], this.offsets[index + 1]))?.trim() ?? ''
+      const known = found.get(name)
+      if (known === undefined) found.set(name, [index])
+      else known.push(index)
+    }
+    return found
+  }
 }
 
-/** Stanzas of packages called one of `names`, in the order of the file. @throws FreshetError STANZA_*. */
-export function upstreamPackages(
-  { path, bytes, offsets }: Pick<UpstreamIndex, 'path' | 'bytes' | 'offsets'>,
-  names: ReadonlySet<string>,
-): UpstreamPackage[] {
-  const found: UpstreamPackage[] = []
-  if (names.size === 0) return found
-  for (let index = 0; index < offsets.length - 1; index++) {
-    const name = leadingName(bytes.subarray(offsets[index], offsets[index + 1]))
-    if (name !== null && !names.has(name)) continue
-    const stanza = readSlice(bytes, offsets, index, path)
-    if (stanza !== null && names.has(stanza.name)) found.push({ ...stanza, index })
-  }
-  return found
+const BLANK_LINE = Buffer.from('\n\n')
+
+/** @throws as UpstreamIndex.read. */
+export async function readUpstream({ indexes }: Pick<Snapshot, 'indexes'>): Promise<UpstreamIndex[]> {
+  const read: UpstreamIndex[] = []
+  for (const index of indexes) read.push(await UpstreamIndex.read(index))
+  return read
 }
 
 /** What becomes of each package that `changes` are about. */
 export function decideSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): Decision[] {
-  return upstream.flatMap((index) => curate(index, changes).decisions)
+  return upstream.flatMap((index) => index.curate(changes).decisions)
 }
 
 /** The index files of a fork that makes `changes` to `upstream`. */
-export function curateSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): CuratedSnapshot {
-  const decisions: Decision[] = []
-  const indexes = upstream.map((index) => {
-    const curated = curate(index, changes)
-    decisions.push(...curated.decisions)
-    return { path: index.path, bytes: textOf(index, curated.parts) }
+export function curateSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): CuratedFile[] {
+  return upstream.map((index) => {
+    const { parts } = index.curate(changes)
+    return { path: index.path, bytes: index.textOf(parts), parts, count: index.count }
   })
-  return { indexes, decisions }
-}
-
-function curate(index: UpstreamIndex, changes: ForkChanges): CuratedIndex {
-  const file = { count: index.offsets.length - 1, isOpen: !endsWithBlankLine(index.bytes) }
-  return curateIndex(index.path, upstreamPackages(index, curatedNames(changes)), file, changes)
-}
-
-/** Whether another stanza can follow: an empty file needs no blank line for that. */
-function endsWithBlankLine(bytes: Buffer): boolean {
-  return bytes.length === 0 || bytes.subarray(-2).equals(Buffer.from('\n\n'))
-}
-
-function textOf({ bytes, offsets }: UpstreamIndex, parts: readonly CuratedPart[]): Buffer {
-  return Buffer.concat(
-    parts.map((part) =>
-      part.from === 'fork' ? part.packaged.text : bytes.subarray(offsets[part.first], offsets[part.first + part.count]),
-    ),
-  )
 }

@@ -9,13 +9,13 @@ import { FreshetError } from '../../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../../schemas/events.ts'
 import { editedNames, editFork } from '../../schemas/fork-edit.ts'
 import type { ForkEdit } from '../../schemas/fork-edit.ts'
-import type { DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
+import type { BasisIndex, DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { writeRelease } from '../../schemas/release-file.ts'
 import type { PackageStanza } from '../../schemas/stanza.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { When } from '../../schemas/when.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
-import { curateSnapshot, upstreamPackages } from '../../store/upstream-indexes.ts'
+import { curateSnapshot } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
 import { findPinned } from './find-pinned.ts'
 import type { PinWish } from './find-pinned.ts'
@@ -69,12 +69,14 @@ export async function composeFork(fork: Channel, order: ForkOrder): Promise<Comp
   let { changes } = state
   for (const wish of order.wishes) changes = await applyWish(fork, planned, changes, wish)
   const merge = order.upstream === null ? null : await previewMerge(fork, state, planned, changes)
-  const { indexes } = curateSnapshot(planned.indexes, changes)
+  const files = curateSnapshot(planned.indexes, changes).map((file) => {
+    return { ...file, digest: digestHex(createHash('sha256').update(file.bytes).digest()) }
+  })
   const { number, block, hash } = planned.base.release
   const upstream = { number, block, hash }
-  const basis = { upstream, indexes: planned.indexes, changes, before: state.before }
+  const basis = { upstream, indexes: files, changes, before: state.before }
   const artifacts = order.wishes.flatMap((wish) => ('debs' in wish ? wish.debs.map(({ artifact }) => artifact) : []))
-  const draft = { ...(await signedDraft(order, indexes)), artifacts, basis }
+  const draft = { ...(await signedDraft(order, files)), artifacts, basis }
   const isNews = fork.history.newest === null || !hash.equals(state.base.hash) || changes !== state.changes
   return { draft, state, base: planned.base, merge, isNews }
 }
@@ -88,7 +90,7 @@ async function applyWish(
   const edit = await editOf(fork, { base, indexes }, changes, wish)
   const names = new Set(editedNames(edit))
   const has = new Map<string, PackageStanza[]>()
-  for (const packaged of indexes.flatMap((index) => upstreamPackages(index, names))) {
+  for (const packaged of indexes.flatMap((index) => index.packages(names))) {
     has.set(packaged.name, [...(has.get(packaged.name) ?? []), packaged])
   }
   return editFork(changes, edit, has)
@@ -127,15 +129,10 @@ function placedIn({ stanza, text }: OwnDeb, paths: readonly string[], component:
 
 async function signedDraft(
   { suite, sign, nowMs }: ForkOrder,
-  indexes: readonly DraftIndex[],
+  files: readonly (DraftIndex & BasisIndex)[],
 ): Promise<Omit<ReleaseDraft, 'artifacts'>> {
-  const named = indexes.map(({ path }) => path.replace(/\/Packages$/, '').split('/binary-'))
-  const sha256 = new Map(
-    indexes.map(({ path, bytes }) => {
-      const digest = digestHex(createHash('sha256').update(bytes).digest())
-      return [path, { byteLength: bytes.length, digest }] as const
-    }),
-  )
+  const named = files.map(({ path }) => path.replace(/\/Packages$/, '').split('/binary-'))
+  const sha256 = new Map(files.map(({ path, bytes, digest }) => [path, { byteLength: bytes.length, digest }]))
   const date = Math.floor(nowMs / 1000) * 1000 // dates of a Release file have whole seconds
   const text = writeRelease({
     origin: suite,
@@ -150,5 +147,6 @@ async function signedDraft(
     sha256,
   })
   const inRelease = await sign(text)
+  const indexes = files.map(({ path, bytes }) => ({ path, bytes }))
   return { suite, inRelease, releasedAtMs: date, validUntilMs: null, indexes, ownRelease: true, close: async () => {} }
 }

@@ -10,7 +10,6 @@ import { readPackageStanza } from '../../schemas/stanza.ts'
 import { isIn } from '../../store/curation.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
 import { readStanzas } from '../../store/stanza-block.ts'
-import { upstreamPackages } from '../../store/upstream-indexes.ts'
 import type { UpstreamIndex } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
 
@@ -47,7 +46,7 @@ export async function findPinned(scope: PinScope, wish: PinWish): Promise<Curate
 }
 
 function packagesIn(index: UpstreamIndex, name: string): CuratedPackage[] {
-  return upstreamPackages(index, new Set([name])).map((stanza) => {
+  return index.packages(new Set([name])).map((stanza) => {
     const text = Buffer.from(index.bytes.subarray(index.offsets[stanza.index], index.offsets[stanza.index + 1]))
     return complete({ ...stanza, path: index.path, text, place: placeOf(index.runs, stanza.index) })
   })

@@ -76,7 +76,7 @@ function collisionsOf(before: readonly Decision[], after: readonly Decision[]): 
 }
 
 async function newlyUnmet(fork: Channel, planned: PlannedFork, changes: ForkChanges): Promise<UnmetDependency[]> {
-  const after = curateSnapshot(planned.indexes, changes).indexes
+  const after = curateSnapshot(planned.indexes, changes)
   const before = fork.current === null ? [] : await readUpstream(fork.current)
   const found: UnmetDependency[] = []
   for (const architecture of new Set(after.map(({ path }) => architectureOf(path)))) {

@@ -39,7 +39,8 @@ async function changesOf(b: Bench): Promise<string[]> {
   scanPackages(await readIndex(), 'Packages', (_, { name, version, architecture }) => {
     if (architecture === 'amd64') names.push({ name, version })
   })
-  const at = (i: number): { name: string; version: string } => names[(i + 1) * 3_000] as { name: string; version: string }
+  const at = (i: number): { name: string; version: string } =>
+    names[(i + 1) * 3_000] as { name: string; version: string }
   const [own, replaced] = [await b.folder(), await b.folder()]
   const files = { 'usr/share/doc/bench/data': Buffer.alloc(20_000, 7) }
   for (let i = 0; i < OWN; i++) {

@@ -5,6 +5,7 @@ import { NO_CHANGES } from '../../schemas/curate.ts'
 import { seenFromFork } from '../../schemas/chain-position.ts'
 import type { CuratedPackage, Decision, ForkChanges, StanzaPlace } from '../../schemas/curate.ts'
 import type { Run } from '../../schemas/edit-script.ts'
+import { digestHex } from '../../schemas/units.ts'
 import { readPackageStanza } from '../../schemas/stanza.ts'
 import type { CurationBefore } from '../../schemas/release-draft.ts'
 import { composeRelease, type ComposedRelease } from '../../store/compose-release.ts'
@@ -16,8 +17,8 @@ import type { SnapshotPlan } from '../../store/release-block.ts'
 import { ReleaseLog } from '../../store/release-log.ts'
 import { Snapshot } from '../../store/snapshot.ts'
 import { readStanzas } from '../../store/stanza-file.ts'
-import { curateSnapshot, readUpstream } from '../../store/upstream-indexes.ts'
-import { draftOf, type Indexes, MAIN, NO_ROOTS, PUBLISHED_AT_MS, scratchFolder } from './channel.ts'
+import { curateSnapshot, decideSnapshot, readUpstream } from '../../store/upstream-indexes.ts'
+import { draftOf, type Indexes, MAIN, NO_ROOTS, PUBLISHED_AT_MS, scratchFolder, sha256 } from './channel.ts'
 import type { TestChannel } from './channel.ts'
 
 /** What a fork can stand on: a channel, or another fork. */
@@ -69,9 +70,13 @@ export class TestFork {
     const snapshot = await Snapshot.open(this.upstream.log, this.upstream.files, plan)
     const upstream = await readUpstream(snapshot)
     await snapshot.close()
-    const { indexes, decisions } = curateSnapshot(upstream, changes)
+    const indexes = curateSnapshot(upstream, changes).map((file) => ({
+      ...file,
+      digest: digestHex(sha256(file.bytes)),
+    }))
+    const decisions = decideSnapshot(upstream, changes)
     const { block, hash } = plan.release
-    const basis = { upstream: { number, block, hash }, indexes: upstream, changes, before: await this.#before() }
+    const basis = { upstream: { number, block, hash }, indexes, changes, before: await this.#before() }
     const texts = Object.fromEntries(indexes.map(({ path, bytes }) => [path, bytes.toString('latin1')]))
     const draft = { ...draftOf(texts, { ownRelease: true }), indexes, basis }
     const publishedAtMs = PUBLISHED_AT_MS + 1000 * (history.newest?.number ?? 0)
