@@ -6,8 +6,9 @@
 import { bundleArtifacts } from '../store/bundle-artifacts.ts'
 import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
-import { stanzasThrough } from '../store/package-history.ts'
-import type { LoggedStanza } from '../store/package-history.ts'
+import { forkVersionRanges } from '../store/fork-versions.ts'
+import { stanzasThrough, versionRanges } from '../store/package-history.ts'
+import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
@@ -278,6 +279,17 @@ export class Channel {
     const opened = { number, index: await this.log.indexAt(release.index) }
     this.#index = opened
     return opened
+  }
+
+  /** Every version of a package that a release held. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */
+  async versions(name: string): Promise<readonly VersionRanges[]> {
+    const { index, number } = await this.index()
+    if (this.#upstream === null) return versionRanges(index, name, number)
+    const indexes = [index]
+    for (let above: Channel | null = this.#upstream; above !== null; above = above.upstream) {
+      indexes.push((await above.index()).index)
+    }
+    return forkVersionRanges(indexes, this.history, name)
   }
 
   /** The log first: what still waits for blocks of it ends then. */

@@ -7,8 +7,8 @@
  */
 import type { Run } from './edit-script.ts'
 
-/** No log has as many blocks; 2^53, up to where integers are exact, leaves room for far more logs than UPSTREAMS_MAX. */
-export const POSITION_STEP = 2 ** 40
+/** Sixteen times LOG_BLOCKS_MAX. With UPSTREAMS_MAX levels positions stay below 2^31, which a script writes in five bytes. */
+export const POSITION_STEP = 2 ** 27
 
 /** How far up the log is; 0: the log itself. */
 export function levelOf(position: number): number {

@@ -39,7 +39,7 @@ interface Provider {
 }
 
 const FIELD = /^(Package|Version|Depends|Pre-Depends|Provides):(.*(?:\n[ \t].*)*)/gm
-const ALTERNATIVE = /^([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?/
+const ALTERNATIVE = /^([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?/
 
 /** @param lists index files of one architecture. @returns by name. */
 export function unmetDependencies(lists: Iterable<StanzaList>): UnmetDependency[] {

@@ -10,6 +10,7 @@ import { encodeEvent } from '../schemas/events.ts'
 import type { Curation, IndexFile } from '../schemas/events.ts'
 import type { CurationBefore, DraftBasis, PlacedPackage } from '../schemas/release-draft.ts'
 import type { IndexChanges } from './package-index.ts'
+import { ownChanges } from './own-changes.ts'
 import { StanzaGroups } from './pack-stanzas.ts'
 
 export interface ComposedBasis {
@@ -31,7 +32,7 @@ export async function composeBasis(base: number, { indexes, changes, before }: D
     blocks: curation === null ? blocks : [...blocks, curation],
     curationBlock,
     scripts: new Map(indexes.map(({ path, parts, count }) => [path, scriptOf(places, parts, count)])),
-    changes: ownChanges(places, indexes, before?.packages ?? []),
+    changes: ownChanges(before?.packages ?? [], ownOf(places, indexes)),
   }
 }
 
@@ -100,28 +101,14 @@ function encodeCuration(places: Places, changes: ForkChanges, before: CurationBe
   return known?.equals(encoded) === true ? null : encoded
 }
 
-function ownChanges(places: Places, indexes: DraftBasis['indexes'], before: readonly PlacedPackage[]): IndexChanges {
-  const held = new Map(before.map((packaged) => [placeName(packaged), packaged]))
-  const kept = new Map<string, PlacedPackage>()
-  for (const part of indexes.flatMap(({ parts }) => parts)) {
-    if (part.from === 'upstream') continue
-    const place = places.of(part.packaged)
-    const { name, version, architecture, digest } = part.packaged
-    if (levelOf(place.block) === 0) kept.set(placeName(place), { name, version, architecture, digest, ...place })
-  }
-  const identities = new Set([...kept.values()].map(identityOf))
-  return {
-    added: [...kept].filter(([place]) => !held.has(place)).map(([, packaged]) => packaged),
-    removed: [...held.values()].filter(
-      (packaged) => !kept.has(placeName(packaged)) && !identities.has(identityOf(packaged)),
-    ),
-  }
-}
-
-function placeName({ block, ordinal }: StanzaPlace): string {
-  return `${block} ${ordinal}`
-}
-
-function identityOf({ name, version, architecture }: PlacedPackage): string {
-  return `${name} ${version} ${architecture}`
+/** What stands in the fork's own log. */
+function ownOf(places: Places, indexes: DraftBasis['indexes']): PlacedPackage[] {
+  return indexes.flatMap(({ parts }) =>
+    parts.flatMap((part): PlacedPackage[] => {
+      if (part.from === 'upstream') return []
+      const { name, version, architecture, digest } = part.packaged
+      const place = places.of(part.packaged)
+      return levelOf(place.block) === 0 ? [{ name, version, architecture, digest, ...place }] : []
+    }),
+  )
 }

@@ -206,6 +206,11 @@ export class History {
     return roots.get(digest) ?? null
   }
 
+  /** The release that brought what stands at `block`. @throws FreshetError RELEASE_UNKNOWN, NO_PEERS. */
+  async broughtBy(block: number): Promise<ReleaseSummary> {
+    return this.summary((await this.#releasesBefore(block)) + 1)
+  }
+
   /** Positions of the chapters up to the one at `block`; those known must be among them. */
   async #chaptersUntil(block: number, options: ReadOptions): Promise<readonly number[]> {
     const known = this.#state.chapterBlocks

@@ -95,6 +95,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     diff: checked(history.diff),
     when: checked(history.when),
     versions: checked(history.versions),
+    provenance: checked(history.provenance),
     fork: checked(fork.fork),
     'fork.change': checked(fork['fork.change']),
     'fork.status': checked(fork['fork.status']),

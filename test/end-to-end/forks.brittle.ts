@@ -9,7 +9,7 @@ import { buildDeb } from '../../tools/demo/build-deb.ts'
 import { scratchApt } from '../../tools/demo/scratch-apt.ts'
 import { startAutoMerge } from '../../tools/auto-merge.ts'
 import type { ForkMerge, ForkResult, ForkStatus, MergeResult } from '../../tools/fork-operations.ts'
-import type { DiffResult } from '../../tools/history-operations.ts'
+import type { DiffResult, ProvenanceResult, WhenResult } from '../../tools/history-operations.ts'
 import { codeOf } from '../helpers/refusal.ts'
 import { privateNetwork, scratchFolder, type TestNetwork, type TestNode } from '../helpers/network.ts'
 import { skipUnless } from '../helpers/requires.ts'
@@ -214,5 +214,60 @@ test(
       forker.warnings.some((line) => line.includes('1 packages collide')),
     )
     t.is(forker.status('down').release, 3)
+  },
+)
+
+test(
+  'fork of a fork: three logs → one repository; where a package comes from, and which releases held it',
+  { timeout: 90_000 },
+  async (t) => {
+    const network = await privateNetwork(t)
+    const { id } = await upstreamOf(t, network)
+    const { fork } = await forkOf(t, network, id)
+    const second = await network.node()
+    await second.call('follow', { id: fork.id })
+    await second.announced(1)
+    const wishes = [
+      { wish: 'add', directory: await debs(t, ['more', '1']) },
+      { wish: 'remove', packages: ['own'] },
+    ]
+    const made = await second.call<ForkResult>('fork', { channel: 'down', name: 'deep', wishes })
+    const follower = await network.node()
+    await follower.call('follow', { id: made.id })
+    await follower.announced(1)
+    const { files } = await follower.call<{ files: { name: string; version: string }[] }>('fetch', {
+      channel: 'deep',
+      packages: ['aa', 'bb', 'more'],
+    })
+    t.alike(
+      files.map(({ name, version }) => `${name} ${version}`),
+      ['aa 1', 'bb 1+ours1', 'more 1'],
+    )
+
+    const { packages } = await follower.call<ProvenanceResult>('provenance', { channel: 'deep', package: 'aa' })
+    t.alike(
+      packages[0]?.path.map(({ id: of, release }) => [of, release]),
+      [
+        [made.id, 1],
+        [fork.id, 1],
+        [id, 1],
+      ],
+    )
+    t.is(packages[0]?.brought.id, id)
+    const ours = await follower.call<ProvenanceResult>('provenance', { channel: 'deep', package: 'bb' })
+    t.alike([ours.packages[0]?.path.length, ours.packages[0]?.brought.id], [2, fork.id])
+
+    await second.call('fork.change', { fork: 'deep', wishes: [{ wish: 'remove', packages: ['aa'] }] })
+    await follower.announced(2)
+    const held = async (name: string): Promise<unknown> =>
+      (await follower.call<WhenResult>('when', { channel: 'deep', packages: [name] })).ranges
+    t.alike([await held('aa'), await held('bb'), await held('more')], [[[1, 1]], [[1, 2]], [[1, 2]]])
+    t.is(await codeOf(held('own')), 'PACKAGE_UNKNOWN')
+    t.is(await codeOf(follower.call('provenance', { channel: 'deep', package: 'aa' })), 'PACKAGE_UNKNOWN')
+
+    const audit = await follower.call<{ ok: boolean; failures: unknown[]; unchecked: unknown[] }>('audit', {
+      channel: 'deep',
+    })
+    t.alike([audit.ok, audit.failures, audit.unchecked], [true, [], []])
   },
 )

@@ -48,7 +48,9 @@ export class TestFork {
   static async create(t: Assert, upstream: Upstream, name = 'fork'): Promise<TestFork> {
     const { newest } = upstream.history
     const { number = 0, block = 0, hash = Buffer.alloc(32) } = newest ?? {}
-    const named = { key: upstream.log.core.key, number, block, hash, treeHash: Buffer.alloc(32) }
+    const treeHash =
+      newest === null ? Buffer.alloc(32) : (await readRelease(upstream.log, block)).release.headBefore.treeHash
+    const named = { key: upstream.log.core.key, number, block, hash, treeHash }
     const keepKey = async (): Promise<void> => {}
     const log = await ReleaseLog.create(upstream.store, name, Buffer.from('key'), PUBLISHED_AT_MS, keepKey, named)
     return new TestFork(upstream, log, await IndexFiles.open(join(await scratchFolder(t), 'indexes')))

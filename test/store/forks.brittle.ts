@@ -1,6 +1,6 @@
 /** Releases of a fork: scripts over upstream's snapshot, rebuilt byte for byte from both logs, with nothing of upstream copied. */
 import test, { type Assert } from 'brittle'
-import { levelOf } from '../../schemas/chain-position.ts'
+import { levelOf, POSITION_STEP } from '../../schemas/chain-position.ts'
 import { NO_CHANGES } from '../../schemas/curate.ts'
 import type { ForkChanges } from '../../schemas/curate.ts'
 import { decodeEvent } from '../../schemas/events.ts'
@@ -70,7 +70,7 @@ test('fork: added, replaced, left out → rebuilt byte for byte; only texts of t
 test('fork: upstream moves, a version of before is pinned → it is read where upstream has it', async (t) => {
   const fork = await forkOf(t, { [MAIN]: A1 + B1 }, { [MAIN]: A2 + B1 + C1 })
   const old = (await fork.upstream.history.plan(1)).indexes[0]?.runs[0]
-  const place = { block: 2 ** 40 + (old?.block ?? 0), ordinal: 0 }
+  const place = { block: POSITION_STEP + (old?.block ?? 0), ordinal: 0 }
   await fork.publish(1, changesOf({ pinned: [{ ...curated(A1), place }] }))
   const { composed } = await fork.publish(2, await fork.changes())
   t.is(textsIn(composed), 0)
@@ -148,7 +148,7 @@ test('fork: a release that inserts from beyond its upstream release, or from a l
   await fork.publish(1, NO_CHANGES)
   const { release } = await readRelease(fork.log, fork.history.newest?.block ?? 0)
   const future = (await fork.upstream.history.plan(2)).indexes[0]?.runs[0]?.block ?? 0
-  for (const block of [2 ** 40 + future, 2 * 2 ** 40 + 1, 2 ** 52, fork.log.length + 9]) {
+  for (const block of [POSITION_STEP + future, 2 * POSITION_STEP + 1, 2 ** 52, fork.log.length + 9]) {
     const index = release.indexes[0] as (typeof release.indexes)[number]
     const script = [{ op: 'drop', count: 2 } as const, { op: 'insert', block, first: 0, count: 1 } as const]
     const { summary } = await readRelease(fork.log, fork.history.newest?.block ?? 0)
