@@ -5,7 +5,7 @@
  * stalls, or when the second would bring it much earlier; never of both. A file of a single piece comes from one
  * peer, so that whoever spoils it is known.
  */
-import { HEDGE_MS, STALLED_MS } from '../../schemas/limits.ts'
+import { FIRST_EXPECTED_PIECES, HEDGE_MS, LEAF_BYTES, PIECE_BYTES, STALLED_FACTOR, STALLED_MS, STALLED_MS_MAX } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
 import { maskOf, type BlockMask } from './exchange-words.ts'
 import type { Partner } from './partner.ts'
@@ -15,14 +15,15 @@ import { RandomSet } from './random-set.ts'
 const PIECES_LOOKED_AT = 64
 /** Rates are guesses: a block moves to who is expected to bring it in a third of the time. */
 const MOVE_FACTOR = 2.5
+const BLOCKS_A_PIECE = PIECE_BYTES / LEAF_BYTES
 
 export class AskBlocks {
   readonly #exchange: ExchangeView
   /** Wanted pieces with a block that is neither here nor asked for. */
   readonly #open = new RandomSet()
   readonly #asks = new Map<number, Partner>()
-  /** Came, and are being checked. */
-  readonly #arrived = new Set<number>()
+  /** Came, and are being checked; from whom. */
+  readonly #arrived = new Map<number, Partner>()
 
   constructor(exchange: ExchangeView) {
     this.#exchange = exchange
@@ -35,11 +36,33 @@ export class AskBlocks {
   }
 
   /** Everything that a peer shows or expects of one piece and that is asked of nobody. @returns whether that was anything. */
-  askPiece(partner: Partner, piece: number, nowMs: number): boolean {
+  askPiece(partner: Partner, piece: number, nowMs: number, blocksMax = BLOCKS_A_PIECE): boolean {
     if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
     const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
+    if (blocksMax < blocks.length && this.#exchange.bundle.checksBlocks(piece)) blocks.length = blocksMax
     this.#ask(partner, piece, blocks, nowMs)
     return blocks.length > 0
+  }
+
+  /**
+   * A peer hands us a piece: what is asked of those who only expect it is asked of this one instead. @returns whether anything is.
+   */
+  askHanded(partner: Partner, piece: number, nowMs: number): boolean {
+    if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const promised = new Map<Partner, number[]>()
+    for (let block = first; block < first + count; block++) {
+      const other = this.#asks.get(block)
+      if (other === undefined || other === partner || other.shown.has(block)) continue
+      promised.set(other, [...(promised.get(other) ?? []), block])
+    }
+    for (const [other, blocks] of promised) this.#cancel(other, piece, blocks)
+    return this.askPiece(partner, piece, nowMs)
+  }
+
+  /** A peer says that it is getting a piece: that is asked of it in advance, as far as it can be believed. */
+  askExpected(partner: Partner, piece: number, nowMs: number): void {
+    if (partner.delivered > 0 || partner.asked.size < FIRST_EXPECTED_PIECES * BLOCKS_A_PIECE) this.askPiece(partner, piece, nowMs)
   }
 
   /** Asks every peer for as much as it can bring. */
@@ -51,7 +74,8 @@ export class AskBlocks {
     const window = partner.window(nowMs)
     while (this.#open.size > 0 && partner.askedBytes < window) {
       const piece = this.#rarest(partner)
-      if (piece === null || !this.askPiece(partner, piece, nowMs)) return
+      const room = partner.delivered > 0 ? BLOCKS_A_PIECE : Math.ceil((window - partner.askedBytes) / LEAF_BYTES)
+      if (piece === null || !this.askPiece(partner, piece, nowMs, room)) return
     }
   }
 
@@ -63,17 +87,25 @@ export class AskBlocks {
   /** @returns whether it was asked of `partner`. */
   arrived(partner: Partner, block: number, nowMs: number): boolean {
     if (!this.#drop(partner, block)) return false
-    if (!this.#exchange.held.has(block)) this.#arrived.add(block)
+    if (!this.#exchange.held.has(block)) this.#arrived.set(block, partner)
     this.fillOne(partner, nowMs)
     return true
   }
 
-  kept(block: number): void {
+  kept(block: number, nowMs: number): void {
+    const sender = this.#arrived.get(block)
     this.#arrived.delete(block)
+    if (sender !== undefined) this.#delivered(sender, nowMs)
     const piece = this.#exchange.bundle.pieceOf(block)
     const partner = this.#asks.get(block)
     if (partner !== undefined) this.#cancel(partner, piece, [block])
     if (this.#open.has(piece) && this.#unasked(piece).length === 0) this.#open.delete(piece)
+  }
+
+  #delivered(partner: Partner, nowMs: number): void {
+    if (partner.delivered++ > 0) return
+    for (const piece of partner.expects) this.askPiece(partner, piece, nowMs)
+    this.fillOne(partner, nowMs)
   }
 
   lost(block: number): void {
@@ -95,9 +127,25 @@ export class AskBlocks {
   }
 
   tick(nowMs: number): void {
-    for (const partner of this.#exchange.partners.values()) if (isStalled(partner, nowMs)) this.#stalled(partner, nowMs)
+    const stalledMs = this.#stalledMs(nowMs)
+    for (const partner of this.#exchange.partners.values()) {
+      if (partner.asked.size > 0 && nowMs - partner.lastArrivalMs >= stalledMs + partner.roundTripMs) this.#stalled(partner, nowMs)
+    }
     this.fill(nowMs)
     this.#move(nowMs)
+  }
+
+  /** A few times what those who bring something take between two blocks. */
+  #stalledMs(nowMs: number): number {
+    let asked = 0
+    let rate = 0
+    for (const partner of this.#exchange.partners.values()) {
+      if (partner.asked.size === 0) continue
+      asked++
+      rate += partner.rate(nowMs)
+    }
+    const usual = rate === 0 ? 0 : (asked * LEAF_BYTES * 1000) / rate
+    return Math.min(STALLED_MS_MAX, Math.max(STALLED_MS, STALLED_FACTOR * usual))
   }
 
   #stalled(partner: Partner, nowMs: number): void {
@@ -211,8 +259,4 @@ export class AskBlocks {
     }
     return blocks
   }
-}
-
-function isStalled(partner: Partner, nowMs: number): boolean {
-  return partner.asked.size > 0 && nowMs - partner.lastArrivalMs >= STALLED_MS
 }

@@ -45,6 +45,8 @@ export class Exchange implements ExchangeView {
   readonly #handOut: HandOut
   readonly #serve: ServeBlocks
   #missing: number
+  /** Of the last tick: near enough where nothing else tells. */
+  #nowMs = Number.NEGATIVE_INFINITY
   #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: ExchangeOptions) {
@@ -122,7 +124,7 @@ export class Exchange implements ExchangeView {
     for (const block of blocks) {
       if (!this.held.add(block)) continue
       if (this.wanted.has(this.bundle.pieceOf(block))) this.#missing--
-      this.#asks.kept(block)
+      this.#asks.kept(block, nowMs)
       for (const partner of this.partners.values()) {
         if (partner.awaited.delete(block)) this.#enqueue(partner, block)
         if (!partner.told.has(block)) partner.untold.add(block)
@@ -141,12 +143,13 @@ export class Exchange implements ExchangeView {
   nextUpload(): Upload | null {
     const upload = this.#serve.next(this.partners.values())
     if (upload === null) return null
-    this.#handOut.sent(upload.partner, upload.block)
+    this.#handOut.sent(upload.partner, upload.block, this.#nowMs)
     return { peer: upload.partner.id, block: upload.block }
   }
 
   /** Call some twenty times a second. */
   tick(nowMs: number): void {
+    this.#nowMs = nowMs
     if (nowMs - this.#toldAtMs >= HAVE_DELAY_MS) {
       this.#toldAtMs = nowMs
       for (const partner of this.partners.values()) this.#tellNews(partner)
@@ -192,7 +195,7 @@ export class Exchange implements ExchangeView {
     const isNew = !isSource(this.bundle, partner, piece)
     for (const block of this.#blocks(piece)) if (partner.shown.add(block)) this.#asks.shown(partner, block)
     if (isNew) this.#sourced(piece, 1)
-    if (!this.#asks.askPiece(partner, piece, nowMs)) return
+    if (!this.#asks.askHanded(partner, piece, nowMs)) return
     for (const other of this.partners.values()) {
       if (other !== partner && other.wants.has(piece)) this.say(other.id, { type: 'expect', piece })
     }
@@ -202,7 +205,7 @@ export class Exchange implements ExchangeView {
     if (isSource(this.bundle, partner, piece) || partner.expects.size >= EXPECTED_PIECES_MAX) return
     partner.expects.add(piece)
     this.#sourced(piece, 1)
-    this.#asks.askPiece(partner, piece, nowMs)
+    this.#asks.askExpected(partner, piece, nowMs)
   }
 
   #heardAsk(partner: Partner, piece: number, mask: BlockMask): void {
@@ -220,7 +223,7 @@ export class Exchange implements ExchangeView {
     for (const block of this.#masked(piece, mask)) {
       partner.awaited.delete(block)
       if (!partner.queue.delete(block)) continue
-      this.#handOut.sent(partner, block)
+      this.#handOut.sent(partner, block, this.#nowMs)
       partner.told.delete(block)
       partner.untold.add(block)
     }
@@ -228,7 +231,7 @@ export class Exchange implements ExchangeView {
 
   #enqueue(partner: Partner, block: number): void {
     this.#serve.waits(partner)
-    partner.queue.add(block)
+    partner.queue.add(block, this.#handOut.isHandedTo(partner, this.bundle.pieceOf(block)))
     partner.told.add(block)
   }
 

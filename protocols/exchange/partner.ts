@@ -9,10 +9,12 @@ import {
   ASK_AHEAD_BYTES_MAX,
   ASK_AHEAD_BYTES_MIN,
   ASK_AHEAD_MS,
+  FIRST_ASK_BYTES,
   LEAF_BYTES,
   STALLED_PAUSE_MS,
   STALLED_PAUSE_MS_MAX,
 } from '../../schemas/limits.ts'
+import { BlockQueue } from './block-queue.ts'
 
 /** Time over which a rate is averaged. */
 const RATE_MS = 1_000
@@ -33,8 +35,8 @@ export class Partner {
   readonly asked = new Set<number>()
   /** Those of them that it had when it last said so. */
   askedBytes = 0
-  /** Blocks that it asked of us and that are here, oldest first. */
-  readonly queue = new Set<number>()
+  /** Blocks that it asked of us and that are here. */
+  readonly queue = new BlockQueue()
   /** Blocks that it asked of us and that are not here yet. */
   readonly awaited = new Set<number>()
   /** Wants something that it does not show. */
@@ -44,6 +46,10 @@ export class Partner {
   /** When it is next to get a block, in bytes of a line that only it uses (serve-blocks.ts). */
   turn = 0
   receivedBytes = 0
+  /** Bytes of what we handed to it that others have: it gave them in our place. */
+  passedOnBytes = 0
+  /** Blocks that it sent and that were right: what it says is worth something from the first of them on. */
+  delivered = 0
   lastArrivalMs: number
   pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = STALLED_PAUSE_MS
@@ -70,6 +76,7 @@ export class Partner {
   /** Bytes that may be asked of it and not be here yet: what it brings in a round trip and a little more (bandwidth-delay product). */
   window(nowMs: number): number {
     if (nowMs < this.pausedUntilMs) return 0
+    if (this.delivered === 0) return FIRST_ASK_BYTES
     const ahead = (this.rate(nowMs) * (this.roundTripMs + ASK_AHEAD_MS)) / 1000
     return Math.min(ASK_AHEAD_BYTES_MAX, Math.max(ASK_AHEAD_BYTES_MIN, ahead))
   }

@@ -8,9 +8,10 @@
  * has it can pass it on, and halves of it are of no use to anybody.
  */
 import type { Bundle } from '../../schemas/bundle.ts'
+import { FIRST_ASK_BYTES } from '../../schemas/limits.ts'
 import type { Partner } from './partner.ts'
 
-const WEIGHT_MIN = 0.2
+const WEIGHT_MIN = 0.1
 
 export class ServeBlocks {
   readonly #bundle: Bundle
@@ -29,7 +30,7 @@ export class ServeBlocks {
   /** Takes the next block off the queue of the peer whose turn it is. */
   next(partners: Iterable<Partner>): { partner: Partner; block: number } | null {
     const partner = this.#unfinished() ?? this.#first(partners)
-    const [block] = partner?.queue ?? []
+    const block = partner?.queue.peek()
     if (partner === null || block === undefined) return null
     const piece = this.#bundle.pieceOf(block)
     this.#whole = this.#bundle.checksBlocks(piece) ? null : { partner, piece }
@@ -43,7 +44,7 @@ export class ServeBlocks {
 
   #unfinished(): Partner | null {
     if (this.#whole === null) return null
-    const [block] = this.#whole.partner.queue
+    const block = this.#whole.partner.queue.peek()
     return block !== undefined && this.#bundle.pieceOf(block) === this.#whole.piece ? this.#whole.partner : null
   }
 
@@ -56,6 +57,6 @@ export class ServeBlocks {
   }
 }
 
-function weightOf({ receivedBytes, servedBytes }: Partner): number {
-  return Math.max(WEIGHT_MIN, Math.min(1, receivedBytes / Math.max(1, servedBytes)))
+function weightOf({ receivedBytes, passedOnBytes, servedBytes }: Partner): number {
+  return Math.max(WEIGHT_MIN, Math.min(1, (FIRST_ASK_BYTES + receivedBytes + passedOnBytes) / Math.max(1, servedBytes)))
 }

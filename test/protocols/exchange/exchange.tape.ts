@@ -1,7 +1,7 @@
 /** One exchange on its own: what it says to what it hears. Peers are numbers, the clock is ours. */
 import test from 'tape'
 import { Bundle } from '../../../schemas/bundle.ts'
-import { PIECE_BYTES, STALLED_MS } from '../../../schemas/limits.ts'
+import { HANDED_STUCK_MS, PIECE_BYTES, STALLED_MS_MAX } from '../../../schemas/limits.ts'
 import { NumberSet } from '../../../schemas/number-set.ts'
 import type { ExchangeWord } from '../../../protocols/exchange/exchange-words.ts'
 import { Exchange } from '../../../protocols/exchange/exchange.ts'
@@ -30,6 +30,13 @@ function exchangeOf(role: 'taker' | 'origin', peers: readonly number[]): { excha
     exchange.join(peer, opening, 0)
   }
   return { exchange, said }
+}
+
+/** Shows that `peer` can be believed. */
+function deliver(exchange: Exchange, peer: number, block: number): void {
+  exchange.hear(peer, { type: 'have', blocks: [block] }, 0)
+  exchange.arrived(peer, block, 0)
+  exchange.keep([block], 0)
 }
 
 const PIECE_0 = Array.from({ length: 16 }, (_, block) => block)
@@ -101,19 +108,63 @@ test('a peer that says the same again and again is one source, and none when it 
 test('what one peer refuses, or stalls with, is asked of another', (t) => {
   for (const ending of ['refuse', 'stall', 'leave'] as const) {
     const { exchange, said } = exchangeOf('taker', [1, 2])
+    for (const peer of [1, 2]) deliver(exchange, peer, 15 + peer)
     exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
     exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
-    t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
+    t.same(said.splice(0).at(-1), { peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } })
     if (ending === 'refuse') exchange.hear(1, { type: 'refuse', piece: 0, blocks: ALL }, 1)
-    if (ending === 'stall') exchange.tick(STALLED_MS)
+    if (ending === 'stall') exchange.tick(STALLED_MS_MAX + 20)
     if (ending === 'leave') exchange.leave(1, 1)
-    const asks = said.filter(({ word }) => word.type === 'ask')
-    t.same(asks, [{ peer: 2, word: { type: 'ask', piece: 0, blocks: ALL } }], ending)
+    const asks = said.flatMap(({ peer, word }) => (peer === 2 && word.type === 'ask' && word.piece === 0 ? [word.blocks] : []))
+    t.equal(
+      asks.reduce((all, blocks) => all | blocks, 0),
+      ALL,
+      ending,
+    )
     t.equal(
       said.some(({ peer, word }) => peer === 1 && word.type === 'cancel'),
       ending === 'stall',
     )
   }
+  t.end()
+})
+
+test('who has brought nothing yet is asked for little, and for one of the pieces that it says it is getting', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2])
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: 0b1111 } }])
+  exchange.hear(2, { type: 'expect', piece: 1 }, 0)
+  exchange.hear(2, { type: 'expect', piece: 0 }, 0)
+  t.same(said.splice(0), [{ peer: 2, word: { type: 'ask', piece: 1, blocks: ALL } }])
+  exchange.arrived(1, 0, 1)
+  exchange.keep([0], 1)
+  t.ok(said.some(({ peer, word }) => peer === 1 && word.type === 'ask'), 'more once a block was right')
+  t.end()
+})
+
+test('what is handed over is asked of who hands it, not of who only expects it', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2])
+  exchange.hear(2, { type: 'expect', piece: 0 }, 0)
+  said.splice(0)
+  exchange.hear(1, { type: 'hand', piece: 0 }, 1)
+  t.same(said.slice(0, 2), [
+    { peer: 2, word: { type: 'cancel', piece: 0, blocks: ALL } },
+    { peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } },
+  ])
+  t.end()
+})
+
+test('what a peer keeps to itself is handed to another', (t) => {
+  const { exchange, said } = exchangeOf('origin', [1, 2])
+  t.ok(said.splice(0).every(({ peer, word }) => peer === 1 && word.type === 'hand'))
+  exchange.tick(0)
+  for (const piece of [0, 1]) exchange.hear(1, { type: 'ask', piece, blocks: ALL }, 0)
+  for (let upload = exchange.nextUpload(); upload !== null; upload = exchange.nextUpload());
+  for (const ms of [200, 250]) exchange.tick(HANDED_STUCK_MS + ms)
+  t.same(
+    said.filter(({ word }) => word.type === 'hand'),
+    [{ peer: 2, word: { type: 'hand', piece: 0 } }],
+  )
   t.end()
 })
 
