@@ -108,9 +108,9 @@ export const release = struct({
   signedIndexBlock: uint,
   /** Every index file of this snapshot; one that is not listed is gone. */
   indexes: list(indexFile, limits.INDEXES_MAX),
-  /** BEP 52 pieces roots of artifacts of two pieces and more whose stanzas come with this release, as far as the publisher had them. */
+  /** BEP 52 pieces roots of artifacts of two blocks and more whose stanzas come with this release, as far as the publisher had them. */
   roots: artifactRoots,
-  /** The same for stanzas that an earlier release brought: their bytes were at hand only now. */
+  /** Of artifacts of two pieces and more whose stanzas an earlier release brought: their bytes were at hand only now. */
   lateRoots: artifactRoots,
   /** Head of the Hyperbee index that belongs to this release. */
   index: struct({ length: uint, treeHash: fixed32 }),

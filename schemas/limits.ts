@@ -29,7 +29,8 @@ export const STANZAS_MAX = 2_000_000
 export const SNAPSHOT_STANZAS_MAX = 4_000_000
 /** A moment in Unix milliseconds: 48 bits, the year 10889. JavaScript cannot print a later one, and the index has 48-bit keys. */
 export const TIME_MS_MAX = 2 ** 48 - 1
-/** Artifacts whose piece roots one block may carry: 64 bytes each, within EVENT_BYTES_MAX. */
+/** Artifacts whose piece roots one block may carry: 64 bytes each, within EVENT_BYTES_MAX. The publisher keeps both lists of a
+ * release below it together; Debian main of one architecture has some 48,000 files of several blocks. */
 export const ARTIFACT_ROOTS_MAX = 120_000
 /** Releases of one chapter: the most edit scripts between a checkpoint and any release. A constant of the format. */
 export const CHAPTER_RELEASES = 64

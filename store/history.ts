@@ -93,11 +93,11 @@ export class History {
   }
 
   /** @throws FreshetError RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
-  async summary(number: number): Promise<ReleaseSummary> {
+  async summary(number: number, options: ReadOptions = {}): Promise<ReleaseSummary> {
     const { tail, chapterBlocks } = this.#state
     const last = tail.at(-1)?.number ?? 0
     if (!Number.isSafeInteger(number) || number < 1 || number > last) throw this.#unknown(`#${number}`)
-    return tail[number - chapterBlocks.length * CHAPTER_RELEASES - 1] ?? this.#summaryIn(chapterBlocks, number, {})
+    return tail[number - chapterBlocks.length * CHAPTER_RELEASES - 1] ?? this.#summaryIn(chapterBlocks, number, options)
   }
 
   /** Releases `first` to `last`, oldest first. */
@@ -179,13 +179,18 @@ export class History {
    * BEP 52 pieces root of an artifact of `plan`, or null where the publisher gave none.
    * @param block where its stanza stands: the release that brought the stanza brought the root, unless it came late.
    */
-  async rootOf({ lateRoots }: SnapshotPlan, digest: DigestHex, block: number): Promise<Buffer | null> {
+  async rootOf(
+    { lateRoots }: SnapshotPlan,
+    digest: DigestHex,
+    block: number,
+    options: ReadOptions = {},
+  ): Promise<Buffer | null> {
     const late = lateRoots.get(digest)
     if (late !== undefined) return late
-    const number = (await this.#releasesBefore(block)) + 1
+    const number = (await this.#releasesBefore(block, options)) + 1
     const known = this.#roots.get(number)
     if (known !== undefined) return known.get(digest) ?? null
-    const { release } = await readRelease(this.#log, (await this.summary(number)).block)
+    const { release } = await readRelease(this.#log, (await this.summary(number, options)).block, options)
     const roots = new Map(release.roots.map((root) => [digestHex(root.digest), root.piecesRoot]))
     this.#roots.set(number, roots)
     return roots.get(digest) ?? null
@@ -301,11 +306,11 @@ export class History {
   }
 
   /** Number of the newest release that stands before `block`; 0: none. */
-  async #releasesBefore(block: number): Promise<number> {
+  async #releasesBefore(block: number, options: ReadOptions = {}): Promise<number> {
     const { chapterBlocks, tail } = this.#state
     // Chapter i stands after its own releases and before all later ones.
     const index = chapterBlocks.findIndex((position) => position > block)
-    const listed = index < 0 ? tail : (await this.#chapter(chapterBlocks, index, {})).releases
+    const listed = index < 0 ? tail : (await this.#chapter(chapterBlocks, index, options)).releases
     const after = listed.findIndex((release) => release.block > block)
     const first = (index < 0 ? chapterBlocks.length : index) * CHAPTER_RELEASES
     return first + (after < 0 ? listed.length : after)
