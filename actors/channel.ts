@@ -15,7 +15,7 @@ import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { Genesis } from '../schemas/events.ts'
-import { OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
+import { LEAF_BYTES, OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
 import { usableMirrors } from '../schemas/mirror-url.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
@@ -172,13 +172,23 @@ export class Channel {
     }
   }
 
-  /** BEP 52 pieces root of a package's file, or null where nobody knows one or it is a single piece. */
+  /**
+   * BEP 52 pieces root of a package's file, or null where nobody knows one or it is a single block. A file of a single piece can do
+   * without, as its SHA-256 checks it: nobody waits for old blocks of the log then.
+   */
   async rootOf(
     { number }: Pick<ReleaseSummary, 'number'>,
     { digest, block, byteLength }: Pick<LoggedStanza, 'digest' | 'block' | 'byteLength'>,
   ): Promise<Buffer | null> {
-    if (byteLength <= PIECE_BYTES) return null
-    return this.history.rootOf(await this.history.plan(number), digest, block)
+    if (byteLength <= LEAF_BYTES) return null
+    const plan = await this.history.plan(number)
+    if (byteLength > PIECE_BYTES) return this.history.rootOf(plan, digest, block)
+    try {
+      return await this.history.rootOf(plan, digest, block, { local: true })
+    } catch (error) {
+      if (asFreshetError(error).code === 'NO_PEERS') return null
+      throw error
+    }
   }
 
   /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */

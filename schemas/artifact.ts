@@ -5,7 +5,7 @@ import type { DigestHex } from './units.ts'
 export interface Artifact {
   readonly digest: DigestHex
   readonly byteLength: number
-  /** BEP 52 pieces root (32 bytes) from the signed log; null: published without bytes, or a single piece. */
+  /** BEP 52 pieces root (32 bytes) from the signed log; null: published without bytes, or by an older version, or at most one block. */
   readonly piecesRoot: Buffer | null
 }
 

@@ -21,6 +21,7 @@ export const AUDIT_FAULTS = {
   RELEASE_HEAD_WRONG: 'the head before a release is not the head of the log there, or is not signed',
   CHAPTER_WRONG: 'a chapter does not list exactly the releases, chapters, tags and positions before it',
   CHECKPOINT_WRONG: 'a checkpoint is not the state of its index file',
+  GATHERING_WRONG: 'a copy of a stanza is not the stanza, or a chapter names other gatherings than there are',
   ROOTS_WRONG: 'a piece root is named twice, differently, or for a file that the release does not have',
   NOTE_WRONG: 'a note does not follow from what stands before it',
   // Index files

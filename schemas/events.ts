@@ -4,7 +4,8 @@
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
- * chapter begins with that `chapter`, its `checkpoint`s and `roots`. Notes (`tag`, `heartbeat`, `rotate`, `mirrors`) stand between releases.
+ * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
+ * (`tag`, `heartbeat`, `rotate`, `mirrors`) stand between releases.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
@@ -107,9 +108,9 @@ export const release = struct({
   signedIndexBlock: uint,
   /** Every index file of this snapshot; one that is not listed is gone. */
   indexes: list(indexFile, limits.INDEXES_MAX),
-  /** BEP 52 pieces roots of artifacts of two pieces and more whose stanzas come with this release, as far as the publisher had them. */
+  /** BEP 52 pieces roots of artifacts of two blocks and more whose stanzas come with this release, as far as the publisher had them. */
   roots: artifactRoots,
-  /** The same for stanzas that an earlier release brought: their bytes were at hand only now. */
+  /** Of artifacts of two pieces and more whose stanzas an earlier release brought: their bytes were at hand only now. */
   lateRoots: artifactRoots,
   /** Head of the Hyperbee index that belongs to this release. */
   index: struct({ length: uint, treeHash: fixed32 }),
@@ -123,13 +124,25 @@ export const release = struct({
 
 /**
  * The runs of one index file as of the last release of a chapter: from here on a reader folds at most CHAPTER_RELEASES scripts.
- * Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
+ * Long ones are cut: `compressed` goes on in the next checkpoint, which is of the same index file. Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
  */
 export const checkpoint = struct({
   path: text(limits.INDEX_PATH_BYTES_MAX),
   byteLength: uint,
   digest: fixed32,
   /** schemas/packed-runs.ts, in brotli. */
+  packedByteLength: uint,
+  compressed: bytes(limits.EVENT_BYTES_MAX),
+})
+
+/**
+ * Copies of stanzas that live on in blocks of which little else does: in the `stanzas` blocks right before this one. A shorter
+ * way to their text, and nothing more: scripts, checkpoints and the look-up index name the originals. Derived like a checkpoint.
+ */
+export const gathering = struct({
+  /** Stanzas in each of these blocks, the last of which stands right before this one. */
+  counts: list(uint, limits.GATHERED_BLOCKS_MAX),
+  /** Where the originals stand, in the order of the copies: schemas/packed-runs.ts, in brotli. */
   packedByteLength: uint,
   compressed: bytes(limits.EVENT_BYTES_MAX),
 })
@@ -154,8 +167,8 @@ const chapterRelease = struct({
 const chapterFields = {
   earlier: list(uint, limits.CHAPTERS_MAX),
   releases: list(chapterRelease, limits.CHAPTER_RELEASES),
-  /** Checkpoints of the last of these releases, one for each of its index files, in order. */
-  checkpointBlocks: list(uint, limits.INDEXES_MAX),
+  /** Checkpoints of the last of these releases, for each of its index files, in order. */
+  checkpointBlocks: list(uint, limits.CHECKPOINT_BLOCKS_MAX),
   /** Position of a `roots` block; 0: no root came late. */
   rootsBlock: uint,
   /** Every tag so far, and the newest note that this covers (0: none). */
@@ -166,8 +179,14 @@ const chapterFields = {
 /** Base URLs of HTTP mirrors. Whether each can be used is for its reader to see (schemas/mirror-url.ts): one that cannot stops no log. */
 const mirrorUrls = list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX)
 
-/** Version 2 added the mirrors as of the newest note that this covers. */
-export const chapter = struct({ ...chapterFields, mirrors: mirrorUrls })
+/** Version 2 added mirrors and gatherings, and checkpoints in parts. */
+export const chapter = struct({
+  ...chapterFields,
+  /** As of the newest note that this covers. */
+  mirrors: mirrorUrls,
+  /** Positions of the gatherings that are of use from here on, oldest first. */
+  gatherings: list(uint, limits.GATHERINGS_MAX),
+})
 const chapterOfVersion1 = struct(chapterFields)
 
 /** What every note between releases says besides its own: where the newest release and the note before it stand (0: none). */
@@ -193,6 +212,7 @@ export type Release = Infer<typeof release>
 export type Heartbeat = Infer<typeof heartbeat>
 export type Checkpoint = Infer<typeof checkpoint>
 export type Chapter = Infer<typeof chapter>
+export type Gathering = Infer<typeof gathering>
 export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
@@ -206,6 +226,7 @@ export type ChannelEvent =
   | ({ readonly type: 'heartbeat' } & Heartbeat)
   | ({ readonly type: 'checkpoint' } & Checkpoint)
   | ({ readonly type: 'chapter' } & Chapter)
+  | ({ readonly type: 'gathering' } & Gathering)
   | ({ readonly type: 'roots' } & Roots)
   | ({ readonly type: 'tag' } & Tag)
   | ({ readonly type: 'rotate' } & Rotate)
@@ -227,11 +248,12 @@ const TYPES = {
   chapter: { number: 13, version: 2, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
+  gathering: { number: 16, version: 1, body: gathering },
 } as const
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
-  chapter: [formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [] }))],
+  chapter: [formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [] }))],
 }
 
 type TypeName = keyof typeof TYPES

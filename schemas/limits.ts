@@ -29,7 +29,8 @@ export const STANZAS_MAX = 2_000_000
 export const SNAPSHOT_STANZAS_MAX = 4_000_000
 /** A moment in Unix milliseconds: 48 bits, the year 10889. JavaScript cannot print a later one, and the index has 48-bit keys. */
 export const TIME_MS_MAX = 2 ** 48 - 1
-/** Artifacts whose piece roots one block may carry: 64 bytes each, within EVENT_BYTES_MAX. */
+/** Artifacts whose piece roots one block may carry: 64 bytes each, within EVENT_BYTES_MAX. The publisher keeps both lists of a
+ * release below it together; Debian main of one architecture has some 48,000 files of several blocks. */
 export const ARTIFACT_ROOTS_MAX = 120_000
 /** Releases of one chapter: the most edit scripts between a checkpoint and any release. A constant of the format. */
 export const CHAPTER_RELEASES = 64
@@ -39,6 +40,25 @@ export const REBUILD_PACKED_BYTES_MAX = 64 * MIB
 export const PACKED_RUNS_BYTES_MAX = 32 * MIB
 /** Chapters of one log: a million releases. Each chapter lists the positions of all before it. */
 export const CHAPTERS_MAX = 16_384
+/** Checkpoints that a chapter lists: the parts of all its index files, CHECKPOINT_PART_BYTES each. */
+export const CHECKPOINT_BLOCKS_MAX = 16_384
+/** One part of a packed checkpoint: who follows fetches some with each release, so that none brings much more than another. */
+export const CHECKPOINT_PART_BYTES = 32 * KIB
+/**
+ * A block with less living text than this is thin: a quarter of a full one. Bounds the blocks of a rebuild to four for each
+ * full one; copying costs a sixth of what releases add (computed for Debian main).
+ */
+export const THIN_BLOCK_BYTES = STANZAS_BLOCK_BYTES_MAX / 4
+/** One chapter gathers at most this part of a snapshot's text, thinnest blocks first: 6 MB of Debian main, a fifth of a second. */
+export const GATHERED_PART = 1 / 8
+/** Blocks of copies that one gathering describes: 4 GiB of text. */
+export const GATHERED_BLOCKS_MAX = 16_384
+/** Gatherings in use. Debian main has some ten, each from another chapter. */
+export const GATHERINGS_MAX = 1_024
+/** Copies over all gatherings in use: memory of whoever looks them up. */
+export const GATHERED_STANZAS_MAX = 4_000_000
+/** A rebuild that lacks no more blocks than this looks for no copies: the next release of a follower lacks one to three. */
+export const UNGATHERED_BLOCKS_MAX = 16
 /** Tags of one channel; every chapter repeats them all. */
 export const TAGS_MAX = 4_096
 /** Name of a tag; it is also a path segment of the gateway. */

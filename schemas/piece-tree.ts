@@ -1,40 +1,28 @@
 /**
  * Merkle trees over files as BitTorrent v2 has them: the root of an artifact here is its `pieces root` there.
  *
- * Leaves are the SHA-256 of 16 KiB blocks (the last one may be short, and is hashed as it is); the missing leaves up to a
- * power of two are 32 zero bytes. The piece layer holds the hash of the subtree over each piece of PIECE_BYTES.
- * A file of at most one piece has no layer and no root in our log: its SHA-256 alone checks it.
+ * Leaves are the SHA-256 of 16 KiB blocks (schemas/leaf-hashes.ts). The piece layer holds the hash of the subtree over each piece
+ * of PIECE_BYTES. A file of a single piece has a root, over its leaves alone, and no layer: its SHA-256 checks the piece, the root
+ * each block of it. A file of at most one block has no root in our log: BEP 52 has its SHA-256 there.
  * Source: BEP 52 ("pieces root", "piece layers").
  */
-import { createHash, hash } from 'node:crypto'
-import { ARTIFACT_BYTES_MAX, LEAF_BYTES, PIECE_BYTES } from './limits.ts'
+import { createHash } from 'node:crypto'
 import { FreshetError } from './errors.ts'
+import { HASH_BYTES, leafHash, leafHashes, LEAVES_PER_PIECE, pieceHashOf, subtreeRoot } from './leaf-hashes.ts'
+import { ARTIFACT_BYTES_MAX, LEAF_BYTES, PIECE_BYTES } from './limits.ts'
 import { type DigestHex, digestHex } from './units.ts'
 
-const HASH_BYTES = 32
-const LEAVES_PER_PIECE = PIECE_BYTES / LEAF_BYTES
-const ZERO_LEAF = Buffer.alloc(HASH_BYTES)
+/** Stands for the length of any file that has several pieces. */
+const SEVERAL_PIECES = PIECE_BYTES + 1
 /** Stands in the piece layer for each piece after the end of the file. */
-const ZERO_PIECE = subtreeRoot(Buffer.alloc(HASH_BYTES * LEAVES_PER_PIECE), LEAVES_PER_PIECE, ZERO_LEAF)
-
-/** `bytes`: at most LEAF_BYTES. */
-export function leafHash(bytes: Uint8Array): Buffer {
-  return hash('sha256', bytes, 'buffer')
-}
+const ZERO_PIECE = pieceHashOf(Buffer.alloc(HASH_BYTES * LEAVES_PER_PIECE), SEVERAL_PIECES)
 
 /**
  * Root of the subtree of one piece of a file that has several.
  * @param bytes 1 to PIECE_BYTES bytes; a short last piece is padded to the whole subtree.
  */
 export function pieceHash(bytes: Buffer): Buffer {
-  if (bytes.length === 0 || bytes.length > PIECE_BYTES) throw new TypeError(`a piece of ${bytes.length} bytes`)
-  const leaves = Buffer.allocUnsafe(HASH_BYTES * LEAVES_PER_PIECE)
-  let count = 0
-  for (let at = 0; at < bytes.length; at += LEAF_BYTES) {
-    leafHash(bytes.subarray(at, at + LEAF_BYTES)).copy(leaves, HASH_BYTES * count++)
-  }
-  leaves.fill(0, HASH_BYTES * count)
-  return subtreeRoot(leaves, LEAVES_PER_PIECE, ZERO_LEAF)
+  return pieceHashOf(leafHashes(bytes), SEVERAL_PIECES)
 }
 
 /** @param layer 32 bytes for each of at least two pieces. */
@@ -43,9 +31,9 @@ export function piecesRoot(layer: Buffer): Buffer {
   return subtreeRoot(Buffer.from(layer), layer.length / HASH_BYTES, ZERO_PIECE)
 }
 
-/** Never throws, as both may come from a peer. Check the number of pieces against the byte length of the file as well. */
-export function verifyLayer(layer: Buffer, root: Buffer): boolean {
-  return isLayer(layer) && piecesRoot(layer).equals(root)
+/** Whether `layer` has one hash for each of at least two pieces, and they give `root`. Never throws, as it may come from a peer. */
+export function isLayerOf(layer: Buffer, pieces: number, root: Buffer): boolean {
+  return layer.length === pieces * HASH_BYTES && isLayer(layer) && piecesRoot(layer).equals(root)
 }
 
 export interface PieceTree {
@@ -54,7 +42,7 @@ export interface PieceTree {
   readonly byteLength: number
   /** 32 bytes per piece; empty for a file of at most one piece. */
   readonly layer: Buffer
-  /** Null for a file of at most one piece. */
+  /** Null for a file of at most one block. */
   readonly piecesRoot: Buffer | null
 }
 
@@ -94,12 +82,13 @@ export class PieceTreeBuilder {
   finish(): PieceTree {
     if (this.#leafLength > 0) this.#endLeaf()
     if (this.#leafCount > 0) this.#endPiece()
-    const layer = this.#pieces.length > 1 ? Buffer.concat(this.#pieces) : Buffer.alloc(0)
+    const hashes = Buffer.concat(this.#pieces)
+    const isSingle = this.#pieces.length <= 1
     return {
       digest: digestHex(this.#whole.digest()),
       byteLength: this.#byteLength,
-      layer,
-      piecesRoot: layer.length === 0 ? null : piecesRoot(layer),
+      layer: isSingle ? Buffer.alloc(0) : hashes,
+      piecesRoot: this.#byteLength <= LEAF_BYTES ? null : isSingle ? hashes : piecesRoot(hashes),
     }
   }
 
@@ -114,32 +103,13 @@ export class PieceTreeBuilder {
   }
 
   #endPiece(): void {
-    this.#leaves.fill(0, HASH_BYTES * this.#leafCount)
-    this.#pieces.push(subtreeRoot(this.#leaves, LEAVES_PER_PIECE, ZERO_LEAF))
+    const leaves = this.#leaves.subarray(0, HASH_BYTES * this.#leafCount)
+    // The length so far is enough: only a piece that is not full hashes otherwise when it is the only one.
+    this.#pieces.push(pieceHashOf(leaves, this.#byteLength))
     this.#leafCount = 0
   }
 }
 
 function isLayer(layer: Buffer): boolean {
   return layer.length >= 2 * HASH_BYTES && layer.length % HASH_BYTES === 0
-}
-
-/**
- * Root over `count` hashes, padded to a power of two. Overwrites `level`.
- * @param pad root of an empty subtree at this level; one level up it is the hash of two of them.
- */
-function subtreeRoot(level: Buffer, count: number, pad: Buffer): Buffer {
-  let width = count
-  let empty = pad
-  while (width > 1) {
-    const pairs = Math.ceil(width / 2)
-    for (let pair = 0; pair < pairs; pair++) {
-      const left = level.subarray(2 * pair * HASH_BYTES, (2 * pair + 2) * HASH_BYTES)
-      const whole = 2 * pair + 1 < width ? left : Buffer.concat([left.subarray(0, HASH_BYTES), empty])
-      hash('sha256', whole, 'buffer').copy(level, pair * HASH_BYTES)
-    }
-    empty = hash('sha256', Buffer.concat([empty, empty]), 'buffer')
-    width = pairs
-  }
-  return Buffer.from(level.subarray(0, HASH_BYTES))
 }

@@ -188,6 +188,12 @@ export const RARE_COPIES_MAX = 3
 export const HANDED_AHEAD_BLOCKS = 17
 /** A piece that was handed out and has not spread further for so long is handed to another, or offered to all. */
 export const HANDED_STUCK_MS = 700
+/** An origin whose line was idle for so long offers a piece to all; half of that for each further one: takers are slower than it is. */
+export const HANDED_IDLE_MS = 1_000
+/** Longest time on top of HANDED_STUCK_MS that takers have to pass something on, where others are slow as well. */
+export const HANDED_PASS_MS_MAX = 3_000
+/** HANDED_STUCK_MS while the origin's line is busy: thirty takers that share one Mbit/s wait so long for a piece. */
+export const HANDED_LOST_MS = 60_000
 /** Who has not asked for what it was handed after so long, and two round trips, does not want it: it is handed to another. */
 export const HANDED_ANSWER_MS = 500
 /** Who keeps what it was handed to itself is handed nothing for so long; doubled each time, to STALLED_PAUSE_MS_MAX. */

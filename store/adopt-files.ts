@@ -12,7 +12,7 @@ import { ADOPT_BATCH_FILES } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { describeFile, isSame, type AdoptedFile } from './adopted-log.ts'
 import { errnoOf } from './durable.ts'
-import type { Hashed } from './hashed.ts'
+import type { Hashed, TakenIn } from './hashed.ts'
 
 export interface AdoptEntry {
   readonly sourcePath: string
@@ -30,7 +30,7 @@ export interface AdoptProgress {
 }
 
 export interface AdoptResult {
-  readonly adopted: Hashed[]
+  readonly adopted: TakenIn[]
   readonly refused: { sourcePath: string; error: FreshetError }[]
 }
 
@@ -39,7 +39,7 @@ export interface AdoptHost {
   /** Files looked at at once: enough to keep the hash threads busy. */
   readonly concurrency: number
   /** Already held and unchanged. */
-  known(digest: DigestHex): Promise<Hashed | null>
+  known(digest: DigestHex): { readonly byteLength: number } | null
   hash(path: string, byteLength: number): Promise<Hashed>
   keepLayer(digest: DigestHex, layer: Buffer): Promise<void>
   /** Durable when it returns. */
@@ -57,13 +57,13 @@ export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost
   for (let start = 0; start < entries.length; start += ADOPT_BATCH_FILES) {
     const queue = entries.slice(start, start + ADOPT_BATCH_FILES).values()
     const files: AdoptedFile[] = []
-    const hashed: Hashed[] = []
+    const taken: TakenIn[] = []
     const work = async (): Promise<void> => {
       for (const entry of queue) {
         if (fault !== null) return
         try {
           const outcome = await adoptOne(entry, host)
-          hashed.push(outcome.hashed)
+          taken.push(outcome.taken)
           if (outcome.file !== null) files.push(outcome.file)
         } catch (error) {
           const refusal = { sourcePath: entry.sourcePath, error: asFreshetError(error) }
@@ -78,15 +78,14 @@ export async function adoptFiles(entries: readonly AdoptEntry[], host: AdoptHost
     await Promise.all(Array.from({ length: host.concurrency }, work))
     if (fault !== null) throw fault
     await host.record(files)
-    result.adopted.push(...hashed)
+    result.adopted.push(...taken)
   }
   return result
 }
 
-async function adoptOne(entry: AdoptEntry, host: AdoptHost): Promise<{ hashed: Hashed; file: AdoptedFile | null }> {
+async function adoptOne(entry: AdoptEntry, host: AdoptHost): Promise<{ taken: TakenIn; file: AdoptedFile | null }> {
   const { digest, byteLength } = entry
-  const known = await host.known(digest)
-  if (known !== null && known.byteLength === byteLength) return { hashed: known, file: null }
+  if (host.known(digest)?.byteLength === byteLength) return { taken: { digest, byteLength, hashed: null }, file: null }
   const path = resolve(entry.sourcePath)
   const before = await look(path)
   if (before.size !== byteLength) throw mismatch(path, digest, `has ${before.size} bytes, not ${byteLength}`)
@@ -95,7 +94,7 @@ async function adoptOne(entry: AdoptEntry, host: AdoptHost): Promise<{ hashed: H
   const file = describeFile(digest, path, before)
   if (!isSame(file, await look(path))) throw mismatch(path, digest, 'changed while it was hashed')
   if (hashed.layer !== null) await host.keepLayer(digest, hashed.layer)
-  return { hashed, file }
+  return { taken: { digest, byteLength, hashed }, file }
 }
 
 async function look(path: string): Promise<Stats> {

@@ -43,7 +43,7 @@ export async function assembleIndex(
   const parts = runs.map(({ first, count, text }): Part => ({ first, count, at: 0, byteLength: text?.byteLength ?? 0 }))
   const byBlock = new Map<number, Part[]>()
   for (const [i, { block, text }] of runs.entries()) {
-    if (text !== null) continue
+    if (text !== undefined) continue
     const known = byBlock.get(block)
     if (known === undefined) byBlock.set(block, [parts[i] as Part])
     else known.push(parts[i] as Part)

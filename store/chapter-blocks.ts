@@ -3,14 +3,15 @@
  * any release, and the runs of every chapter's last one, without folding what came before.
  */
 import { expectEvent, encodeEvent } from '../schemas/events.ts'
-import type { Chapter } from '../schemas/events.ts'
-import { CHAPTER_RELEASES, PACKED_RUNS_BYTES_MAX } from '../schemas/limits.ts'
+import type { Chapter, Checkpoint } from '../schemas/events.ts'
+import { CHAPTER_RELEASES, CHECKPOINT_PART_BYTES, PACKED_RUNS_BYTES_MAX } from '../schemas/limits.ts'
 import { packRuns, unpackRuns } from '../schemas/packed-runs.ts'
 import type { StanzaList } from '../schemas/stanza-table.ts'
 import { readSlice } from '../schemas/stanza.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { pack, unpack } from './brotli.ts'
+import { type Gathering, packGathering } from './gather-stanzas.ts'
 import { linkError, requireBounded } from './release-block.ts'
 import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
@@ -25,6 +26,8 @@ export interface Contents {
   readonly mirrors: readonly string[]
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
+  /** In use so far. */
+  readonly gatherings: readonly Gathering[]
 }
 
 /** @returns whether the release after `contents` begins with a chapter. */
@@ -34,20 +37,22 @@ export function isChapterDue({ tail }: Contents): boolean {
 
 /**
  * @param base position that the first of these blocks will have; the last is the chapter.
- * @param stanzas of an index file of `plan` by path: late roots of packages that are gone are left out.
+ * @param stanzas of an index file of `plan` by path: for copies, and late roots of packages that are gone are left out.
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, mirrors, noteBlock }: Contents,
+  { chapterBlocks, tail, tags, mirrors, noteBlock, gatherings: known }: Contents,
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
-  const blocks: Buffer[] = []
-  for (const index of plan.indexes) blocks.push(await packCheckpoint(index))
-  const checkpointBlocks = plan.indexes.map((_, i) => base + i)
+  const { blocks: copies, gatherings } = await packGathering(base, plan, stanzas, known)
+  const checkpoints: Buffer[] = []
+  for (const index of plan.indexes) checkpoints.push(...(await packCheckpoint(index)))
+  const blocks = [...copies, ...checkpoints]
+  const checkpointBlocks = checkpoints.map((_, i) => base + copies.length + i)
   const roots = await livingRoots(plan, stanzas)
+  const rootsBlock = roots.length > 0 ? base + blocks.length : 0
   if (roots.length > 0) blocks.push(encodeEvent({ type: 'roots', roots }))
-  const rootsBlock = roots.length > 0 ? base + plan.indexes.length : 0
   const releases = tail.map(({ number: _, ...release }) => release)
   blocks.push(
     encodeEvent({
@@ -59,6 +64,7 @@ export async function packChapter(
       tags: [...tags].map(([name, number]) => ({ name, number })),
       noteBlock,
       mirrors,
+      gatherings,
     }),
   )
   return blocks
@@ -79,7 +85,8 @@ export async function readChapter(
   const positions = chapter.releases.map((release) => release.block)
   const rising = [...chapter.earlier.slice(-1), ...positions, block]
   if (!isRising(chapter.earlier) || !isRising(rising)) throw linkError(block, 'positions in a chapter do not rise')
-  if ([...chapter.checkpointBlocks, chapter.rootsBlock, chapter.noteBlock].some((position) => position >= block)) {
+  const named = [...chapter.checkpointBlocks, chapter.rootsBlock, chapter.noteBlock, ...chapter.gatherings]
+  if (named.some((position) => position >= block)) {
     throw linkError(block, 'a chapter names blocks after itself')
   }
   return chapter
@@ -99,20 +106,48 @@ export async function readCheckpoints(
 ): Promise<SnapshotPlan> {
   const release = releaseOfChapter(chapter, number)
   const indexes: PlannedIndex[] = []
-  for (const block of chapter.checkpointBlocks) indexes.push(await readCheckpoint(log, block, release, options))
+  for (let i = 0; i < chapter.checkpointBlocks.length;) {
+    const parts = await readParts(log, chapter.checkpointBlocks.slice(i), options)
+    indexes.push(await readCheckpoint(parts, chapter.checkpointBlocks[i] as number, release))
+    i += parts.length
+  }
   requireBounded(release.block, indexes)
-  return { release, indexes, lateRoots: await readRoots(log, chapter.rootsBlock, options) }
+  const lateRoots = await readRoots(log, chapter.rootsBlock, options)
+  return { release, indexes, lateRoots, gatherings: chapter.gatherings }
 }
 
-/** @throws FreshetError EVENT_INVALID, NO_PEERS. */
-export async function readCheckpoint(
+/** The checkpoint at the first of `blocks`, and those after it that continue it. @throws FreshetError EVENT_INVALID, NO_PEERS. */
+export async function readParts(
   log: ReleaseLog,
+  blocks: readonly number[],
+  options: ReadOptions,
+): Promise<Checkpoint[]> {
+  const parts: Checkpoint[] = []
+  let byteLength = 0
+  for (const block of blocks) {
+    const part = expectEvent('checkpoint', await log.event(block, options), block)
+    if (part.path !== (parts[0]?.path ?? part.path)) break
+    byteLength += part.compressed.byteLength
+    if (byteLength > PACKED_RUNS_BYTES_MAX)
+      throw linkError(block, `a checkpoint of more than ${PACKED_RUNS_BYTES_MAX} bytes`)
+    parts.push(part)
+  }
+  return parts
+}
+
+/** @param block position of the first part. @throws FreshetError EVENT_INVALID. */
+export async function readCheckpoint(
+  parts: readonly Checkpoint[],
   block: number,
   release: ReleaseSummary,
-  options: ReadOptions,
 ): Promise<PlannedIndex> {
-  const event = expectEvent('checkpoint', await log.event(block, options), block)
-  const { path, byteLength, digest, packedByteLength, compressed } = event
+  const { path, byteLength, digest, packedByteLength } = parts[0] as Checkpoint
+  const isOne = parts.every(
+    (part) =>
+      part.byteLength === byteLength && part.digest.equals(digest) && part.packedByteLength === packedByteLength,
+  )
+  if (!isOne) throw linkError(block, 'the parts of a checkpoint do not belong together')
+  const compressed = Buffer.concat(parts.map((part) => part.compressed))
   const packed = await unpack({ block, byteLengthMax: PACKED_RUNS_BYTES_MAX }, compressed, packedByteLength)
   const runs = unpackRuns(packed)
   if (runs.some((run) => run.block >= release.block)) throw linkError(block, 'a checkpoint has runs from the future')
@@ -126,16 +161,21 @@ export async function readRoots(log: ReleaseLog, block: number, options: ReadOpt
   return new Map(roots.map(({ digest, piecesRoot }) => [digestHex(digest), piecesRoot]))
 }
 
-async function packCheckpoint({ path, byteLength, digest, runs }: PlannedIndex): Promise<Buffer> {
+async function packCheckpoint({ path, byteLength, digest, runs }: PlannedIndex): Promise<Buffer[]> {
   const packed = packRuns(runs)
-  return encodeEvent({
-    type: 'checkpoint',
-    path,
-    byteLength,
-    digest: Buffer.from(digest, 'hex'),
-    packedByteLength: packed.byteLength,
-    compressed: await pack(packed),
-  })
+  const compressed = await pack(packed)
+  const parts: Buffer[] = []
+  for (let at = 0; at === 0 || at < compressed.byteLength; at += CHECKPOINT_PART_BYTES) {
+    const part = {
+      path,
+      byteLength,
+      digest: Buffer.from(digest, 'hex'),
+      packedByteLength: packed.byteLength,
+      compressed: compressed.subarray(at, at + CHECKPOINT_PART_BYTES),
+    }
+    parts.push(encodeEvent({ type: 'checkpoint', ...part }))
+  }
+  return parts
 }
 
 async function livingRoots(

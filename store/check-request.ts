@@ -32,7 +32,14 @@ export interface CheckedRequest {
 }
 
 /** Blocks that may come before the last one of a release. */
-const PARTS: ReadonlySet<ChannelEvent['type']> = new Set(['stanzas', 'signedIndex', 'checkpoint', 'roots', 'chapter'])
+const PARTS: ReadonlySet<ChannelEvent['type']> = new Set([
+  'stanzas',
+  'signedIndex',
+  'checkpoint',
+  'roots',
+  'chapter',
+  'gathering',
+])
 
 /** @throws FreshetError REQUEST_INVALID, MANIFEST_WEAK, SIGNER_UNKNOWN, VERSION_UNSUPPORTED. */
 export function checkRequest(request: SigningRequest, signer: Buffer): CheckedRequest {

@@ -8,13 +8,7 @@ import { createHash } from 'node:crypto'
 import { encodeEvent } from '../schemas/events.ts'
 import type { IndexFile } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import {
-  INDEX_BYTES_MAX,
-  INDEXES_MAX,
-  IN_RELEASE_BYTES_MAX,
-  STANZAS_BLOCK_BYTES_MAX,
-  STANZAS_PER_BLOCK_MAX,
-} from '../schemas/limits.ts'
+import { INDEX_BYTES_MAX, INDEXES_MAX, IN_RELEASE_BYTES_MAX } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
 import type { StanzaList } from '../schemas/stanza-table.ts'
@@ -32,11 +26,9 @@ import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from 
 import { pack } from './brotli.ts'
 import { isChapterDue, packChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
+import { StanzaGroups } from './pack-stanzas.ts'
 import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseBlocks } from './release-log.ts'
-
-/** Encoders at work at once: each holds some megabytes, and must leave threads of the pool to file operations. */
-const PACKERS = 2
 
 /** The release before: its plan, its texts, and what the log's table of contents has by now. */
 export interface ReleaseBefore {
@@ -139,31 +131,14 @@ export function isUnchanged(
   )
 }
 
-/** Gives every new text a place and packs it: blocks of at most STANZAS_BLOCK_BYTES_MAX, a larger stanza alone. */
-async function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> {
-  const groups: Buffer[][] = []
-  let group: Buffer[] = []
-  let byteLength = 0
+/** Gives every new text a place and packs it. */
+function packStanzas(table: StanzaTable, base: number): Promise<Buffer[]> {
+  const groups = new StanzaGroups()
   for (const id of table.unplaced()) {
-    const text = table.textOf(id)
-    const full = byteLength + text.byteLength > STANZAS_BLOCK_BYTES_MAX || group.length >= STANZAS_PER_BLOCK_MAX
-    if (group.length > 0 && full) {
-      groups.push(group)
-      group = []
-      byteLength = 0
-    }
-    table.place(id, base + groups.length, group.length)
-    group.push(text)
-    byteLength += text.byteLength
+    const { group, ordinal } = groups.add(table.textOf(id))
+    table.place(id, base + group, ordinal)
   }
-  if (group.length > 0) groups.push(group)
-  const packed: Buffer[] = []
-  const rest = groups.entries()
-  const pack = async (): Promise<void> => {
-    for (const [i, texts] of rest) packed[i] = await packGroup(texts)
-  }
-  await Promise.all(Array.from({ length: PACKERS }, pack))
-  return packed
+  return groups.pack()
 }
 
 async function packDueChapter(base: number, before: ReleaseBefore | null): Promise<Buffer[]> {
@@ -228,12 +203,6 @@ function blocksOf(
     })
   }
   return blocks
-}
-
-async function packGroup(texts: readonly Buffer[]): Promise<Buffer> {
-  const plain = Buffer.concat(texts)
-  const compressed = await pack(plain)
-  return encodeEvent({ type: 'stanzas', byteLengths: texts.map(({ byteLength }) => byteLength), compressed })
 }
 
 async function packSignedIndex(inRelease: Buffer): Promise<Buffer> {

@@ -138,8 +138,12 @@ function settle({ request: { path }, resolve, reject }: Job, answer: HashAnswer)
   if (digest === null) return reject(new FreshetError('INTERNAL', `the hash worker answered no digest for ${path}`))
   const { byteLength, piecesRoot, layer } = answer
   // Between threads a Buffer becomes a plain Uint8Array.
-  if (piecesRoot === null) return resolve({ digest, byteLength, piecesRoot: null, layer: null })
-  resolve({ digest, byteLength, piecesRoot: asBuffer(piecesRoot), layer: asBuffer(layer) })
+  resolve({
+    digest,
+    byteLength,
+    piecesRoot: piecesRoot === null ? null : asBuffer(piecesRoot),
+    layer: layer.byteLength === 0 ? null : asBuffer(layer),
+  })
 }
 
 /** From source: the loader given to the process (`--import tsx`) registers itself in the main thread only. */

@@ -12,11 +12,13 @@ import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
-import { readChapter, readCheckpoints, releaseOfChapter } from './chapter-blocks.ts'
+import { readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
+import { readGatherings } from './gather-stanzas.ts'
 import { countNotes, readMirrors, readTags } from './notes.ts'
+import { ReleaseFold } from './release-fold.ts'
 import { RecentlyUsed } from './recently-used.ts'
-import { checkLink, foldRelease, linkError, readRelease } from './release-block.ts'
+import { checkLink, linkError, readRelease } from './release-block.ts'
 import type { ReadRelease, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
@@ -72,7 +74,7 @@ export class History {
     const before = kept.at(-1) ?? (covered === 0 ? null : await this.#summaryIn(chapterBlocks, covered, options))
     const fresh = await this.#walkBack(newest, before, options)
     if (known !== null && kept.length === 0) await this.#requireContinues(chapterBlocks, known, options)
-    const base = kept.length > 0 ? this.#state.plan : await this.#checkpoint(chapterBlocks, covered, options)
+    const base = kept.length > 0 ? this.#state.plan : await this.#base(chapterBlocks, covered, options)
     const plan = await this.#fold(base, fresh, options)
     const { plan: old } = this.#state
     if (old !== null) this.#plans.set(old.release.number, old) // whoever tells what changed asks for it next
@@ -91,11 +93,11 @@ export class History {
   }
 
   /** @throws FreshetError RELEASE_UNKNOWN; NO_PEERS where an old block is not here. */
-  async summary(number: number): Promise<ReleaseSummary> {
+  async summary(number: number, options: ReadOptions = {}): Promise<ReleaseSummary> {
     const { tail, chapterBlocks } = this.#state
     const last = tail.at(-1)?.number ?? 0
     if (!Number.isSafeInteger(number) || number < 1 || number > last) throw this.#unknown(`#${number}`)
-    return tail[number - chapterBlocks.length * CHAPTER_RELEASES - 1] ?? this.#summaryIn(chapterBlocks, number, {})
+    return tail[number - chapterBlocks.length * CHAPTER_RELEASES - 1] ?? this.#summaryIn(chapterBlocks, number, options)
   }
 
   /** Releases `first` to `last`, oldest first. */
@@ -152,22 +154,43 @@ export class History {
   async contents(): Promise<Contents> {
     const { chapterBlocks, tail } = this.#state
     const { noteBlock } = await this.#log.newest()
-    const isDue = tail.length >= CHAPTER_RELEASES
-    const tags = isDue ? await this.tags() : new Map<string, number>()
-    return { chapterBlocks, tail, noteBlock, tags, mirrors: isDue ? ((await this.mirrors()) ?? []) : [] }
+    if (tail.length < CHAPTER_RELEASES) {
+      return { chapterBlocks, tail, noteBlock, tags: new Map(), mirrors: [], gatherings: [] }
+    }
+    const gatherings = await readGatherings(this.#log, this.#state.plan?.gatherings ?? [])
+    const mirrors = (await this.mirrors()) ?? []
+    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings }
+  }
+
+  /**
+   * Brings some of the newest checkpoint here, for the next start. Who follows does not need it before: the release that
+   * comes with a chapter brings none of it, each one after that a part, and all is here by the middle of the chapter.
+   * @throws FreshetError NO_PEERS.
+   */
+  async fetchAhead(): Promise<void> {
+    const { chapterBlocks, tail } = this.#state
+    if (chapterBlocks.length === 0) return
+    const { checkpointBlocks } = await this.#chapter(chapterBlocks, -1, {})
+    const share = Math.ceil(checkpointBlocks.length / (CHAPTER_RELEASES / 2))
+    await this.#log.download(checkpointBlocks.slice(0, share * (tail.length - 1)))
   }
 
   /**
    * BEP 52 pieces root of an artifact of `plan`, or null where the publisher gave none.
    * @param block where its stanza stands: the release that brought the stanza brought the root, unless it came late.
    */
-  async rootOf({ lateRoots }: SnapshotPlan, digest: DigestHex, block: number): Promise<Buffer | null> {
+  async rootOf(
+    { lateRoots }: SnapshotPlan,
+    digest: DigestHex,
+    block: number,
+    options: ReadOptions = {},
+  ): Promise<Buffer | null> {
     const late = lateRoots.get(digest)
     if (late !== undefined) return late
-    const number = (await this.#releasesBefore(block)) + 1
+    const number = (await this.#releasesBefore(block, options)) + 1
     const known = this.#roots.get(number)
     if (known !== undefined) return known.get(digest) ?? null
-    const { release } = await readRelease(this.#log, (await this.summary(number)).block)
+    const { release } = await readRelease(this.#log, (await this.summary(number, options)).block, options)
     const roots = new Map(release.roots.map((root) => [digestHex(root.digest), root.piecesRoot]))
     this.#roots.set(number, roots)
     return roots.get(digest) ?? null
@@ -222,6 +245,27 @@ export class History {
     return readCheckpoints(this.#log, chapter, number, options)
   }
 
+  /** The plan of release `covered`, the last of the newest chapter, without fetching its checkpoint where that can be. */
+  async #base(chapterBlocks: readonly number[], covered: number, options: ReadOptions): Promise<SnapshotPlan | null> {
+    if (covered === 0) return null
+    const chapter = await this.#chapter(chapterBlocks, -1, options)
+    const { plan } = this.#state
+    if (plan?.release.number === covered) return this.#asOfChapter(plan, chapter, options)
+    // The checkpoint may not be here yet (fetchAhead): the one before is, with all releases since.
+    const isHere = (await this.#log.missing(chapter.checkpointBlocks)).length === 0
+    if (isHere || options.local !== true) return readCheckpoints(this.#log, chapter, covered, options)
+    const before = covered - CHAPTER_RELEASES
+    const base = await this.#checkpoint(chapterBlocks, before, options)
+    const between = chapter.releases.map((_, i) => releaseOfChapter(chapter, before + 1 + i))
+    return this.#asOfChapter((await this.#fold(base, between, options)) as SnapshotPlan, chapter, options)
+  }
+
+  /** As its checkpoint would have it. */
+  async #asOfChapter(plan: SnapshotPlan, chapter: Chapter, options: ReadOptions): Promise<SnapshotPlan> {
+    const lateRoots = await readRoots(this.#log, chapter.rootsBlock, options)
+    return { ...plan, lateRoots, gatherings: chapter.gatherings }
+  }
+
   /** The chain from `newest` back to the release after `before`, oldest first. */
   async #walkBack(newest: ReadRelease, before: ReleaseSummary | null, options: ReadOptions): Promise<ReleaseSummary[]> {
     const chain: ReleaseSummary[] = []
@@ -250,23 +294,23 @@ export class History {
     releases: readonly ReleaseSummary[],
     options: ReadOptions,
   ): Promise<SnapshotPlan | null> {
-    let plan = base
+    const fold = new ReleaseFold(base)
     for (const { block, number, hash } of releases) {
       const read = await readRelease(this.#log, block, options)
       if (read.summary.number !== number || !read.summary.hash.equals(hash)) {
         throw linkError(block, `it is not the release ${number} that the table of contents names`)
       }
-      plan = foldRelease(plan, read)
+      fold.add(read)
     }
-    return plan
+    return fold.plan()
   }
 
   /** Number of the newest release that stands before `block`; 0: none. */
-  async #releasesBefore(block: number): Promise<number> {
+  async #releasesBefore(block: number, options: ReadOptions = {}): Promise<number> {
     const { chapterBlocks, tail } = this.#state
     // Chapter i stands after its own releases and before all later ones.
     const index = chapterBlocks.findIndex((position) => position > block)
-    const listed = index < 0 ? tail : (await this.#chapter(chapterBlocks, index, {})).releases
+    const listed = index < 0 ? tail : (await this.#chapter(chapterBlocks, index, options)).releases
     const after = listed.findIndex((release) => release.block > block)
     const first = (index < 0 ? chapterBlocks.length : index) * CHAPTER_RELEASES
     return first + (after < 0 ? listed.length : after)

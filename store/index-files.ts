@@ -1,7 +1,8 @@
 /**
  * Rebuilt index files on disk, by SHA-256: `indexes/<digest>`. Derived from the log; safe to delete.
  *
- * Rebuilding copies what the file of the release before has and takes the rest from the log (assemble-index.ts). Size and SHA-256
+ * Rebuilding copies what the file of the release before has and takes the rest from the log (assemble-index.ts), from copies
+ * where it is spread over many blocks (through-copies.ts). Size and SHA-256
  * are checked before the file gets its name: a file that is there is the right one.
  */
 import { existsSync } from 'node:fs'
@@ -18,6 +19,7 @@ import type { PlannedIndex } from './release-block.ts'
 import { PlacedStanzas } from './placed-stanzas.ts'
 import type { FoundRun } from './placed-stanzas.ts'
 import type { ReleaseLog } from './release-log.ts'
+import { isFaultOfCopies, throughCopies } from './through-copies.ts'
 
 export class IndexFiles {
   readonly #directory: string
@@ -49,6 +51,7 @@ export class IndexFiles {
   }
 
   /**
+   * @param gatherings of the snapshot: copies of its stanzas, for whoever has little of them.
    * @returns the path of the rebuilt file.
    * @throws FreshetError SNAPSHOT_MISMATCH when the log does not give the file it promised; NO_PEERS; DISK_FULL.
    */
@@ -56,12 +59,15 @@ export class IndexFiles {
     log: ReleaseLog,
     index: PlannedIndex,
     onProgress: (done: number, total: number) => void = () => {},
+    gatherings: readonly number[] = [],
   ): Promise<string> {
     const held = this.held(index.digest)
     if (held !== null) return this.#made(log, index)
     const running = this.#building.get(index.digest)
     if (running !== undefined) return running
-    const building = this.#rebuild(log, index, onProgress).finally(() => this.#building.delete(index.digest))
+    const building = this.#rebuild(log, index, gatherings, onProgress).finally(() =>
+      this.#building.delete(index.digest),
+    )
     this.#building.set(index.digest, building)
     return building
   }
@@ -69,20 +75,22 @@ export class IndexFiles {
   async #rebuild(
     log: ReleaseLog,
     index: PlannedIndex,
+    gatherings: readonly number[],
     onProgress: (done: number, total: number) => void,
   ): Promise<string> {
     const before = await this.#before(log, index)
-    try {
-      if (before !== null)
-        await this.store(index.digest, await assembleIndex(log, index, runsOf(index, before), onProgress))
-    } catch (error) {
-      // The file before may be damaged, or cut elsewhere than the log says: the log itself decides.
-      if (!(error instanceof FreshetError) || error.code !== 'SNAPSHOT_MISMATCH') throw error
+    const found = runsOf(index, before)
+    const through = await throughCopies(log, gatherings, found)
+    const assemble = async (runs: readonly FoundRun[]): Promise<string> => {
+      await this.store(index.digest, await assembleIndex(log, index, runs, onProgress))
+      return this.#made(log, index)
     }
-    if (this.held(index.digest) === null) {
-      await this.store(index.digest, await assembleIndex(log, index, runsOf(index, null), onProgress))
-    }
-    return this.#made(log, index)
+    // Copies may be wrong, or nobody may have them; the file before may be damaged, or cut elsewhere than the log says.
+    const ifCopiesHold = nullIf((error) => isMismatch(error) || isFaultOfCopies(error))
+    const made =
+      (through === found ? null : await assemble(through).catch(ifCopiesHold)) ??
+      (before === null ? null : await assemble(found).catch(nullIf(isMismatch)))
+    return made ?? assemble(runsOf(index, null)) // the log itself decides
   }
 
   #made({ key }: ReleaseLog, index: PlannedIndex): string {
@@ -135,6 +143,18 @@ export class IndexFiles {
   }
 }
 
-function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): FoundRun[] {
-  return runs.flatMap((run) => (before === null ? [{ ...run, text: null }] : [...before.find(run)]))
+function isMismatch(error: unknown): boolean {
+  return error instanceof FreshetError && error.code === 'SNAPSHOT_MISMATCH'
+}
+
+/** Null for an error that leaves another way to go. */
+function nullIf(leavesAnotherWay: (error: unknown) => boolean): (error: unknown) => null {
+  return (error) => {
+    if (leavesAnotherWay(error)) return null
+    throw error
+  }
+}
+
+function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): readonly FoundRun[] {
+  return before === null ? runs : runs.flatMap((run) => [...before.find(run)])
 }

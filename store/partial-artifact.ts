@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto'
 import { pieceByteLength, pieceCount, type Artifact } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { PARTIAL_SYNC_PIECES, PIECE_BYTES } from '../schemas/limits.ts'
+import { isLayerOf } from '../schemas/piece-tree.ts'
 import { removeQuietly, writeWhole } from './durable.ts'
 import type { FileHandles } from './file-handles.ts'
 import type { Hasher } from './hasher.ts'
@@ -22,7 +23,7 @@ import { PartFile } from './part-file.ts'
 import { bitsByteLength, decodePieceMap, encodePieceMap, hasBit, putBit } from './piece-map.ts'
 import { PieceWaiters } from './piece-waiters.ts'
 import type { PoolFiles } from './pool-files.ts'
-import { checkRange, isLayerOf, pieceMatches, piecesOfRange, type Checkable } from './verified-read.ts'
+import { checkRange, pieceMatches, piecesOfRange, type Checkable } from './verified-read.ts'
 
 /** What the pool lends to its partial artifacts. */
 export interface PartialHost {

@@ -7,6 +7,7 @@ import { pieceCount } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { POOL_LAYERS_BYTES_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import type { Hashed } from './hashed.ts'
 import type { Hasher } from './hasher.ts'
 import { readLayer, writeLayer } from './layer-file.ts'
 import type { PoolFiles } from './pool-files.ts'
@@ -49,6 +50,13 @@ export class PieceLayers {
     return finding
   }
 
+  /** As the file is now. @throws FreshetError POOL_CORRUPT when it is not the artifact. */
+  async hash({ digest, byteLength, path }: Located): Promise<Hashed> {
+    const hashed = await this.#hasher.hash(path)
+    if (hashed.digest === digest && hashed.byteLength === byteLength) return hashed
+    throw new FreshetError('POOL_CORRUPT', `${path} is not artifact ${digest}`, { path, digest })
+  }
+
   forget(digest: DigestHex): void {
     this.#cachedBytes -= this.#cache.get(digest)?.byteLength ?? 0
     this.#cache.delete(digest)
@@ -62,11 +70,9 @@ export class PieceLayers {
     return layer
   }
 
-  async #make({ digest, byteLength, path }: Located, layerPath: string): Promise<Buffer> {
-    const { digest: found, byteLength: foundLength, layer } = await this.#hasher.hash(path)
-    if (found !== digest || foundLength !== byteLength || layer === null) {
-      throw new FreshetError('POOL_CORRUPT', `${path} is not artifact ${digest}`, { path, digest })
-    }
+  async #make(located: Located, layerPath: string): Promise<Buffer> {
+    const { layer } = await this.hash(located)
+    if (layer === null) throw new FreshetError('INTERNAL', `${located.path} has several pieces and no layer`)
     await writeLayer(layerPath, layer)
     return layer
   }

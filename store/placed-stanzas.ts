@@ -15,9 +15,9 @@ interface Span {
   readonly index: number
 }
 
-/** `text`: where it is in the file; null: not there, and neither are the `count` stanzas from here on. */
+/** `text`: where it is in the file; none: not there, and neither are the `count` stanzas from here on. */
 export interface FoundRun extends Run {
-  readonly text: Buffer | null
+  readonly text?: Buffer
 }
 
 export class PlacedStanzas {
@@ -53,7 +53,7 @@ export class PlacedStanzas {
     for (const span of this.#spans.get(block) ?? []) {
       if (span.end <= at) continue
       if (span.first >= end || at >= end) break // `at`: spans overlap where a file has a stanza twice
-      if (span.first > at) yield { block, first: at, count: span.first - at, text: null }
+      if (span.first > at) yield { block, first: at, count: span.first - at }
       const from = Math.max(at, span.first)
       const until = Math.min(end, span.end)
       yield {
@@ -64,7 +64,7 @@ export class PlacedStanzas {
       }
       at = until
     }
-    if (at < end) yield { block, first: at, count: end - at, text: null }
+    if (at < end) yield { block, first: at, count: end - at }
   }
 
   #textOf(index: number, count: number): Buffer {

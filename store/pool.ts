@@ -12,7 +12,7 @@ import { chmod, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pieceByteLength, pieceCount, type Artifact } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { ARTIFACT_BYTES_MAX, HASH_JOBS_PER_THREAD, PARTIALS_MAX } from '../schemas/limits.ts'
+import { ARTIFACT_BYTES_MAX, HASH_JOBS_PER_THREAD, LEAF_BYTES, PARTIALS_MAX } from '../schemas/limits.ts'
 import { piecesRoot } from '../schemas/piece-tree.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { adoptFiles, type AdoptEntry, type AdoptProgress, type AdoptResult } from './adopt-files.ts'
@@ -20,7 +20,7 @@ import { AdoptedLog } from './adopted-log.ts'
 import { asIoError, DIRECTORY_MODE, errnoOf, FILE_MODE, removeQuietly, syncDirectory, syncFile } from './durable.ts'
 import { FileHandles } from './file-handles.ts'
 import { requireSpace } from './free-space.ts'
-import type { Hashed } from './hashed.ts'
+import type { Hashed, TakenIn } from './hashed.ts'
 import { Hasher } from './hasher.ts'
 import { writeLayer } from './layer-file.ts'
 import { PartialArtifact } from './partial-artifact.ts'
@@ -29,7 +29,7 @@ import { PoolFiles } from './pool-files.ts'
 import { checkRange, checkReadLength, piecesOfRange, readPiece } from './verified-read.ts'
 
 export type { AdoptEntry, AdoptProgress, AdoptResult } from './adopt-files.ts'
-export type { Hashed } from './hashed.ts'
+export type { Hashed, TakenIn } from './hashed.ts'
 export type { PartialArtifact } from './partial-artifact.ts'
 
 export interface PoolStatus {
@@ -74,9 +74,14 @@ export class Pool {
     return located === null ? null : { byteLength: located.byteLength }
   }
 
-  /** What hashing the artifact told or tells. Throws as `read`. */
+  /** What hashing the artifact told or tells: of one piece it is hashed now, as nothing is kept of it. Throws as `read`. */
   async hashed(digest: DigestHex): Promise<Hashed> {
-    return this.#hashedOf(this.#need(digest))
+    const located = this.#need(digest)
+    const { byteLength } = located
+    if (byteLength <= LEAF_BYTES) return { digest, byteLength, layer: null, piecesRoot: null }
+    const layer = await this.#layerOf(located)
+    if (layer === null) return this.#orSetAside(located, this.#layers.hash(located))
+    return { digest, byteLength, layer, piecesRoot: piecesRoot(layer) }
   }
 
   /** @returns 32 bytes per piece, or null for an artifact of at most one piece. */
@@ -127,9 +132,10 @@ export class Pool {
    * Copies a file into the pool; the copy, not the source, is what gets hashed.
    * @throws FreshetError ARTIFACT_MISMATCH, SOURCE_UNAVAILABLE, DISK_FULL, IO_ERROR.
    */
-  async ingest(sourcePath: string, expected: { digest: DigestHex; byteLength: number }): Promise<Hashed> {
+  async ingest(sourcePath: string, expected: { digest: DigestHex; byteLength: number }): Promise<TakenIn> {
     const { digest, byteLength } = expected
-    if (this.#files.byteLength(digest) !== null) return this.#hashedOf(this.#need(digest))
+    const held = this.#files.byteLength(digest)
+    if (held !== null) return { digest, byteLength: held, hashed: null }
     await checkSource(sourcePath, expected)
     const copy = join(this.#incoming, `${digest}.${randomBytes(6).toString('hex')}`)
     await requireSpace(this.#incoming, byteLength, copy)
@@ -143,7 +149,7 @@ export class Pool {
       this.#files.setWhole(digest, byteLength)
       await syncDirectory(this.#files.folderPath(digest))
       await this.#dropOthers(digest)
-      return hashed
+      return { digest, byteLength, hashed }
     } catch (error) {
       throw asIoError(error, copy, { byteLength })
     } finally {
@@ -155,10 +161,7 @@ export class Pool {
   async adopt(entries: readonly AdoptEntry[], onProgress?: (progress: AdoptProgress) => void): Promise<AdoptResult> {
     return adoptFiles(entries, {
       concurrency: 2 * HASH_JOBS_PER_THREAD * this.#hasher.threadsMax,
-      known: async (digest) => {
-        const located = this.#locate(digest)
-        return located === null ? null : this.#hashedOf(located)
-      },
+      known: (digest) => this.#locate(digest),
       hash: (path, byteLength) => this.#hasher.hash(path, byteLength),
       keepLayer: (digest, layer) => writeLayer(this.#files.path(digest, '.layer'), layer),
       record: async (files) => {
@@ -260,15 +263,13 @@ export class Pool {
     throw new FreshetError('ARTIFACT_NOT_HELD', `artifact ${digest} is not in the pool`, { digest })
   }
 
-  async #hashedOf(located: Located): Promise<Hashed> {
-    const { digest, byteLength } = located
-    const layer = await this.#layerOf(located)
-    return { digest, byteLength, layer, piecesRoot: layer === null ? null : piecesRoot(layer) }
+  #layerOf(located: Located): Promise<Buffer | null> {
+    return this.#orSetAside(located, this.#layers.get(located))
   }
 
-  async #layerOf(located: Located): Promise<Buffer | null> {
+  async #orSetAside<Found>(located: Located, finding: Promise<Found>): Promise<Found> {
     try {
-      return await this.#layers.get(located)
+      return await finding
     } catch (error) {
       const gone =
         error instanceof FreshetError && (error.code === 'POOL_CORRUPT' || error.detail['errno'] === 'ENOENT')

@@ -1,13 +1,12 @@
-/** One `release` block of a log: read, checked by itself and against the release before it, and applied to a snapshot's runs. */
+/** One `release` block of a log: read, checked by itself and against the release before it. release-fold.ts applies it. */
 import { createHash } from 'node:crypto'
-import { applyScript, stanzaCount } from '../schemas/edit-script.ts'
+import { stanzaCount } from '../schemas/edit-script.ts'
 import type { Run } from '../schemas/edit-script.ts'
 import { decodeEvent, expectEvent } from '../schemas/events.ts'
 import type { Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { SNAPSHOT_STANZAS_MAX } from '../schemas/limits.ts'
 import { repositoryPathFault } from '../schemas/repository-path.ts'
-import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
@@ -36,6 +35,8 @@ export interface SnapshotPlan {
   readonly indexes: readonly PlannedIndex[]
   /** Pieces roots that came later than the stanza they belong to. */
   readonly lateRoots: ReadonlyMap<DigestHex, Buffer>
+  /** Positions of gatherings, which say where text is read with less work (store/gather-stanzas.ts), oldest first. */
+  readonly gatherings: readonly number[]
 }
 
 export interface ReadRelease {
@@ -76,23 +77,7 @@ export function checkLink({ summary, release }: ReadRelease, older: ReleaseSumma
   if (publishedAtMs <= older.publishedAtMs) throw linkError(block, 'it says it is older than the release before')
 }
 
-/** @throws FreshetError EVENT_INVALID when a script does not fit the release before. */
-export function foldRelease(before: SnapshotPlan | null, { summary, release }: ReadRelease): SnapshotPlan {
-  const runsOf = new Map(before?.indexes.map(({ path, runs }) => [path, runs]))
-  const indexes = release.indexes.map(({ path, byteLength, digest, script }) => {
-    for (const op of script) {
-      if (op.op === 'insert' && op.block >= summary.block)
-        throw linkError(summary.block, 'a script inserts from the future')
-    }
-    return { path, byteLength, digest: digestHex(digest), runs: applyScript(runsOf.get(path) ?? [], script) }
-  })
-  requireBounded(summary.block, indexes)
-  const lateRoots = new Map(before?.lateRoots)
-  for (const { digest, piecesRoot } of release.lateRoots) lateRoots.set(digestHex(digest), piecesRoot)
-  return { release: summary, indexes, lateRoots }
-}
-
-export function requireBounded(block: number, indexes: readonly PlannedIndex[]): void {
+export function requireBounded(block: number, indexes: readonly Pick<PlannedIndex, 'runs'>[]): void {
   const stanzas = indexes.reduce((sum, { runs }) => sum + stanzaCount(runs), 0)
   if (stanzas <= SNAPSHOT_STANZAS_MAX) return
   throw linkError(block, `the snapshot has more than ${SNAPSHOT_STANZAS_MAX} stanzas`)

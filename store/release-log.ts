@@ -191,14 +191,19 @@ export class ReleaseLog {
   }
 
   async block(block: number, options: ReadOptions = {}): Promise<Buffer> {
-    await this.#reopened
-    if (this.core.closing !== null) throw new FreshetError('INTERRUPTED', `the log ${this.id} is closed`) // its length is 0
+    await this.#requireReadable()
     if (block >= this.core.length) {
       throw new FreshetError('EVENT_INVALID', `block ${block} is beyond the log of ${this.core.length}`, { block })
     }
     const bytes = await this.#get(block, options.local === true)
     if (bytes === null) throw new FreshetError('NO_PEERS', `block ${block} of ${this.id} did not arrive`, { block })
     return bytes
+  }
+
+  /** A closed log has length 0 and no block. @throws FreshetError INTERRUPTED. */
+  async #requireReadable(): Promise<void> {
+    await this.#reopened
+    if (this.core.closing !== null) throw new FreshetError('INTERRUPTED', `the log ${this.id} is closed`)
   }
 
   async #get(block: number, local: boolean): Promise<Buffer | null> {
@@ -230,10 +235,17 @@ export class ReleaseLog {
     return { releaseBlock: 0, noteBlock: 0 }
   }
 
-  /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
-  async download(blocks: readonly number[], onProgress: (done: number) => void = () => {}): Promise<void> {
+  /** Those of `blocks` that are not on this disk. @throws FreshetError INTERRUPTED. */
+  async missing(blocks: Iterable<number>): Promise<number[]> {
+    await this.#requireReadable()
     const missing: number[] = []
     for (const block of blocks) if (!(await this.core.has(block))) missing.push(block)
+    return missing
+  }
+
+  /** Fetches blocks that are not here yet, in one pipelined request. `onProgress` counts those done. */
+  async download(blocks: readonly number[], onProgress: (done: number) => void = () => {}): Promise<void> {
+    const missing = await this.missing(blocks)
     let done = blocks.length - missing.length
     onProgress(done)
     if (missing.length === 0) return

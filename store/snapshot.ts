@@ -74,7 +74,7 @@ export class Snapshot {
       const indexes: SnapshotIndex[] = []
       for (const index of plan.indexes) {
         const report = (done: number, total: number): void => onProgress({ path: index.path, done, total })
-        indexes.push({ ...index, filePath: await files.ensure(log, index, report) })
+        indexes.push({ ...index, filePath: await files.ensure(log, index, report, plan.gatherings) })
       }
       return new Snapshot(plan.release, inRelease, indexes, releases)
     } catch (error) {

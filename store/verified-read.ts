@@ -9,7 +9,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { pieceByteLength, pieceCount } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { PIECE_BYTES, POOL_READ_BYTES_MAX } from '../schemas/limits.ts'
-import { pieceHash, verifyLayer } from '../schemas/piece-tree.ts'
+import { pieceHash } from '../schemas/piece-tree.ts'
 import type { DigestHex } from '../schemas/units.ts'
 
 /** What a file must be. `layer` is null only where there is at most one piece. */
@@ -25,11 +25,6 @@ export function pieceMatches({ digest, byteLength, layer }: Checkable, index: nu
   if (bytes.byteLength !== pieceByteLength(byteLength, index)) return false
   if (pieceCount(byteLength) === 1) return createHash('sha256').update(bytes).digest('hex') === digest
   return layer !== null && pieceHash(bytes).equals(layer.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES))
-}
-
-/** Whether `layer` has one hash per piece and hashes up to `piecesRoot`. */
-export function isLayerOf(layer: Buffer, pieces: number, piecesRoot: Buffer): boolean {
-  return layer.byteLength === pieces * HASH_BYTES && verifyLayer(layer, piecesRoot)
 }
 
 /** @returns piece `index` as it is in the file, checked; null when it is short or differs. Errors are the system's own. */

@@ -5,18 +5,17 @@
  */
 import { FreshetError } from '../../schemas/errors.ts'
 import type { Release } from '../../schemas/events.ts'
-import { PIECE_BYTES } from '../../schemas/limits.ts'
 import type { LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { digestHex } from '../../schemas/units.ts'
-import type { DigestHex } from '../../schemas/units.ts'
 import { composeRelease, isUnchanged } from '../../store/compose-release.ts'
 import type { ComposedRelease, ReleaseBefore } from '../../store/compose-release.ts'
 import type { HeadRecords } from '../../store/head-records.ts'
 import type { IndexFiles } from '../../store/index-files.ts'
-import type { Hashed, Pool } from '../../store/pool.ts'
+import type { Pool, TakenIn } from '../../store/pool.ts'
 import type { NewRoots } from '../../store/release-log.ts'
 import { readStanzas } from '../../store/stanza-file.ts'
 import type { Channel } from '../channel.ts'
+import { newRoots } from './new-roots.ts'
 
 export interface PublishDeps {
   readonly pool: Pool
@@ -64,7 +63,7 @@ export async function composeDraft(
   const taking = takeIn(deps.pool, draft.artifacts, composing, onProgress)
   const roots = taking.then(async ({ kept }) => {
     const composed = await composing
-    return newRoots(channel, before, composed, [...kept, ...(await heldAlready(deps.pool, composed, kept))])
+    return newRoots(deps.pool, channel.history, before, composed, kept)
   })
   roots.catch(() => {}) // reported where they are awaited
   const counts = taking.then(({ kept, passedOver }) => ({ artifacts: kept.length, passedOver }))
@@ -91,8 +90,8 @@ async function storeIndexes(files: IndexFiles, draft: ReleaseDraft, { release }:
   }
 }
 
-interface TakenIn {
-  readonly kept: readonly Hashed[]
+interface TakenFiles {
+  readonly kept: readonly TakenIn[]
   /** Files that differ from what the index says and need not have been right. */
   readonly passedOver: number
 }
@@ -141,8 +140,8 @@ async function takeIn(
   artifacts: readonly LocalArtifact[],
   composing: Promise<ComposedRelease>,
   onProgress: (progress: PublishProgress) => void,
-): Promise<TakenIn> {
-  const kept: Hashed[] = []
+): Promise<TakenFiles> {
+  const kept: TakenIn[] = []
   const report = (done: number): void => onProgress({ phase: 'files', done, total: artifacts.length })
   const inPlace = artifacts.filter(({ copy }) => !copy)
   const { adopted, refused } = await pool.adopt(inPlace, ({ filesDone }) => report(filesDone))
@@ -154,43 +153,6 @@ async function takeIn(
     report(kept.length)
   }
   return { kept, passedOver: refused.length }
-}
-
-/** Files of new packages that another channel or an earlier fetch brought: nobody took them in, and they need a root too. */
-async function heldAlready(pool: Pool, { changes }: ComposedRelease, kept: readonly Hashed[]): Promise<Hashed[]> {
-  const taken = new Set(kept.map(({ digest }) => digest))
-  const others = new Set(changes.added.map(({ digest }) => digest).filter((digest) => !taken.has(digest)))
-  const found: Hashed[] = []
-  for (const digest of others) {
-    if ((pool.held(digest)?.byteLength ?? 0) > PIECE_BYTES) found.push(await pool.hashed(digest))
-  }
-  return found
-}
-
-/** Of everything that was taken in: the roots that nobody can know yet, beside the stanza they belong to or later than it. */
-async function newRoots(
-  { history }: Channel,
-  before: ReleaseBefore | null,
-  composed: ComposedRelease,
-  kept: readonly Hashed[],
-): Promise<NewRoots> {
-  const own = new Map<DigestHex, Buffer>()
-  const late = new Map<DigestHex, Buffer>()
-  const large = kept.filter(({ piecesRoot }) => piecesRoot !== null)
-  const blocks = composed.blocksOf(new Set(large.map(({ digest }) => digest)))
-  const blockOf = ({ digest }: Hashed): number => blocks.get(digest) ?? -1
-  // In the order of the log: neighbours were brought by the same release, whose roots are then read once.
-  for (const hashed of large.toSorted((a, b) => blockOf(a) - blockOf(b))) {
-    const { digest, piecesRoot } = hashed
-    const block = blockOf(hashed)
-    if (piecesRoot === null || block < 0) continue
-    if (block >= composed.base) own.set(digest, piecesRoot)
-    else if (before !== null && (await history.rootOf(before.plan, digest, block)) === null)
-      late.set(digest, piecesRoot)
-  }
-  const listed = (roots: ReadonlyMap<DigestHex, Buffer>): NewRoots['roots'] =>
-    [...roots].map(([digest, piecesRoot]) => ({ digest: Buffer.from(digest, 'hex'), piecesRoot }))
-  return { roots: listed(own), lateRoots: listed(late) }
 }
 
 function isEmpty({ roots, lateRoots }: NewRoots): boolean {

@@ -2,7 +2,8 @@
  * Port `prepareSnapshot`: makes the newest release of a channel ready, and says how it ended.
  *
  * What may pass by itself (no peer has the blocks yet, the disk is full) is tried again with growing pauses while the state
- * lasts; what a publisher did wrong is recorded as refused, and only a newer head changes that.
+ * lasts; what a publisher did wrong is recorded as refused, and only a newer head changes that. What the next start is to find
+ * on this disk is fetched after that.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { asFreshetError } from '../../schemas/errors.ts'
@@ -38,8 +39,8 @@ export async function prepareSnapshot(
     const { length } = channel.log
     try {
       const ready = await channel.prepare()
-      if (!signal.aborted) await record(readyFact(channel, length, ready, now()))
-      return
+      if (signal.aborted) return
+      await record(readyFact(channel, length, ready, now()))
     } catch (error) {
       if (signal.aborted) return
       const failure = asFreshetError(error)
@@ -49,7 +50,19 @@ export async function prepareSnapshot(
         return
       }
       await pause(pauseMs, undefined, { signal }).catch(() => {}) // aborted: the loop condition sees it
+      continue
     }
+    return fetchAhead(channel, onTrouble)
+  }
+}
+
+/** The release is ready without it, and the state is over: the next release does not wait for this. Trouble is reported. */
+async function fetchAhead(channel: Channel, onTrouble: PrepareSnapshotDeps['onTrouble']): Promise<void> {
+  try {
+    await channel.history.fetchAhead()
+  } catch (error) {
+    const failure = asFreshetError(error)
+    if (failure.code !== 'NO_PEERS') onTrouble(channel, failure) // else it is asked for with the next release
   }
 }
 

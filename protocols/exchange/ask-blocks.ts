@@ -2,8 +2,8 @@
  * What to ask of whom: the rarest piece that a peer shows, as much as its line carries, and what a peer expects at once.
  *
  * Owns what is asked and what has come and is being checked. A block is asked of one peer; of a second one when the first
- * stalls, or when the second would bring it much earlier; never of both. A file of a single piece comes from one
- * peer, so that whoever spoils it is known.
+ * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
+ * a whole comes from one peer at a time, so that whoever spoils it is known.
  */
 import { FIRST_EXPECTED_PIECES, HEDGE_MS, LEAF_BYTES, PIECE_BYTES, STALLED_FACTOR, STALLED_MS, STALLED_MS_MAX } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
@@ -15,6 +15,8 @@ import { RandomSet } from './random-set.ts'
 const PIECES_LOOKED_AT = 64
 /** Rates are guesses: a block moves to who is expected to bring it in a third of the time. */
 const MOVE_FACTOR = 2.5
+/** Who has brought nothing yet has so long before its blocks are moved: nobody knows how fast it is. */
+const UNKNOWN_RATE_MS = 500
 const BLOCKS_A_PIECE = PIECE_BYTES / LEAF_BYTES
 
 export class AskBlocks {
@@ -22,6 +24,8 @@ export class AskBlocks {
   /** Wanted pieces with a block that is neither here nor asked for. */
   readonly #open = new RandomSet()
   readonly #asks = new Map<number, Partner>()
+  /** Who gives a file that can only be checked as a whole, by file: one peer at a time. */
+  readonly #givers = new Map<number, Partner>()
   /** Came, and are being checked; from whom. */
   readonly #arrived = new Map<number, Partner>()
 
@@ -35,13 +39,29 @@ export class AskBlocks {
     return this.#asks.has(block) || this.#arrived.has(block)
   }
 
+  want(piece: number): void {
+    this.#reopen(piece)
+  }
+
+  unwant(piece: number): void {
+    this.#open.delete(piece)
+    for (const partner of this.#exchange.partners.values()) {
+      const { first, count } = this.#exchange.bundle.blocksOf(piece)
+      const asked = Array.from({ length: count }, (_, i) => first + i).filter((block) => partner.asked.has(block))
+      if (asked.length > 0) this.#cancel(partner, piece, asked)
+    }
+  }
+
   /** Everything that a peer shows or expects of one piece and that is asked of nobody. @returns whether that was anything. */
   askPiece(partner: Partner, piece: number, nowMs: number, blocksMax = BLOCKS_A_PIECE): boolean {
     if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
     const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
-    if (blocksMax < blocks.length && this.#exchange.bundle.checksBlocks(piece)) blocks.length = blocksMax
+    const { bundle, mayAsk } = this.#exchange
+    if (blocks.length === 0 || !this.#mayGive(partner, piece)) return false
+    if (blocksMax < blocks.length && bundle.checksBlocks(piece)) blocks.length = blocksMax
+    if (!mayAsk(blocks.reduce((sum, block) => sum + bundle.blockBytes(block), 0))) return false
     this.#ask(partner, piece, blocks, nowMs)
-    return blocks.length > 0
+    return true
   }
 
   /**
@@ -103,14 +123,18 @@ export class AskBlocks {
   }
 
   #delivered(partner: Partner, nowMs: number): void {
+    partner.hasFailed = false
     if (partner.delivered++ > 0) return
     for (const piece of partner.expects) this.askPiece(partner, piece, nowMs)
     this.fillOne(partner, nowMs)
   }
 
   lost(block: number): void {
+    const { bundle } = this.#exchange
+    const piece = bundle.pieceOf(block)
     this.#arrived.delete(block)
-    this.#reopen(this.#exchange.bundle.pieceOf(block))
+    this.#givers.delete(bundle.fileOf(piece))
+    this.#reopen(piece)
   }
 
   refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
@@ -123,6 +147,7 @@ export class AskBlocks {
 
   /** A peer left, or stalls: its blocks are asked of others. */
   release(partner: Partner): void {
+    for (const [file, giver] of this.#givers) if (giver === partner) this.#givers.delete(file)
     for (const block of [...partner.asked]) this.#unask(partner, block)
   }
 
@@ -170,25 +195,34 @@ export class AskBlocks {
    */
   #move(nowMs: number): void {
     const { bundle } = this.#exchange
-    const idle = [...this.#exchange.partners.values()].filter((partner) => partner.askedBytes < partner.window(nowMs))
+    // Not to who has sent nothing since a block was moved away from it: else a block would go round among such peers, and none of them would stall.
+    const idle = [...this.#exchange.partners.values()].filter(
+      (partner) => !partner.hasFailed && partner.askedBytes < partner.window(nowMs),
+    )
     for (const [block, slow] of [...this.#asks]) {
       if (idle.length === 0) return
       if (this.#asks.get(block) !== slow) continue // moved with its piece
+      if (slow.delivered === 0 && nowMs - slow.lastArrivalMs < UNKNOWN_RATE_MS) continue
       const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
-      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs) < slowMs)
+      // What moves as a whole is asked for again as a whole: the time of one more block is the least that it takes.
+      const more = bundle.checksBlocks(bundle.pieceOf(block)) ? 0 : 1
+      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs, more) < slowMs)
       if (quicker === undefined || quicker === slow) continue
       const piece = bundle.pieceOf(block)
       const blocks = bundle.checksBlocks(piece) ? [block] : this.#askedWhole(slow, piece)
       if (blocks.length === 0) continue
       this.#cancel(slow, piece, blocks)
+      slow.hasFailed = true
       this.#ask(quicker, piece, blocks, nowMs)
       if (quicker.askedBytes >= quicker.window(nowMs)) idle.splice(idle.indexOf(quicker), 1)
     }
   }
 
-  /** All blocks of a piece, unless some have come already. */
+  /** All blocks of a piece that is a whole file, unless some have come already. */
   #askedWhole(partner: Partner, piece: number): number[] {
-    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const { bundle } = this.#exchange
+    if (bundle.piecesOf(bundle.fileOf(piece)).count > 1) return []
+    const { first, count } = bundle.blocksOf(piece)
     const blocks = Array.from({ length: count }, (_, index) => first + index)
     return blocks.every((block) => partner.asked.has(block)) ? blocks : []
   }
@@ -202,18 +236,27 @@ export class AskBlocks {
       if (rarity >= least || rarity === 0) continue
       const unasked = this.#unasked(piece)
       const shown = unasked.filter((block) => partner.shown.has(block)).length
-      // A file of one piece is had whole or not at all.
+      // A file that is checked as a whole is had whole or not at all.
       if (shown === 0 || (!bundle.checksBlocks(piece) && shown < bundle.blocksOf(piece).count)) continue
+      if (!this.#mayGive(partner, piece)) continue
       rarest = piece
       least = rarity
     }
     return rarest
   }
 
+  #mayGive(partner: Partner, piece: number): boolean {
+    const { bundle } = this.#exchange
+    if (bundle.checksBlocks(piece)) return true
+    const giver = this.#givers.get(bundle.fileOf(piece))
+    return giver === undefined || giver === partner
+  }
+
   #ask(partner: Partner, piece: number, blocks: readonly number[], nowMs: number): void {
     if (blocks.length === 0) return
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
+    if (!bundle.checksBlocks(piece)) this.#givers.set(bundle.fileOf(piece), partner)
     for (const block of blocks) {
       partner.asked.add(block)
       if (partner.shown.has(block)) partner.askedBytes += bundle.blockBytes(block)

@@ -16,6 +16,8 @@ export interface ExchangeView {
   readonly say: (peer: number, word: ExchangeWord) => void
   /** From 0 to below 1. */
   readonly random: () => number
+  /** Whether so many bytes may be asked for now; they are taken to be asked for then. */
+  readonly mayAsk: (byteLength: number) => boolean
   /** Tells one peer, in company, of blocks that it was not told of. */
   tell(partner: Partner, blocks: Iterable<number>): void
   /** A peer does not have `blocks` of a piece after all, nor is it getting the piece. */

@@ -3,6 +3,7 @@
  *
  *   taker                                      holder
  *   │── open { held, wanted } ───────────────▶│  both ways, first of all
+ *   │── want { pieces } ─────────────────────▶│  more than it said when it opened
  *   │◀─ have { blocks } ──────────────────────│  in company, every HAVE_DELAY_MS
  *   │◀─ hand { piece } ───────────────────────│  "I have it, and tell you alone": pass it on
  *   │── expect { piece } ────────────────────▶│  to all others at once: "I am being handed this, ask me"
@@ -11,13 +12,13 @@
  *   │◀─ refuse { piece, blocks } ─────────────│  what is not had after all
  */
 import type { Bundle } from '../../schemas/bundle.ts'
-import type { NumberSet } from '../../schemas/number-set.ts'
 
 /** Bit i is block i of the piece: a piece has at most sixteen. */
 export type BlockMask = number
 
+/** Once both have opened. */
 export type ExchangeWord =
-  | { readonly type: 'open'; readonly held: NumberSet; readonly wanted: NumberSet }
+  | { readonly type: 'want'; readonly pieces: readonly number[] }
   | { readonly type: 'have'; readonly blocks: readonly number[] }
   | { readonly type: 'hand'; readonly piece: number }
   | { readonly type: 'expect'; readonly piece: number }

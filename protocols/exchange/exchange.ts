@@ -21,7 +21,10 @@ export interface ExchangeOptions {
   readonly held: NumberSet
   /** Pieces that are wanted, held or not. */
   readonly wanted: NumberSet
+  /** Whether the content came from here: each piece then goes to one peer first, who passes it on. */
+  readonly isOrigin: boolean
   readonly say: (peer: number, word: ExchangeWord) => void
+  readonly mayAsk: (byteLength: number) => boolean
   /** From 0 to below 1. */
   readonly random: () => number
 }
@@ -40,6 +43,7 @@ export class Exchange implements ExchangeView {
   /** Peers that show a piece or expect it, by piece. */
   readonly sources: Uint16Array
   readonly say: (peer: number, word: ExchangeWord) => void
+  readonly mayAsk: (byteLength: number) => boolean
   readonly random: () => number
   readonly #asks: AskBlocks
   readonly #handOut: HandOut
@@ -54,12 +58,13 @@ export class Exchange implements ExchangeView {
     this.held = options.held
     this.wanted = options.wanted
     this.say = options.say
+    this.mayAsk = options.mayAsk
     this.random = options.random
     this.sources = new Uint16Array(this.bundle.pieces)
     this.#missing = 0
-    for (const piece of this.wanted) for (const block of this.#blocks(piece)) if (!this.held.has(block)) this.#missing++
+    for (const piece of this.wanted) this.#missing += this.#missingOf(piece)
     this.#asks = new AskBlocks(this)
-    this.#handOut = new HandOut(this)
+    this.#handOut = new HandOut(this, options.isOrigin)
     this.#serve = new ServeBlocks(this.bundle)
   }
 
@@ -70,7 +75,7 @@ export class Exchange implements ExchangeView {
 
   /** A peer opened. What it is told of ours follows from here on. */
   join(peer: number, opening: Opening, nowMs: number): void {
-    const partner = new Partner(peer, this.bundle, opening, nowMs)
+    const partner = new Partner(peer, opening, nowMs)
     this.partners.set(peer, partner)
     for (let piece = 0; piece < this.bundle.pieces; piece++)
       if (isSource(this.bundle, partner, piece)) this.#sourced(piece, 1)
@@ -91,10 +96,39 @@ export class Exchange implements ExchangeView {
     this.#asks.fill(nowMs)
   }
 
+  /** What to say that we hold when we open. */
+  opening(): NumberSet {
+    const shown = new NumberSet(this.bundle.blocks)
+    for (const block of this.held) if (this.#handOut.mayTell(this.bundle.pieceOf(block))) shown.add(block)
+    return shown
+  }
+
+  /** More pieces are wanted. */
+  want(pieces: Iterable<number>, nowMs: number): void {
+    const added = [...pieces].filter((piece) => this.wanted.add(piece))
+    for (const piece of added) {
+      this.#missing += this.#missingOf(piece)
+      this.#asks.want(piece)
+    }
+    if (added.length === 0) return
+    for (const { id } of this.partners.values()) this.say(id, { type: 'want', pieces: added })
+    this.#asks.fill(nowMs)
+  }
+
+  /** Nobody here waits for these pieces any more; peers are not told, and lose nothing by that. */
+  unwant(pieces: Iterable<number>): void {
+    for (const piece of pieces) {
+      if (!this.wanted.delete(piece)) continue
+      this.#missing -= this.#missingOf(piece)
+      this.#asks.unwant(piece)
+    }
+  }
+
   /** @throws RangeError what names no piece or block of the bundle. */
   hear(peer: number, word: ExchangeWord, nowMs: number): void {
     const partner = this.partners.get(peer)
-    if (partner === undefined || word.type === 'open') return
+    if (partner === undefined) return
+    if (word.type === 'want') return this.#heardWant(partner, word.pieces, nowMs)
     if (word.type === 'have') return this.#heardHave(partner, word.blocks, nowMs)
     if (word.piece >= this.bundle.pieces) throw new RangeError(`the bundle has no piece ${word.piece}`)
     switch (word.type) {
@@ -126,7 +160,7 @@ export class Exchange implements ExchangeView {
       if (this.wanted.has(this.bundle.pieceOf(block))) this.#missing--
       this.#asks.kept(block, nowMs)
       for (const partner of this.partners.values()) {
-        if (partner.awaited.delete(block)) this.#enqueue(partner, block)
+        if (partner.awaited.delete(block)) this.#enqueue(partner, block, true)
         if (!partner.told.has(block)) partner.untold.add(block)
       }
     }
@@ -139,9 +173,12 @@ export class Exchange implements ExchangeView {
     this.#asks.fill(nowMs)
   }
 
-  /** The next block to send, taken off the queue; null when nobody waits for one that is here. */
-  nextUpload(): Upload | null {
-    const upload = this.#serve.next(this.partners.values())
+  /**
+   * The next block to send, taken off the queue; null when nobody waits for one that is here.
+   * @param isReady whether a peer's line can take something.
+   */
+  nextUpload(isReady: (peer: number) => boolean): Upload | null {
+    const upload = this.#serve.next(this.partners.values(), isReady)
     if (upload === null) return null
     this.#handOut.sent(upload.partner, upload.block, this.#nowMs)
     return { peer: upload.partner.id, block: upload.block }
@@ -175,6 +212,18 @@ export class Exchange implements ExchangeView {
     const blocks = news.filter((block) => partner.told.add(block))
     partner.untold.clear()
     if (blocks.length > 0) this.say(partner.id, { type: 'have', blocks })
+  }
+
+  #heardWant(partner: Partner, pieces: readonly number[], nowMs: number): void {
+    for (const piece of pieces) {
+      if (piece >= this.bundle.pieces) throw new RangeError(`the bundle has no piece ${piece}`)
+      if (!partner.wants.add(piece)) continue
+      if (this.#handOut.mayTell(piece)) this.tell(partner, this.#blocks(piece))
+    }
+    partner.wantsMore = true
+    this.#noteWants(partner)
+    this.#handOut.joined(partner, nowMs)
+    this.#handOut.step(nowMs)
   }
 
   #heardHave(partner: Partner, blocks: readonly number[], nowMs: number): void {
@@ -229,9 +278,9 @@ export class Exchange implements ExchangeView {
     }
   }
 
-  #enqueue(partner: Partner, block: number): void {
+  #enqueue(partner: Partner, block: number, isFirst = this.#handOut.isHandedTo(partner, this.bundle.pieceOf(block))): void {
     this.#serve.waits(partner)
-    partner.queue.add(block, this.#handOut.isHandedTo(partner, this.bundle.pieceOf(block)))
+    partner.queue.add(block, isFirst)
     partner.told.add(block)
   }
 
@@ -241,6 +290,12 @@ export class Exchange implements ExchangeView {
       for (const block of this.#blocks(piece)) if (!partner.shown.has(block)) return
     }
     partner.wantsMore = false
+  }
+
+  #missingOf(piece: number): number {
+    let missing = 0
+    for (const block of this.#blocks(piece)) if (!this.held.has(block)) missing++
+    return missing
   }
 
   #sourced(piece: number, by: 1 | -1): void {

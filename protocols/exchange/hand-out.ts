@@ -4,16 +4,20 @@
  * An origin that offers everything to everybody is asked for the same blocks again and again while others have never left it (BitTorrent's
  * super-seeding, BEP 16, mends that, and stalls when it waits for each piece to spread). Here the next piece goes to whoever has
  * least left to pass on, at the speed of the origin's line: so peers get pieces in proportion to what they can upload, as in Mutualcast (Li,
- * Chou, Zhang 2005). Who keeps what it is handed to itself gets no more: a peer may have as many pieces that others have not seen as it has
- * spread before, and one. What does not spread is handed to another, and then offered to all. A node does
- * this with what it had before it joined.
+ * Chou, Zhang 2005). Who keeps to itself what it is handed gets no more for a while: a peer may have as many pieces that nobody else has
+ * seen as it has passed on before, and one. What does not spread is handed to another, and then offered to all.
+ * Only the origin of the content does this: whoever has it later shows it to everybody.
  */
 import {
   HANDED_AHEAD_BLOCKS,
   HANDED_ANSWER_MS,
+  HANDED_IDLE_MS,
+  HANDED_LOST_MS,
+  HANDED_PASS_MS_MAX,
   HANDED_PAUSE_MS,
   HANDED_STUCK_MS,
   HANDED_TRIES_MAX,
+  HAVE_DELAY_MS,
   RARE_COPIES_MAX,
   STALLED_PAUSE_MS_MAX,
 } from '../../schemas/limits.ts'
@@ -21,7 +25,10 @@ import type { ExchangeView } from './exchange-view.ts'
 import type { Partner } from './partner.ts'
 
 /** Part of all takers' blocks that is enough: from then on the rest may ask the origin as well. */
-const SPREAD_ENOUGH = 0.5
+const SPREAD_ENOUGH = 0.95
+/** Weight of the newest in the average of how long takers need to pass something on, and the multiple of it that is too long. */
+const PASS_WEIGHT = 0.25
+const PASS_FACTOR = 3
 
 interface Handed {
   readonly partner: Partner
@@ -51,6 +58,10 @@ interface Load {
   /** Until when it is handed nothing, and how often in a row it has kept a piece to itself. */
   pausedUntilMs: number
   failures: number
+  /** How often in a row it has not asked for what it was handed. */
+  ignored: number
+  /** Whether it ever did not ask for what it was handed, or kept it to itself. */
+  hasFailed: boolean
 }
 
 const NO_LOAD: Load = {
@@ -61,6 +72,8 @@ const NO_LOAD: Load = {
   passedOn: 0,
   pausedUntilMs: Number.NEGATIVE_INFINITY,
   failures: 0,
+  ignored: 0,
+  hasFailed: false,
 }
 
 export class HandOut {
@@ -76,24 +89,27 @@ export class HandOut {
   /** Takers that have said they have something: only they count where a piece is to reach everybody. */
   readonly #taking = new Set<Partner>()
   #aloneSinceMs: number | null = null
+  /** From the first block that is sent of a piece to somebody else's having it: about what those take who pass on. */
+  #passMs = 0
+  /** Pieces that one taker has passed on, of the one with most. */
+  #passedOnMost = 0
+  /** When anything was last sent to who has not kept a piece to itself. */
+  #busyAtMs = Number.NEGATIVE_INFINITY
+  #idleMs = HANDED_IDLE_MS
   /** When something handed out was last sent to who has not kept a piece to itself. */
   #sentAtMs = Number.NEGATIVE_INFINITY
   /** When a block was last handed out, sent or spread. */
   #movedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(exchange: ExchangeView) {
+  constructor(exchange: ExchangeView, isOrigin: boolean) {
     this.#exchange = exchange
+    if (!isOrigin) return
     const { bundle, held } = exchange
-    const whole: number[] = []
     for (let piece = 0; piece < bundle.pieces; piece++) {
       const { first, count } = bundle.blocksOf(piece)
       let here = 0
       for (let block = first; block < first + count; block++) if (held.has(block)) here++
-      if (here === count) whole.push(piece)
-    }
-    // Two who have the same begin at different places.
-    const start = whole.length > 0 ? Math.floor(exchange.random() * whole.length) : 0
-    for (const piece of [...whole.slice(start), ...whole.slice(0, start)]) {
+      if (here < count) continue
       this.#hidden.add(piece)
       this.#waiting.add(piece)
     }
@@ -105,7 +121,7 @@ export class HandOut {
 
   joined(partner: Partner, nowMs: number): void {
     const { bundle, held, sources } = this.#exchange
-    if (partner.wantsMore) this.#loads.set(partner, { ...NO_LOAD })
+    if (partner.wantsMore && !this.#loads.has(partner)) this.#loads.set(partner, { ...NO_LOAD })
     this.#aloneSinceMs = this.#loads.size === 1 ? nowMs : null
     const enough = Math.max(RARE_COPIES_MAX, this.#loads.size)
     for (const piece of [...this.#hidden]) if ((sources[piece] ?? 0) >= enough) this.#offer(piece)
@@ -128,6 +144,7 @@ export class HandOut {
     if (this.#hidden.size === 0) return
     const { bundle } = this.#exchange
     this.#taking.add(partner)
+    const enough = SPREAD_ENOUGH * this.#takers()
     for (const block of blocks) {
       const piece = bundle.pieceOf(block)
       const handed = this.#handed.get(piece)
@@ -139,25 +156,35 @@ export class HandOut {
       if (partner !== handed.partner) handed.partner.passedOnBytes += bundle.blockBytes(block)
       if (load !== undefined && !handed.isPassedOn && (partner !== handed.partner || this.#loads.size === 1)) {
         handed.isPassedOn = true
+        this.#passMs += PASS_WEIGHT * (nowMs - handed.sentAtMs - this.#passMs)
         load.kept--
-        load.passedOn++
+        this.#passedOnMost = Math.max(this.#passedOnMost, ++load.passedOn)
         load.failures = 0
+        load.ignored = 0
       }
-      if (handed.spread >= SPREAD_ENOUGH * this.#loads.size * handed.count) this.#offer(piece)
+      if (handed.spread >= enough * handed.count) this.#offer(piece)
     }
     if (!partner.wantsMore) this.#forget(partner)
   }
 
+  /** Those who take what they are handed, as far as is known. */
+  #takers(): number {
+    let takers = 0
+    for (const [partner, { hasFailed }] of this.#loads) if (!hasFailed || this.#taking.has(partner)) takers++
+    return takers
+  }
+
   sent(partner: Partner, block: number, nowMs: number): void {
+    const load = this.#loads.get(partner)
+    if (load !== undefined && load.failures === 0) this.#busyAtMs = nowMs
+    // What else it waits for may stand before what it was handed.
+    if (load !== undefined && load.unsent > 0 && load.failures === 0) this.#movedAtMs = this.#sentAtMs = nowMs
     const handed = this.#handed.get(this.#exchange.bundle.pieceOf(block))
     if (handed === undefined || handed.partner !== partner || handed.unsent === 0) return
     if (handed.unsent === handed.count) handed.sentAtMs = nowMs
     handed.unsent--
     handed.movedAtMs = this.#movedAtMs = nowMs
-    const load = this.#loads.get(partner)
-    if (load === undefined) return
-    load.unsent--
-    if (load.failures === 0) this.#sentAtMs = nowMs
+    if (load !== undefined) load.unsent--
   }
 
   /** Hands out what can be, and offers what is stuck. */
@@ -190,7 +217,13 @@ export class HandOut {
   }
 
   #unhanded(partner: Partner): number | null {
-    for (const piece of this.#waiting) if (partner.wants.has(piece) && !this.#isShown(partner, piece)) return piece
+    const passedOn = this.#loads.get(partner)?.passedOn ?? 0
+    const isProven = this.#loads.size === 1 || passedOn >= Math.max(1, this.#passedOnMost / 2)
+    for (const piece of this.#waiting) {
+      // What one kept to itself goes to who passes on more than most.
+      if (!isProven && this.#tries.has(piece)) continue
+      if (partner.wants.has(piece) && !this.#isShown(partner, piece)) return piece
+    }
     return null
   }
 
@@ -222,10 +255,11 @@ export class HandOut {
     }
     const isQuiet = this.#waiting.size === 0 && nowMs - this.#sentAtMs >= HANDED_STUCK_MS
     for (const [piece, handed] of [...this.#handed]) {
-      if (this.#isIgnored(handed, piece, nowMs)) this.#ignored(piece, handed, nowMs)
-      else if (isKept(handed, nowMs)) this.#keptToItself(piece, handed, nowMs)
-      else if (isQuiet && nowMs - handed.movedAtMs >= stuckMs(handed)) this.#retry(piece, handed)
+      if (this.#isDeclined(handed, piece, nowMs)) this.#declined(piece, handed, nowMs)
+      else if (isKept(handed, nowMs, Math.min(HANDED_PASS_MS_MAX, PASS_FACTOR * this.#passMs))) this.#keptToItself(piece, handed, nowMs)
+      else if (nowMs - handed.movedAtMs >= (isQuiet ? stuckMs(handed) : HANDED_LOST_MS)) this.#retry(piece, handed)
     }
+    if (this.#waiting.size === 0 && nowMs - this.#busyAtMs >= this.#idleMs) this.#help(nowMs)
     // Nobody may be handed more: whoever wants it may have it.
     const [next] = this.#waiting
     if (next !== undefined && this.#loads.size > 0 && nowMs - this.#movedAtMs >= HANDED_STUCK_MS && this.#readiest(nowMs) === null) {
@@ -234,19 +268,44 @@ export class HandOut {
     }
   }
 
-  /** Whether the peer has not asked for what it was handed: it gets it elsewhere, or wants to know nothing. */
-  #isIgnored({ partner, unsent, count, isPassedOn, sentAtMs }: Handed, piece: number, nowMs: number): boolean {
-    if (isPassedOn || unsent < count || nowMs - sentAtMs < HANDED_ANSWER_MS + 2 * partner.roundTripMs) return false
-    const { first } = this.#exchange.bundle.blocksOf(piece)
+  /** Our line is idle while takers are not: what has spread least is offered to all. */
+  #help(nowMs: number): void {
+    let least: number | null = null
+    let spread = Number.POSITIVE_INFINITY
+    for (const [piece, handed] of this.#handed) {
+      if (!handed.isPassedOn || handed.spread / handed.count >= spread) continue
+      least = piece
+      spread = handed.spread / handed.count
+    }
+    if (least === null) return
+    this.#busyAtMs = nowMs
+    // The longer it takes, the more is our line needed.
+    this.#idleMs = Math.max(HAVE_DELAY_MS, this.#idleMs / 2)
+    this.#offer(least)
+  }
+
+  /** Whether the peer waits for nothing of what it was handed, though there is something left: it has it, gets it elsewhere, or does not want it. */
+  #isDeclined({ partner, unsent, movedAtMs }: Handed, piece: number, nowMs: number): boolean {
+    if (unsent === 0 || nowMs - movedAtMs < HANDED_ANSWER_MS + 2 * partner.roundTripMs) return false
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
     for (let block = first; block < first + count; block++) if (partner.queue.has(block)) return false
     return true
+  }
+
+  #declined(piece: number, handed: Handed, nowMs: number): void {
+    if (handed.unsent === handed.count && !handed.isPassedOn) return this.#ignored(piece, handed, nowMs)
+    const load = this.#loads.get(handed.partner)
+    if (load !== undefined) load.unsent -= handed.unsent
+    handed.unsent = 0
   }
 
   #ignored(piece: number, handed: Handed, nowMs: number): void {
     const load = this.#loads.get(handed.partner)
     if (load !== undefined) {
       load.kept--
-      load.pausedUntilMs = Math.max(load.pausedUntilMs, nowMs + HANDED_ANSWER_MS)
+      load.hasFailed = true
+      const pauseMs = Math.min(STALLED_PAUSE_MS_MAX, HANDED_ANSWER_MS * 2 ** load.ignored++)
+      load.pausedUntilMs = Math.max(load.pausedUntilMs, nowMs + pauseMs)
     }
     this.#takeBack(piece, handed)
   }
@@ -255,6 +314,7 @@ export class HandOut {
     const load = this.#loads.get(handed.partner)
     if (load !== undefined) {
       load.kept--
+      load.hasFailed = true
       load.pausedUntilMs = nowMs + Math.min(STALLED_PAUSE_MS_MAX, HANDED_PAUSE_MS * 2 ** load.failures++)
     }
     this.#retry(piece, handed)
@@ -311,6 +371,6 @@ function stuckMs({ partner }: Handed): number {
 }
 
 /** Whether the peer got a part of it long ago, and nobody has it from there. */
-function isKept(handed: Handed, nowMs: number): boolean {
-  return !handed.isPassedOn && handed.unsent < handed.count && nowMs - handed.sentAtMs >= stuckMs(handed)
+function isKept(handed: Handed, nowMs: number, graceMs: number): boolean {
+  return !handed.isPassedOn && handed.unsent < handed.count && nowMs - handed.sentAtMs >= stuckMs(handed) + graceMs
 }

@@ -3,8 +3,7 @@
  *
  * State only: every field is changed by the exchange of the bundle (exchange.ts) and the policies beside it.
  */
-import { NumberSet } from '../../schemas/number-set.ts'
-import type { Bundle } from '../../schemas/bundle.ts'
+import type { NumberSet } from '../../schemas/number-set.ts'
 import {
   ASK_AHEAD_BYTES_MAX,
   ASK_AHEAD_BYTES_MIN,
@@ -50,17 +49,19 @@ export class Partner {
   passedOnBytes = 0
   /** Blocks that it sent and that were right: what it says is worth something from the first of them on. */
   delivered = 0
+  /** Whether it has brought nothing since a block that it was too slow with was asked of somebody else. */
+  hasFailed = false
   lastArrivalMs: number
   pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = STALLED_PAUSE_MS
   #rateBytes = 0
   #rateSinceMs: number
 
-  constructor(id: number, bundle: Bundle, opening: Opening, nowMs: number) {
+  constructor(id: number, opening: Opening, nowMs: number) {
     this.id = id
     this.shown = opening.held
     this.wants = opening.wanted
-    this.told = new NumberSet(bundle.blocks)
+    this.told = opening.told
     this.wantsMore = opening.wanted.size > 0
     this.roundTripMs = opening.roundTripMs
     this.lastArrivalMs = nowMs
@@ -101,10 +102,10 @@ export class Partner {
     this.#rateSinceMs = nowMs
   }
 
-  /** When a block asked of it now would be here. */
-  etaMs(nowMs: number): number {
+  /** In how many milliseconds the last of what was asked of it, and `more` blocks, would be here. */
+  etaMs(nowMs: number, more = 0): number {
     const rate = Math.max(this.rate(nowMs), LEAF_BYTES)
-    return this.roundTripMs + ((this.asked.size * LEAF_BYTES) / rate) * 1000
+    return this.roundTripMs + (((this.asked.size + more) * LEAF_BYTES) / rate) * 1000
   }
 }
 
@@ -112,5 +113,7 @@ export class Partner {
 export interface Opening {
   readonly held: NumberSet
   readonly wanted: NumberSet
+  /** What we said that we hold when we opened. The partner keeps it up to date. */
+  readonly told: NumberSet
   readonly roundTripMs: number
 }

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import type { DigestHex } from '../../schemas/units.ts'
-import { readCheckpoint, readRoots } from '../chapter-blocks.ts'
+import { readCheckpoint, readParts, readRoots } from '../chapter-blocks.ts'
 import type { ReleaseSummary } from '../release-block.ts'
 import type { ReleaseLog } from '../release-log.ts'
 import type { Findings } from './findings.ts'
@@ -67,16 +67,17 @@ async function checkCheckpoints(
 ): Promise<void> {
   const { plan } = known
   const indexes = plan?.indexes ?? []
-  if (unit.checkpointBlocks.length !== indexes.length) {
-    const message = `${unit.checkpointBlocks.length} checkpoints for ${indexes.length} index files`
-    findings.fault('CHECKPOINT_WRONG', message, { block: unit.base })
-  }
-  for (const [i, block] of unit.checkpointBlocks.entries()) {
-    const index = indexes[i]
-    if (plan === null || index === undefined) return
-    const position = { block, release: plan.release.number, path: index.path }
+  let [index, at] = [0, 0]
+  for (; at < unit.checkpointBlocks.length; index++) {
+    const from = at
+    const block = unit.checkpointBlocks[at] as number
+    const planned = indexes[index]
+    if (plan === null || planned === undefined) break
+    const position = { block, release: plan.release.number, path: planned.path }
     try {
-      if (isDeepStrictEqual(await readCheckpoint(log, block, plan.release, {}), index)) continue
+      const parts = await readParts(log, unit.checkpointBlocks.slice(at), {})
+      at += parts.length
+      if (isDeepStrictEqual(await readCheckpoint(parts, block, plan.release), planned)) continue
       findings.fault(
         'CHECKPOINT_WRONG',
         `the checkpoint in block ${block} is not release ${plan.release.number}`,
@@ -84,8 +85,12 @@ async function checkCheckpoints(
       )
     } catch (error) {
       findings.refused('CHECKPOINT_WRONG', position, error)
+      if (at === from) return // where the next one begins is not known
     }
   }
+  if (index === indexes.length && at === unit.checkpointBlocks.length) return
+  const message = `${unit.checkpointBlocks.length} checkpoints are not those of ${indexes.length} index files`
+  findings.fault('CHECKPOINT_WRONG', message, { block: unit.base })
 }
 
 /** All that came late and is still of use must be listed; what is listed must be of use, and once have been stated. */

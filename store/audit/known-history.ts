@@ -26,6 +26,8 @@ export interface KnownHistory {
   tags: Map<string, number>
   /** What the newest note about mirrors says. */
   mirrors: readonly string[]
+  /** Positions of those that the newest chapter names. */
+  gatherings: readonly number[]
   /** Piece roots that were stated, all of them unless releases were taken for granted. */
   readonly roots: Map<DigestHex, Buffer>
   readonly isComplete: boolean
@@ -44,6 +46,7 @@ function emptyHistory(): KnownHistory {
     noteBlock: 0,
     tags: new Map(),
     mirrors: [],
+    gatherings: [],
     roots: new Map(),
     isComplete: true,
     lateRoots: new Map(),
@@ -71,6 +74,7 @@ export async function historyAt(log: ReleaseLog, number: number): Promise<KnownH
     noteBlock,
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
+    gatherings: plan.gatherings,
     roots: new Map(plan.lateRoots),
     isComplete: false,
     lateRoots: new Map(plan.lateRoots),

@@ -1,8 +1,8 @@
 /**
  * The blocks of a log as what was appended together: a release with the blocks before it, or one note.
  *
- * Only the order in which an honest publisher writes is accepted: checkpoints, roots and chapter; new stanzas; the signed
- * index; the release. A block that stands elsewhere is a fault, and is left out of the unit.
+ * Only the order in which an honest publisher writes is accepted: copies of stanzas and their gathering; checkpoints, roots and
+ * chapter; new stanzas; the signed index; the release. A block that stands elsewhere is a fault, and is left out of the unit.
  */
 import { decodeEvent } from '../../schemas/events.ts'
 import type { Chapter, ChannelEvent } from '../../schemas/events.ts'
@@ -15,6 +15,8 @@ export interface ReleaseUnit {
   readonly kind: 'release'
   /** Length of the log before it. */
   readonly base: number
+  /** Position of the gathering; `stanzas` blocks from `base` to there are copies. 0: there is none. */
+  readonly gatheringBlock: number
   readonly checkpointBlocks: readonly number[]
   /** 0: there is none. */
   readonly rootsBlock: number
@@ -32,9 +34,9 @@ export interface NoteUnit {
 
 export type LogUnit = ReleaseUnit | NoteUnit
 
-const ORDER = ['checkpoint', 'roots', 'chapter', 'stanzas', 'signedIndex', 'release']
+const ORDER = ['gathering', 'checkpoint', 'roots', 'chapter', 'stanzas', 'signedIndex', 'release']
 /** There is at most one of each. */
-const SINGLE = new Set(['roots', 'chapter', 'signedIndex', 'release'])
+const SINGLE = new Set(['gathering', 'roots', 'chapter', 'signedIndex', 'release'])
 
 type Draft = { -readonly [Name in keyof Omit<ReleaseUnit, 'checkpointBlocks'>]: ReleaseUnit[Name] } & {
   checkpointBlocks: number[]
@@ -91,6 +93,7 @@ function emptyDraft(base: number): Draft {
   return {
     kind: 'release',
     base,
+    gatheringBlock: 0,
     checkpointBlocks: [],
     rootsBlock: 0,
     chapter: null,
@@ -100,19 +103,23 @@ function emptyDraft(base: number): Draft {
   }
 }
 
-function fits({ last }: Draft, type: string): boolean {
+function fits({ last, chapter, gatheringBlock }: Draft, type: string): boolean {
+  // Stanzas before anything else are copies if a gathering says so.
+  if (type === 'gathering') return last === 'stanzas' && chapter === null && gatheringBlock === 0
   const rank = ORDER.indexOf(type)
   const before = last === null ? -1 : ORDER.indexOf(last)
   if (rank < 0 || rank < before || (rank === before && SINGLE.has(type))) return false
   if (type === 'release') return last === 'signedIndex'
-  // Checkpoints and roots belong to a chapter.
-  return !(rank > 2 && before >= 0 && before < 2)
+  // Gatherings, checkpoints and roots belong to a chapter.
+  const chapterRank = ORDER.indexOf('chapter')
+  return !(rank > chapterRank && before >= 0 && before < chapterRank)
 }
 
 function take(draft: Draft, event: ChannelEvent, block: number): void {
   draft.last = event.type
   draft.block = block
-  if (event.type === 'checkpoint') draft.checkpointBlocks.push(block)
+  if (event.type === 'gathering') draft.gatheringBlock = block
+  else if (event.type === 'checkpoint') draft.checkpointBlocks.push(block)
   else if (event.type === 'roots') draft.rootsBlock = block
   else if (event.type === 'chapter') draft.chapter = { block, chapter: event }
   else if (event.type === 'signedIndex') draft.signedIndexBlock = block

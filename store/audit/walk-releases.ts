@@ -14,11 +14,13 @@ import { AUDIT_TEXT_BYTES_MAX, INDEX_BYTES_MAX } from '../../schemas/limits.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import type { IndexChanges } from '../package-index.ts'
-import { checkLink, foldRelease, readRelease } from '../release-block.ts'
+import { checkLink, readRelease } from '../release-block.ts'
 import type { ReadRelease } from '../release-block.ts'
+import { foldRelease } from '../release-fold.ts'
 import type { ReleaseLog } from '../release-log.ts'
 import type { NamedArtifact } from './check-artifacts.ts'
 import { checkContents } from './check-contents.ts'
+import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
 import { checkNote } from './check-note.ts'
 import { checkReleaseRoots } from './check-release-roots.ts'
@@ -124,6 +126,7 @@ export class ReleaseWalk {
     findings.attempt('CHAIN_BROKEN', { block, release: number }, () => checkLink(read, known.plan?.release ?? null))
     const placed = this.#placed
     await checkContents(log, unit, known, placed === null ? null : (digest) => placed.has(digest), findings)
+    await checkGathering(log, unit, known, findings)
     this.#checkPositions(unit, release)
     const before = known.plan
     const plan = findings.attempt('SCRIPT_INVALID', { block, release: number }, () => foldRelease(before, read))

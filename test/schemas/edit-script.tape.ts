@@ -1,9 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import test from 'tape'
 import {
   applyScript,
+  asBase,
   diffSequences,
   type EditOp,
+  onBase,
+  pushRun,
   type Run,
   type SequenceOp,
   stanzaCount,
@@ -149,6 +153,46 @@ test('edit script: one that does not fit its base or breaks a bound → EVENT_IN
       t.ok(error instanceof FreshetError && error.code === 'EVENT_INVALID', `${title}: ${String(error)}`)
     }
   }
+  t.end()
+})
+
+/** A script that fits `total` stanzas, from numbers at random. */
+function scriptFor(total: number, numbers: readonly number[]): EditOp[] {
+  const script: EditOp[] = []
+  let left = total
+  for (const number of numbers) {
+    const count = 1 + (number % 4)
+    if (number % 3 === 0) script.push({ op: 'insert', block: 1 + (number % 5), first: number % 7, count })
+    else if (count <= left) {
+      script.push({ op: number % 3 === 1 ? 'keep' : 'drop', count })
+      left -= count
+    }
+  }
+  return left > 0 ? [...script, { op: 'keep', count: left }] : script
+}
+
+test('edit script: scripts applied to a stand-in for the base, then the base put in → as one after the other', (t) => {
+  const run = fc.record({
+    block: fc.integer({ min: 1, max: 5 }),
+    first: fc.nat({ max: 9 }),
+    count: fc.integer({ min: 1, max: 9 }),
+  })
+  const scripts = fc.array(fc.array(fc.nat({ max: 1000 }), { maxLength: 12 }), { maxLength: 6 })
+  fc.assert(
+    fc.property(fc.array(run, { maxLength: 12 }), scripts, (given, numbers) => {
+      const base: Run[] = []
+      for (const { block, first, count } of given) pushRun(base, block, first, count)
+      let [direct, edited] = [base, asBase(stanzaCount(base))]
+      for (const each of numbers) {
+        const script = scriptFor(stanzaCount(direct), each)
+        direct = applyScript(direct, script)
+        edited = applyScript(edited, script)
+      }
+      return isDeepStrictEqual(onBase(base, edited), direct)
+    }),
+    { numRuns: 2000 },
+  )
+  t.pass('2000 chains')
   t.end()
 })
 

@@ -91,6 +91,13 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     tags: [{ name: 'stable-1', number: 2 }],
     noteBlock: 12,
     mirrors: ['http://deb.debian.org/debian'],
+    gatherings: [70_310, 70_399],
+  },
+  gathering: {
+    type: 'gathering',
+    counts: [332, 41],
+    packedByteLength: 2_000,
+    compressed: Buffer.from('brotli'),
   },
   mirrors: {
     type: 'mirrors',
@@ -102,7 +109,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
 }
 
 /** What an older version did not say. */
-const LIFTED: Readonly<Record<string, object>> = { 'chapter 1': { mirrors: [] } }
+const LIFTED: Readonly<Record<string, object>> = { 'chapter 1': { mirrors: [], gatherings: [] } }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]
 const encoded = Object.fromEntries(TYPES.map((type) => [type, encodeEvent(SAMPLES[type])]))
@@ -123,7 +130,7 @@ test('events: golden bytes of every version there ever was → decode to the sam
 })
 
 test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from there on', (t) => {
-  for (const number of [5, 12, 16, 63])
+  for (const number of [5, 12, 17, 63])
     t.equal(
       refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))),
       'VERSION_UNSUPPORTED',
@@ -139,7 +146,8 @@ test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from the
 
 test('events: another version of a known type → VERSION_UNSUPPORTED', (t) => {
   for (const type of TYPES) {
-    for (const version of [0, 3, 255]) {
+    const newest = encoded[type]?.[1] as number
+    for (const version of [0, newest + 1, 255]) {
       const block = Buffer.from(encoded[type] as Buffer)
       block[1] = version
       t.equal(

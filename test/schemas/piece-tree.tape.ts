@@ -2,14 +2,8 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import test from 'tape'
 import { LEAF_BYTES, PIECE_BYTES } from '../../schemas/limits.ts'
-import {
-  leafHash,
-  pieceHash,
-  PieceTreeBuilder,
-  type PieceTree,
-  piecesRoot,
-  verifyLayer,
-} from '../../schemas/piece-tree.ts'
+import { leafHash } from '../../schemas/leaf-hashes.ts'
+import { isLayerOf, pieceHash, PieceTreeBuilder, type PieceTree, piecesRoot } from '../../schemas/piece-tree.ts'
 
 function sha256(...parts: Buffer[]): Buffer {
   return createHash('sha256').update(Buffer.concat(parts)).digest()
@@ -49,6 +43,9 @@ function build(file: Buffer, chunkBytes: number): PieceTree {
 // Made with another implementation (Python, hashlib). Zeros are where a wrong padding is easily missed.
 const GOLDEN_ZEROS = '673ef4b5adef0c429c2926da77825eb004f7812f1d39bdc68424c29261acd10a'
 const GOLDEN_MEGABYTE = '0c95cfa294063494ba7d18c807ac3b81a12b17ca7df6e0c0757c55f0c2a71113'
+const GOLDEN_TWO_BLOCKS = '477e14ff3453ec4ec3855f8753cb07288aade5618a473ccc2ab1208886e460ec'
+const GOLDEN_SMALL = '07efc5b5e3d2b65e34c439fd9ddb0923a0ece9283dfb88726d2513abc8d85888'
+const GOLDEN_ONE_PIECE = '781fe8c37b521157d521a7572a5afd67cd8eb8a9c8544e92e08ff9cfa2d8be84'
 
 const ABOVE_ONE_PIECE = [
   PIECE_BYTES + 1,
@@ -81,17 +78,43 @@ test('piece tree: files of several pieces → root and layer of the naive tree',
 test('piece tree: golden roots → unchanged', (t) => {
   t.equal(build(Buffer.alloc(2 * PIECE_BYTES + 1), 1 << 20).piecesRoot?.toString('hex'), GOLDEN_ZEROS)
   t.equal(build(fileOf(1_000_000), 1 << 20).piecesRoot?.toString('hex'), GOLDEN_MEGABYTE)
+  t.equal(build(Buffer.alloc(LEAF_BYTES + 1), 1 << 20).piecesRoot?.toString('hex'), GOLDEN_TWO_BLOCKS)
+  t.equal(build(fileOf(59_000), 1 << 20).piecesRoot?.toString('hex'), GOLDEN_SMALL)
+  t.equal(build(fileOf(PIECE_BYTES), 1 << 20).piecesRoot?.toString('hex'), GOLDEN_ONE_PIECE)
   t.equal(leafHash(Buffer.alloc(0)).toString('hex'), 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
   t.end()
 })
 
-test('piece tree: files of at most one piece → no layer, no root', (t) => {
-  for (const byteLength of [0, 1, LEAF_BYTES, PIECE_BYTES - 1, PIECE_BYTES]) {
+test('piece tree: files of at most one block → no layer, no root', (t) => {
+  for (const byteLength of [0, 1, LEAF_BYTES - 1, LEAF_BYTES]) {
     const file = fileOf(byteLength)
     const tree = build(file, 65536)
     t.equal(tree.piecesRoot, null)
     t.equal(tree.layer.length, 0)
     t.equal(tree.digest, sha256(file).toString('hex'), `${byteLength} bytes`)
+    if (byteLength > 0) t.equal(naive(file).root.toString('hex'), tree.digest, 'the root would be the SHA-256')
+  }
+  t.end()
+})
+
+test('piece tree: files of a single piece → the root of the naive tree, no layer', (t) => {
+  const sizes = [
+    LEAF_BYTES + 1,
+    2 * LEAF_BYTES,
+    3 * LEAF_BYTES,
+    4 * LEAF_BYTES + 1,
+    59_000,
+    PIECE_BYTES - 1,
+    PIECE_BYTES,
+  ]
+  for (const byteLength of sizes) {
+    const file = fileOf(byteLength)
+    for (const chunkBytes of [1000, LEAF_BYTES, 1 << 20]) {
+      const tree = build(file, chunkBytes)
+      t.ok(tree.piecesRoot?.equals(naive(file).root), `root of ${byteLength} bytes`)
+      t.equal(tree.layer.length, 0)
+      t.equal(tree.digest, sha256(file).toString('hex'))
+    }
   }
   t.end()
 })
@@ -123,18 +146,19 @@ test('piece tree: the same file in any chunks → the same tree', (t) => {
 test('piece tree: a layer with any change → not verified', (t) => {
   const { layer, piecesRoot: root } = build(fileOf(5 * PIECE_BYTES), 65536)
   if (root === null) throw new Error('five pieces have a root')
-  t.ok(verifyLayer(layer, root))
+  t.ok(isLayerOf(layer, 5, root))
   for (let at = 0; at < layer.length; at += 31) {
     const changed = Buffer.from(layer)
     changed.writeUInt8((changed[at] ?? 0) ^ 1, at)
-    if (verifyLayer(changed, root)) t.fail(`byte ${at}`)
+    if (isLayerOf(changed, 5, root)) t.fail(`byte ${at}`)
   }
-  t.notOk(verifyLayer(layer.subarray(32), root), 'a piece less')
-  t.notOk(verifyLayer(Buffer.concat([layer, layer.subarray(0, 32)]), root), 'a piece more')
-  t.notOk(verifyLayer(layer.subarray(1), root), 'not a multiple of 32')
-  t.notOk(verifyLayer(Buffer.alloc(0), root), 'nothing')
-  t.notOk(verifyLayer(root, root), 'the root itself')
-  t.notOk(verifyLayer(layer, root.subarray(0, 31)), 'a cut root')
+  t.notOk(isLayerOf(layer, 6, root), 'another number of pieces')
+  t.notOk(isLayerOf(layer.subarray(32), 4, root), 'a piece less')
+  t.notOk(isLayerOf(Buffer.concat([layer, layer.subarray(0, 32)]), 6, root), 'a piece more')
+  t.notOk(isLayerOf(layer.subarray(1), 5, root), 'not a multiple of 32')
+  t.notOk(isLayerOf(Buffer.alloc(0), 0, root), 'nothing')
+  t.notOk(isLayerOf(root, 1, root), 'the root itself')
+  t.notOk(isLayerOf(layer, 5, root.subarray(0, 31)), 'a cut root')
   t.end()
 })
 

@@ -1,6 +1,9 @@
 /** Audits of logs that do not hold, as a publisher with the key could make them: each lie is found, and named where it stands. */
+import { brotliCompressSync } from 'node:zlib'
 import test, { type Assert } from 'brittle'
+import type { Run } from '../../schemas/edit-script.ts'
 import { decodeEvent, encodeEvent, expectEvent, type ChannelEvent, type Release } from '../../schemas/events.ts'
+import { packRuns } from '../../schemas/packed-runs.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { digestHex } from '../../schemas/units.ts'
 import { checkContents } from '../../store/audit/check-contents.ts'
@@ -253,7 +256,7 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
 
 test('audit: a wrong chapter, checkpoint or list of roots → each is named where it stands', LONG, async (t) => {
   const channel = await fullChapter(t)
-  const base = channel.log.length
+  const base = channel.log.length + 2 // copies and their gathering come first
   const lie = (block: Buffer): Buffer => {
     const event = decodeEvent(block)
     if (event?.type === 'chapter') return encodeEvent({ ...event, tags: [] })
@@ -271,6 +274,44 @@ test('audit: a wrong chapter, checkpoint or list of roots → each is named wher
   ])
 })
 
+test(
+  'audit: copies that are not the stanza, or are described wrongly → GATHERING_WRONG at what describes them',
+  LONG,
+  async (t) => {
+    const lies: Readonly<Record<string, (event: ChannelEvent, i: number) => ChannelEvent>> = {
+      'another text': (event, i) =>
+        event.type === 'stanzas' && i === 0
+          ? { ...event, compressed: brotliCompressSync(Buffer.alloc(copyBytes(event), 'x')) }
+          : event,
+      'another number of copies': (event) => (event.type === 'gathering' ? { ...event, counts: [1] } : event),
+      'copies of stanzas that there are not': (event) =>
+        event.type === 'gathering'
+          ? { ...event, ...packed([{ block: 1, first: 900, count: event.counts[0] as number }]) }
+          : event,
+      'copies from before the originals': (event) =>
+        event.type === 'gathering'
+          ? { ...event, ...packed([{ block: 900, first: 0, count: event.counts[0] as number }]) }
+          : event,
+    }
+    for (const [what, lie] of Object.entries(lies)) {
+      const channel = await fullChapter(t)
+      const base = channel.log.length
+      const bend = (block: Buffer, i: number): Buffer => encodeEvent(lie(decodeEvent(block) as ChannelEvent, i))
+      await publishLie(channel, indexesOf(65), { blocks: (blocks) => blocks.map(bend) })
+      t.alike(failuresOf(await auditOf(t, channel)), [`GATHERING_WRONG block=${base + 1}`], what)
+    }
+  },
+)
+
+function copyBytes({ byteLengths }: Extract<ChannelEvent, { type: 'stanzas' }>): number {
+  return byteLengths.reduce((sum, byteLength) => sum + byteLength, 0)
+}
+
+function packed(runs: readonly Run[]): { packedByteLength: number; compressed: Buffer } {
+  const bytes = packRuns(runs)
+  return { packedByteLength: bytes.byteLength, compressed: brotliCompressSync(bytes) }
+}
+
 test('audit: what a chapter may say against what stands before it → any difference is named', LONG, async (t) => {
   const channel = await fullChapter(t)
   await channel.publish(indexesOf(65))
@@ -281,6 +322,7 @@ test('audit: what a chapter may say against what stands before it → any differ
   const unit: ReleaseUnit = {
     kind: 'release',
     base: block - 4,
+    gatheringBlock: 0,
     checkpointBlocks: chapter.checkpointBlocks,
     rootsBlock: chapter.rootsBlock,
     chapter: { block, chapter },

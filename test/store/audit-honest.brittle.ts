@@ -98,20 +98,30 @@ test('audit: files of the pool → hashed as wholes, with their roots; a swapped
   const folder = await scratchFolder(t)
   const pool = await Pool.open(join(folder, 'pool'))
   t.teardown(() => pool.close())
-  const [small, large] = ['small', 'x'.repeat(3 * PIECE_BYTES + 5)]
-  const contents = [small, large, 'of another channel']
+  const [small, medium, large] = ['small', 'm'.repeat(59_000), 'x'.repeat(3 * PIECE_BYTES + 5)]
+  const contents = [small, medium, large, 'of another channel']
   for (const content of contents) {
     await writeFile(join(folder, 'source'), content)
     await pool.ingest(join(folder, 'source'), { digest: digestHex(sha256(content)), byteLength: content.length })
   }
   const channel = await TestChannel.create(t)
-  const { piecesRoot } = await pool.hashed(digestHex(sha256(large)))
-  const stanzas = [small, large, 'not here'].map((content, i) => stanza(`pkg${i}`, '1', { content }))
-  const roots = [{ digest: sha256(large), piecesRoot: piecesRoot as Buffer }]
-  await channel.publish({ [MAIN]: stanzas.join('') }, {}, { roots })
+  const rootOf = async (content: string): Promise<{ digest: Buffer; piecesRoot: Buffer }> => {
+    const { piecesRoot } = await pool.hashed(digestHex(sha256(content)))
+    return { digest: sha256(content), piecesRoot: piecesRoot as Buffer }
+  }
+  const stanzas = [small, medium, large, 'not here'].map((content, i) => stanza(`pkg${i}`, '1', { content }))
+  await channel.publish({ [MAIN]: stanzas.join('') }, {}, { roots: [await rootOf(medium), await rootOf(large)] })
   const report = await auditOf(t, channel, { pool })
   t.alike(failuresOf(report), [])
-  t.alike(report.artifacts, { files: 2, bytes: small.length + large.length })
+  t.alike(report.artifacts, { files: 3, bytes: small.length + medium.length + large.length })
+  const older = await TestChannel.create(t)
+  await older.publish({ [MAIN]: stanzas.join('') }, {}, { roots: [await rootOf(large)] })
+  t.alike(failuresOf(await auditOf(t, older, { pool })), [], 'a file of one piece need not have a root')
+  const wrong = await TestChannel.create(t)
+  const others = [medium, large].map((content) => ({ digest: sha256(content), piecesRoot: sha256('no') }))
+  await wrong.publish({ [MAIN]: stanzas.join('') }, {}, { roots: others })
+  const named = [medium, large].map((content) => `ARTIFACT_ROOT_WRONG digest=${digestHex(sha256(content))} release=1`)
+  t.alike(failuresOf(await auditOf(t, wrong, { pool })).sort(), named.sort(), 'what is stated is checked')
 
   const digest = digestHex(sha256(large))
   await writeFile(pool.pathOf(digest) ?? '', 'y'.repeat(large.length))

@@ -1,11 +1,12 @@
 /** Long histories: any release from a checkpoint near it, whatever was read before, and tables of contents that lie. */
 import { readFile } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
-import { type Chapter, encodeEvent, expectEvent } from '../../schemas/events.ts'
+import { type Chapter, decodeEvent, encodeEvent, expectEvent } from '../../schemas/events.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { History } from '../../store/history.ts'
 import { readRelease } from '../../store/release-block.ts'
 import { Snapshot, type SnapshotIndex } from '../../store/snapshot.ts'
+import { publishLie } from '../helpers/audit.ts'
 import { collect, MAIN, PUBLISHED_AT_MS, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
@@ -168,6 +169,31 @@ test('chapters: mirrors → the newest list, before and after a chapter, also wh
   t.alike(await read(), [])
   t.is(await reader.noteCount(), 2)
 })
+
+test('chapters: a log whose chapter has version 1 → read as before, and goes on with the newest', LONG, async (t) => {
+  const channel = await published(t, CHAPTER_RELEASES)
+  const next = CHAPTER_RELEASES + 1
+  await publishLie(channel, { [MAIN]: indexOf(next) }, { blocks: (blocks) => blocks.map(asVersion1) })
+  await channel.history.advance()
+  const [chapterBlock = 0] = (await channel.history.contents()).chapterBlocks
+  t.is((await channel.log.block(chapterBlock))[1], 1)
+  for (let number = next + 1; number <= RELEASES; number++) await channel.publish({ [MAIN]: indexOf(number) })
+  const reader = new History(channel.log)
+  await reader.advance()
+  for (const number of [1, CHAPTER_RELEASES, next, RELEASES]) {
+    t.is(await textOf(channel, reader, number), indexOf(number), `release ${number}`)
+  }
+  t.alike((await reader.plan(next)).gatherings, [])
+  t.is(await reader.mirrors(), null)
+})
+
+/** A chapter as it was written before it named mirrors and gatherings: two empty lists are its last bytes now. */
+function asVersion1(block: Buffer): Buffer {
+  const event = decodeEvent(block)
+  if (event?.type !== 'chapter') return block
+  const bare = encodeEvent({ ...event, mirrors: [], gatherings: [] })
+  return Buffer.concat([Buffer.of(bare[0] as number, 1), bare.subarray(2, -2)])
+}
 
 test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {
   const channel = await TestChannel.create(t)

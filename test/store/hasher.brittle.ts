@@ -4,15 +4,25 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'brittle'
-import { PIECE_BYTES } from '../../schemas/limits.ts'
+import { LEAF_BYTES, PIECE_BYTES } from '../../schemas/limits.ts'
 import { Hasher } from '../../store/hasher.ts'
 import { codeOf, fixture, temporaryFolder } from '../helpers/pool-fixtures.ts'
 
-test('hasher: files of any number of pieces → digest, root and layer as hashed in this thread', async (t) => {
+test('hasher: files of any number of blocks and pieces → digest, root and layer as hashed in this thread', async (t) => {
   const folder = await temporaryFolder(t)
   const hasher = new Hasher(2)
   t.teardown(() => hasher.close(), { order: -1 })
-  const lengths = [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 4 * PIECE_BYTES, 17 * PIECE_BYTES + 12345]
+  const lengths = [
+    0,
+    1,
+    LEAF_BYTES,
+    LEAF_BYTES + 1,
+    59_000,
+    PIECE_BYTES,
+    PIECE_BYTES + 1,
+    4 * PIECE_BYTES,
+    17 * PIECE_BYTES + 12345,
+  ]
   await Promise.all(
     lengths.map(async (byteLength, seed) => {
       const { bytes, artifact, layer } = fixture(byteLength, seed)

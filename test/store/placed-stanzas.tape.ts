@@ -23,8 +23,8 @@ test('placed stanzas: any runs of a file, any run asked for → in order, whole,
         let next = run.first
         for (const { block, first, count, text } of placed.find(run)) {
           if (block !== run.block || first !== next || count < 1) return false
-          if (text !== null && text.toString() !== textOf({ block, first, count })) return false
-          for (let i = first; i < first + count; i++) if (has(block, i) !== (text !== null)) return false
+          if (text !== undefined && text.toString() !== textOf({ block, first, count })) return false
+          for (let i = first; i < first + count; i++) if (has(block, i) !== (text !== undefined)) return false
           next += count
         }
         return next === run.first + run.count

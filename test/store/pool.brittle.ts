@@ -37,12 +37,14 @@ async function sourceFile(folder: string, name: string, { bytes }: Fixture): Pro
 test('pool: a file is ingested → copied, hashed, served in any range, there after reopen', async (t) => {
   const folder = await temporaryFolder(t)
   const home = join(folder, 'pool')
-  for (const some of [fixture(0, 1), fixture(1000, 2), fixture(5 * PIECE_BYTES + 7, 3)]) {
+  for (const some of [fixture(0, 1), fixture(1000, 2), fixture(59_000, 4), fixture(5 * PIECE_BYTES + 7, 3)]) {
     const { digest, byteLength } = some.artifact
     const pool = await openPool(t, home)
     const source = await sourceFile(folder, digest, some)
-    const hashed = await pool.ingest(source, { digest, byteLength })
+    const { hashed } = await pool.ingest(source, { digest, byteLength })
     t.alike(hashed, { ...some.artifact, layer: some.layer.length === 0 ? null : some.layer })
+    t.alike(await pool.ingest(source, { digest, byteLength }), { digest, byteLength, hashed: null }, 'not hashed again')
+    t.alike(await pool.hashed(digest), hashed, 'told again when asked')
     await unlink(source)
     await pool.close()
     const again = await openPool(t, home)

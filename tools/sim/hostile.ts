@@ -36,7 +36,7 @@ export class HostilePeer implements SimPeer {
     this.#say = say
   }
 
-  opening(): Omit<Opening, 'roundTripMs'> {
+  opening(): Pick<Opening, 'held' | 'wanted'> {
     const isShown = this.#kind === 'liar'
     const held = isShown ? NumberSet.full(this.#bundle.blocks) : new NumberSet(this.#bundle.blocks)
     return { held, wanted: NumberSet.full(this.#bundle.pieces) }

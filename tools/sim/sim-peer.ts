@@ -12,7 +12,7 @@ export interface SimPeer {
   readonly isHonest: boolean
   readonly isComplete: boolean
   /** How it begins to talk. */
-  opening(): Omit<Opening, 'roundTripMs'>
+  opening(): Pick<Opening, 'held' | 'wanted'>
   peers(): Iterable<number>
   knows(peer: number): boolean
   join(peer: number, opening: Opening, nowMs: number): void
@@ -41,7 +41,7 @@ export class HonestPeer implements SimPeer {
   }
 
   /** What it has is told afterwards: an origin hides it. */
-  opening(): Omit<Opening, 'roundTripMs'> {
+  opening(): Pick<Opening, 'held' | 'wanted'> {
     return { held: new NumberSet(this.#bundle.blocks), wanted: this.exchange.wanted }
   }
 
@@ -70,7 +70,7 @@ export class HonestPeer implements SimPeer {
   }
 
   nextUpload(): Upload | null {
-    return this.exchange.nextUpload()
+    return this.exchange.nextUpload(() => true)
   }
 
   take(from: number, block: number, isRight: boolean, nowMs: number): Verdict {

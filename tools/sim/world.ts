@@ -124,7 +124,9 @@ class World {
       bundle,
       held: index === 0 ? NumberSet.full(bundle.blocks) : new NumberSet(bundle.blocks),
       wanted: index === 0 ? new NumberSet(bundle.pieces) : NumberSet.full(bundle.pieces),
+      isOrigin: index === 0,
       say: (to, word) => this.#say(index, to, word),
+      mayAsk: () => true,
       random: this.#random,
     })
     return new HonestPeer(exchange)
@@ -150,7 +152,8 @@ class World {
     ] as const) {
       const [node, peer] = [this.#nodes[from], this.#nodes[to]]
       if (node === undefined || peer === undefined) continue
-      node.peer.join(to, { ...peer.peer.opening(), roundTripMs: 2 * this.#options.delayMs }, 0)
+      const told = new NumberSet(this.#bundle.blocks)
+      node.peer.join(to, { ...peer.peer.opening(), told, roundTripMs: 2 * this.#options.delayMs }, 0)
     }
   }
 

@@ -9,12 +9,14 @@ import { simulate, type Outcome } from '../../../tools/sim/world.ts'
 const MBIT = 125_000
 const MIB = 1024 * 1024
 
+const ONE_FILE = [{ byteLength: 12 * MIB, checksBlocks: true }]
+
 /** `harmful` takers after the honest ones. */
-function run(honest: number, harmful: number, seed: number, kinds: readonly HostileKind[], checksBlocks = true): Outcome {
+function run(honest: number, harmful: number, seed: number, kinds: readonly HostileKind[], files = ONE_FILE): Outcome {
   const lines = Array.from({ length: 1 + honest + harmful }, () => ({ up: 16 * MBIT, down: 32 * MBIT }))
   const hostile = new Map<number, HostileKind>()
   for (let i = 0; i < harmful; i++) hostile.set(honest + 1 + i, kinds[i % kinds.length] ?? 'liar')
-  return simulate({ seed, files: [{ byteLength: 8 * MIB, checksBlocks }], lines, delayMs: 10, degree: 30, hostile })
+  return simulate({ seed, files, lines, delayMs: 10, degree: 30, hostile })
 }
 
 test('half of the peers harm: everybody honest completes in less than one and a half times the time, little is wasted', (t) => {
@@ -48,8 +50,14 @@ test('nine of ten peers harm: everybody honest completes', (t) => {
   t.end()
 })
 
+test('hostile peers that show everything and send nothing do not pass a block around among themselves for ever', (t) => {
+  for (const seed of [2, 6]) t.ok(run(6, 54, seed, HOSTILE_KINDS).finishedAtMs.every(Number.isFinite), `seed ${seed}`)
+  t.end()
+})
+
 test('liars among files that can only be checked whole: everybody honest completes', (t) => {
-  const { finishedAtMs, honestDropped } = run(6, 4, 1, ['liar'], false)
+  const files = Array.from({ length: 40 }, (_, index) => ({ byteLength: index * 6_000, checksBlocks: false }))
+  const { finishedAtMs, honestDropped } = run(6, 4, 1, ['liar'], files)
   t.ok(finishedAtMs.every(Number.isFinite))
   t.equal(honestDropped, 0)
   t.end()
