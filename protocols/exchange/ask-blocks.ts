@@ -5,7 +5,15 @@
  * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
  * a whole comes from one peer at a time, so that whoever spoils it is known.
  */
-import { FIRST_EXPECTED_PIECES, HEDGE_MS, LEAF_BYTES, PIECE_BYTES, STALLED_FACTOR, STALLED_MS, STALLED_MS_MAX } from '../../schemas/limits.ts'
+import {
+  FIRST_EXPECTED_PIECES,
+  HEDGE_MS,
+  LEAF_BYTES,
+  PIECE_BYTES,
+  STALLED_FACTOR,
+  STALLED_MS,
+  STALLED_MS_MAX,
+} from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
 import { maskOf, type BlockMask } from './exchange-words.ts'
 import type { Partner } from './partner.ts'
