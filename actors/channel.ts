@@ -4,6 +4,7 @@
  * Holds the effects that the ports of actors/follow-channel.ts need; decides nothing.
  */
 import { bundleArtifacts } from '../store/bundle-artifacts.ts'
+import { untilReaches } from '../store/chain-blocks.ts'
 import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
 import { forkVersionRanges } from '../store/fork-versions.ts'
@@ -145,6 +146,7 @@ export class Channel {
    * @throws FreshetError FORK_CYCLE; EQUIVOCATION, HISTORY_REWRITE when an upstream was stopped; NO_PEERS.
    */
   async link(options: ReadOptions = {}, below: readonly KeyHex[] = []): Promise<void> {
+    await untilReaches(this.log, 0, options)
     const { upstream: named } = expectEvent('genesis', await this.log.event(0, options), 0)
     if (named === null) return
     const chain = [...below, this.key]

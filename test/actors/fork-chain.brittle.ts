@@ -60,3 +60,19 @@ test('fork chain: an upstream, or one of upstream, that was stopped → its code
   const of = await channelsOf(t, { a: null, b: 'a', c: 'b' }, 'a')
   for (const name of ['b', 'c']) t.is(await codeOf(of(name).link()), 'EQUIVOCATION')
 })
+
+test('fork chain: an upstream of which nothing has arrived yet → NO_PEERS, which is tried again, and no verdict on the fork', async (t) => {
+  const folder = await scratchFolder(t)
+  const store = await openStore(t, join(folder, 'store'))
+  const files = await IndexFiles.open(join(folder, 'indexes'))
+  const key = Buffer.alloc(32, 7)
+  const named = { key, number: 1, block: 3, hash: Buffer.alloc(32), treeHash: Buffer.alloc(32) }
+  const log = await ReleaseLog.create(store, 'fork', Buffer.from('key'), 1, async () => {}, named)
+  const upstreams = {
+    find: async (of: KeyHex): Promise<Channel> =>
+      new Channel(of, 'upstream', await ReleaseLog.follow(store, of), files, upstreams),
+    requireRunning: () => {},
+  }
+  const fork = new Channel('fork', 'follower', log, files, upstreams)
+  t.is(await codeOf(fork.link({ local: true })), 'NO_PEERS')
+})

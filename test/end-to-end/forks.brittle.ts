@@ -192,7 +192,7 @@ test(
       [1, 2, 1, 2, 3, 1],
     )
     const collide = ({ collisions }: ForkMerge): string[] => [
-      ...new Set(collisions.map(({ name, before, theirs, taken }) => `${name} ${before} ${theirs} ${taken}`)),
+      ...new Set(collisions.map(({ name, before, theirs, taken }) => [name, ...before, ...theirs, taken].join(' '))),
     ]
     t.alike(collide(status), ['bb 1 2 ours', 'dd 1 2 pinned'])
     const merged = await forker.call<MergeResult>('fork.merge', { fork: 'down', rule: 'newer', auto: 'clean' })
