@@ -121,7 +121,7 @@ export class MirrorLine implements BundleLine {
         waiting = waiting.byteLength === 0 ? chunk : Buffer.concat([waiting, chunk])
         for (; block <= last && waiting.byteLength >= bundle.blockBytes(block); block++) {
           const byteLength = bundle.blockBytes(block)
-          const bytes = Buffer.from(waiting.subarray(0, byteLength))
+          const bytes = waiting.subarray(0, byteLength)
           waiting = waiting.subarray(byteLength)
           if (!this.#left) this.#bundle.heardBlock(this, block, bytes)
         }

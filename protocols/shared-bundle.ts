@@ -165,7 +165,10 @@ export class SharedBundle {
     fetch.writeWhole(piece)
   }
 
-  /** @throws RangeError a block that is not there, or has another length. */
+  /**
+   * @param bytes are copied where they are kept.
+   * @throws RangeError a block that is not there, or has another length.
+   */
   heardBlock(line: BundleLine, block: number, bytes: Buffer): void {
     if (block >= this.bundle.blocks || bytes.byteLength !== this.bundle.blockBytes(block)) {
       throw new RangeError(`${bytes.byteLength} bytes for block ${block}`)

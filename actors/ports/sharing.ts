@@ -39,6 +39,8 @@ export class Sharing {
   /** Aborted when the policy no longer lets this node fetch. */
   #fetching = new AbortController()
   #timer: NodeJS.Timeout | null = null
+  #minute = Number.NaN
+  #monthName = ''
   #closed = false
 
   private constructor(options: SharingOptions) {
@@ -79,8 +81,8 @@ export class Sharing {
   /** Bytes of files that went to or came from a peer. Those of the local network cost nobody anything. */
   count(host: string | null, sentBytes: number, fetchedBytes: number): void {
     if (host !== null && isLanAddress(host)) return
-    const { usage, now } = this.#options
-    const name = monthOf(now())
+    const { usage } = this.#options
+    const name = this.#month()
     const before = usage.of(name)
     usage.add(name, sentBytes, fetchedBytes)
     const after = usage.of(name)
@@ -92,6 +94,14 @@ export class Sharing {
     ) {
       this.#apply()
     }
+  }
+
+  /** Asked for every block: months begin with a minute. */
+  #month(): string {
+    const nowMs = this.#options.now()
+    const minute = Math.floor(nowMs / 60_000)
+    if (minute !== this.#minute) [this.#minute, this.#monthName] = [minute, monthOf(nowMs)]
+    return this.#monthName
   }
 
   async close(): Promise<void> {
