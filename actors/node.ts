@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
@@ -92,7 +93,9 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.home = homeAt(options.home)
-    this.config = new ConfigFile(this.home.config, ({ config }) => this.#session?.sharing.configure(config))
+    this.config = new ConfigFile(this.home.config, ({ config }) => {
+      if (this.#session !== null) configureSession(this.#session, config)
+    })
     this.#options = options
     this.#now = options.now ?? Date.now
   }
@@ -280,7 +283,7 @@ export class Node {
       onFailure: (failure) => void this.#reopen(failure),
       log: this.#options.log ?? (() => {}),
     })
-    session.sharing.configure(this.config.inForce.config) // it may have changed while the session was being opened
+    configureSession(session, this.config.inForce.config) // it may have changed while the session was being opened
     return session
   }
 
@@ -335,4 +338,9 @@ export class Node {
       ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
     ]
   }
+}
+
+function configureSession({ sharing, network }: Session, config: NodeConfig): void {
+  sharing.configure(config)
+  network?.configure(config)
 }

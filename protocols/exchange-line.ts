@@ -288,7 +288,9 @@ export class ExchangeLine implements BundleLine {
 
   #join(bundle: SharedBundle, { ours, theirs }: Link): void {
     if (ours === null || theirs === null) return
-    bundle.join(this, { held: theirs.held, wanted: theirs.wanted, told: ours.told, roundTripMs: this.roundTripMs })
+    const { isNear } = this.#options
+    const [held, wanted, told] = [theirs.held, theirs.wanted, ours.told]
+    bundle.join(this, { held, wanted, told, roundTripMs: this.roundTripMs, isNear })
     const said = NumberSet.decode(ours.wanted, bundle.bundle.pieces)
     const pieces = [...bundle.exchange.wanted].filter((piece) => !said.has(piece))
     if (pieces.length > 0) this.say(bundle, { type: 'want', pieces }, false) // since we opened

@@ -24,6 +24,8 @@ export interface LineHost {
 export interface LineOptions {
   readonly id: number
   readonly key: KeyHex
+  /** On the local network. */
+  readonly isNear: boolean
   readonly mayReceive: () => boolean
   readonly onSent: (byteLength: number) => void
   readonly onCame: (byteLength: number) => void

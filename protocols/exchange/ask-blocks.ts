@@ -3,7 +3,8 @@
  *
  * Owns what is asked and what has come and is being checked. A block is asked of one peer; of a second one when the first
  * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
- * a whole comes from one peer at a time, so that whoever spoils it is known.
+ * a whole comes from one peer at a time, so that whoever spoils it is known. What a peer of the local network shows is asked of it, and
+ * of others only while it is slow.
  */
 import { HEDGE_MS, STALLED_MS } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
@@ -25,6 +26,8 @@ export class AskBlocks {
   readonly #givers = new Map<number, Partner>()
   /** Came, and are being checked. */
   readonly #arrived = new Set<number>()
+  /** Partners of the local network. */
+  readonly #near = new Set<Partner>()
 
   constructor(exchange: ExchangeView) {
     this.#exchange = exchange
@@ -38,6 +41,15 @@ export class AskBlocks {
 
   want(piece: number): void {
     this.#reopen(piece)
+  }
+
+  joined(partner: Partner): void {
+    if (partner.isNear) this.#near.add(partner)
+  }
+
+  left(partner: Partner): void {
+    this.#near.delete(partner)
+    this.release(partner)
   }
 
   unwant(piece: number): void {
@@ -62,13 +74,14 @@ export class AskBlocks {
 
   /** Asks every peer for as much as it can bring. */
   fill(nowMs: number): void {
-    for (const partner of this.#exchange.partners.values()) this.fillOne(partner, nowMs)
+    for (const partner of this.#near) this.fillOne(partner, nowMs)
+    for (const partner of this.#exchange.partners.values()) if (!partner.isNear) this.fillOne(partner, nowMs)
   }
 
   fillOne(partner: Partner, nowMs: number): void {
     const window = partner.window(nowMs)
     while (this.#open.size > 0 && partner.askedBytes < window) {
-      const piece = this.#next(partner)
+      const piece = this.#next(partner, nowMs)
       if (piece === null || !this.askPiece(partner, piece, nowMs)) return
     }
   }
@@ -154,6 +167,7 @@ export class AskBlocks {
     for (const [block, slow] of [...this.#asks]) {
       if (idle.length === 0) return
       if (this.#asks.get(block) !== slow) continue // moved with its piece
+      if (slow.isNear && slow.isQuick(nowMs)) continue
       const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
       const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs) < slowMs)
       if (quicker === undefined || quicker === slow) continue
@@ -176,19 +190,21 @@ export class AskBlocks {
   }
 
   /** What somebody waits for, else the rarest. */
-  #next(partner: Partner): number | null {
-    const urgent = this.#exchange.urgent().find((piece) => this.#open.has(piece) && this.#canGive(partner, piece))
-    return urgent ?? this.#rarest(partner)
+  #next(partner: Partner, nowMs: number): number | null {
+    const nearer = partner.isNear ? [] : [...this.#near].filter((near) => near.isQuick(nowMs))
+    const mayAsk = (piece: number): boolean =>
+      this.#canGive(partner, piece) && !nearer.some((near) => this.#canGive(near, piece))
+    return this.#exchange.urgent().find((piece) => this.#open.has(piece) && mayAsk(piece)) ?? this.#rarest(mayAsk)
   }
 
-  #rarest(partner: Partner): number | null {
+  #rarest(mayAsk: (piece: number) => boolean): number | null {
     const { sources, random } = this.#exchange
     let rarest: number | null = null
     let least = Number.POSITIVE_INFINITY
     for (const piece of this.#open.sample(PIECES_LOOKED_AT, random)) {
       const rarity = sources[piece] ?? 0
       if (rarity >= least || rarity === 0) continue
-      if (!this.#canGive(partner, piece)) continue
+      if (!mayAsk(piece)) continue
       rarest = piece
       least = rarity
     }
@@ -216,6 +232,7 @@ export class AskBlocks {
     if (blocks.length === 0) return
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
+    partner.triedAtMs ??= nowMs
     if (!bundle.checksBlocks(piece)) this.#givers.set(bundle.fileOf(piece), partner)
     for (const block of blocks) {
       partner.asked.add(block)

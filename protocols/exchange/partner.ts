@@ -9,6 +9,7 @@ import {
   ASK_AHEAD_BYTES_MIN,
   ASK_AHEAD_MS,
   LEAF_BYTES,
+  NEAR_MS,
   STALLED_PAUSE_MS,
   STALLED_PAUSE_MS_MAX,
 } from '../../schemas/limits.ts'
@@ -18,6 +19,8 @@ const RATE_MS = 1_000
 
 export class Partner {
   readonly id: number
+  /** On the local network: what it gives costs nobody anything. */
+  readonly isNear: boolean
   /** Blocks that it says it has. */
   readonly shown: NumberSet
   /** Pieces that it says it is getting from somebody who gives them to nobody else. */
@@ -45,12 +48,15 @@ export class Partner {
   receivedBytes = 0
   lastArrivalMs: number
   pausedUntilMs = Number.NEGATIVE_INFINITY
+  /** When something was first asked of it. */
+  triedAtMs: number | null = null
   #pauseMs = STALLED_PAUSE_MS
   #rateBytes = 0
   #rateSinceMs: number
 
   constructor(id: number, opening: Opening, nowMs: number) {
     this.id = id
+    this.isNear = opening.isNear ?? false
     this.shown = opening.held
     this.wants = opening.wanted
     this.told = opening.told
@@ -93,6 +99,13 @@ export class Partner {
     this.#rateSinceMs = nowMs
   }
 
+  /** Whether a block asked of it now would be here soon. For a start it is taken to be so: its rate is not known. */
+  isQuick(nowMs: number): boolean {
+    if (nowMs < this.pausedUntilMs) return false
+    const isTried = this.triedAtMs !== null && nowMs - this.triedAtMs >= NEAR_MS
+    return !isTried || this.etaMs(nowMs) < NEAR_MS
+  }
+
   /** When a block asked of it now would be here. */
   etaMs(nowMs: number): number {
     const rate = Math.max(this.rate(nowMs), LEAF_BYTES)
@@ -107,4 +120,6 @@ export interface Opening {
   /** What we said that we hold when we opened. The partner keeps it up to date. */
   readonly told: NumberSet
   readonly roundTripMs: number
+  /** On the local network. */
+  readonly isNear?: boolean
 }

@@ -139,6 +139,7 @@ function exchangesOf(stream: StreamPair[number], source: Pool, log: BundleLog): 
   const line = openExchangeLine(guardConnection(stream), exchanges, {
     id: exchanges.newLine(),
     key: keyHex(stream.remotePublicKey as Buffer),
+    isNear: false,
     mayReceive: () => true,
     onSent: () => {},
     onCame: () => {},

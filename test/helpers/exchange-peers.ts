@@ -74,6 +74,7 @@ export function attach(node: Node, stream: NoiseSecretStream): GuardedMux {
   const line = openExchangeLine(mux, exchanges, {
     id: exchanges.newLine(),
     key,
+    isNear: false,
     mayReceive: () => node.maySend,
     onSent: (byteLength) => (node.sentBytes += byteLength),
     onCame: (byteLength) => node.came.set(key, (node.came.get(key) ?? 0) + byteLength),
