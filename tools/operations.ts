@@ -23,6 +23,7 @@ import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { why } from './why.ts'
 import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
@@ -40,6 +41,7 @@ export const OPERATIONS = [
   'tag',
   'fetch',
   'status',
+  'why',
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
@@ -80,6 +82,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),

@@ -16,6 +16,7 @@ import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
 import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-line.ts'
 import { isLanAddress } from '../../protocols/lan-address.ts'
 import { LanDiscovery } from '../../protocols/lan/lan-discovery.ts'
+import type { FetchTally } from '../../protocols/fetch-tally.ts'
 import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
@@ -215,19 +216,27 @@ export class Network {
    * Brings one file into `sink`, from peers and mirrors.
    * @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it.
    */
-  async fetch(sink: PartialArtifact, { channel, block, mirrored }: FetchedFrom, signal: AbortSignal): Promise<void> {
+  async fetch(
+    sink: PartialArtifact,
+    { channel, block, mirrored }: FetchedFrom,
+    tally: FetchTally,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
-    const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, () => this.#exchanges.newLine())
+    const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, tally, () => this.#exchanges.newLine())
     const options = {
       signal: AbortSignal.any([signal, fetching]),
       patienceMs: FETCH_GIVE_UP_MS,
-      onBytes: () => {},
+      tally,
       onStarved: () => turn.starved(),
     }
     try {
       await logReaches(channel, block, options.signal)
-      await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => turn.use(bundle, file))
+      await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => {
+        tally.named()
+        turn.use(bundle, file)
+      })
     } catch (error) {
       throw fetching.aborted ? fetching.reason : error
     } finally {
@@ -283,7 +292,7 @@ export class Network {
   }
 
   #refused(peer: KeyHex, error: FreshetError): void {
-    this.#log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`)
+    this.#log('warn', `peer ${nameOfPeer(peer)}: ${error.code}: ${error.message}`)
   }
 
   /** The exchange with the peer of a connection moves to `mux`. */
@@ -295,7 +304,7 @@ export class Network {
     const line = openExchangeLine(mux, this.#exchanges, {
       id: this.#exchanges.newLine(),
       key: remoteKey,
-      isNear: isNear(host()),
+      source: { kind: isNear(host()) ? 'lan' : 'peer', name: nameOfPeer(remoteKey) },
       mayReceive: () => this.#sharing.maySend(host()),
       onSent: (byteLength) => this.#sharing.count(host(), byteLength, 0),
       onCame: (byteLength) => this.#sharing.count(host(), 0, byteLength),
@@ -324,6 +333,11 @@ async function logReaches({ history }: Channel, block: number, signal: AbortSign
   while ((history.newest?.block ?? 0) < block && performance.now() < untilMs) {
     await pause(CATCH_UP_LOOK_MS, undefined, { signal })
   }
+}
+
+/** As people are told of it. */
+function nameOfPeer(key: KeyHex): string {
+  return key.slice(0, 8)
 }
 
 /** @param host null: not known. */
