@@ -24,6 +24,7 @@ import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
 import type { LinkFacts } from './link-policy.ts'
+import type { LiveStatus, LiveView } from './live-status.ts'
 import { Notifier } from './notifier.ts'
 import type { NodeEvent } from './notifier.ts'
 import { fetchPackage } from './ports/fetch-package.ts'
@@ -235,6 +236,11 @@ export class Node {
 
   status(): NodeStatus {
     return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
+  }
+
+  /** @param view of one reader, who sees rates since its last look. */
+  liveStatus(view: LiveView): LiveStatus {
+    return view.look(this.session, this.#now(), performance.now())
   }
 
   /** @returns the Valid-Until of the newest release, in Unix milliseconds, when it has passed; else null. */

@@ -46,7 +46,7 @@ export interface ReleaseWhy {
   readonly sources: readonly SourceReport[]
   readonly wantedAt: string | null
   readonly endedAt: string | null
-  /** Those that took longest, and those that were given up. */
+  /** Those kept that took longest, and the last that were given up. */
   readonly slowest: readonly FetchView[]
   readonly failed: readonly FetchView[]
 }
@@ -81,7 +81,10 @@ export function whyRelease(
     sources: mergedSources(views.flatMap(({ sources }) => sources)),
     wantedAt: views.map(({ wantedAt }) => wantedAt).toSorted()[0] ?? null,
     endedAt: ends.at(-1) ?? null,
-    slowest: ended.toSorted((a, b) => tookMs(b) - tookMs(a)).slice(0, WHY_FETCHES_MAX),
+    slowest: ended
+      .filter(({ state }) => state === 'kept')
+      .toSorted((a, b) => tookMs(b) - tookMs(a))
+      .slice(0, WHY_FETCHES_MAX),
     failed: ended.filter(({ state }) => state === 'unavailable').slice(-WHY_FETCHES_MAX),
   }
 }

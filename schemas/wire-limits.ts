@@ -134,6 +134,8 @@ export const LAN_BYTES_PER_S_MAX = 128 * KIB
 export const LAN_PACKET_COST_BYTES = 256
 /** Nodes read from one packet; each announces itself. */
 export const LAN_SERVICES_PER_PACKET_MAX = 4
+/** Channels a second that adverts are compared with, some 20 µs each: a node of twenty channels takes in a hundred nodes a second. */
+export const LAN_COMPARISONS_PER_S_MAX = 2_000
 /** Answers on one interface come no faster, in milliseconds (RFC 6762, section 6). */
 export const LAN_ANSWER_MS = 1_000
 /** First pause between two questions, in milliseconds; doubled every time (RFC 6762, section 5.2). */

@@ -19,9 +19,9 @@ function releaseText({ channel, release, fetches, bytes, sources, slowest, faile
     [fetching, 'being fetched'],
     [unavailable, 'given up'],
   ] as const
-  const what = counts.filter(([count]) => count > 0).map(([count, word]) => `${formatCount(count)} files ${word}`)
+  const what = counts.filter(([count]) => count > 0).map(([count, word]) => `${formatCount(count)} ${word}`)
   return [
-    `${channel} #${release}: ${what.join(', ')}`,
+    `${channel} #${release}: files: ${what.join(', ')}`,
     ...indented([...bytesLines(bytes), ...sourceLines(sources)]),
     ...(slowest.length > 0 ? ['  took longest:', ...indented(indented(slowest.map(shortLine)))] : []),
     ...(failed.length > 0 ? ['  given up:', ...indented(indented(failed.map(shortLine)))] : []),
@@ -47,7 +47,7 @@ function fetchLines(fetch: FetchView): string[] {
     `wanted ${wantedAt}, ${end}`,
     ...bytesLines(bytes),
     ...sourceLines(sources),
-    ...(waits === null ? ['where it came from was not recorded'] : [waitsLine(waits)]),
+    ...(waits === null ? ['where it came from was not recorded'] : [waitsLine(waits, state)]),
   ]
 }
 
@@ -67,9 +67,8 @@ function bytesLines(bytes: BytesBySource): string[] {
 function sourceLines(sources: readonly SourceReport[]): string[] {
   return sources.map((source) => {
     const { kind, name, bytes, asked, refused, declined, code } = source
-    const gave = bytes > 0 ? `gave ${formatBytes(bytes)}` : asked > 0 ? 'was asked and gave nothing' : 'was not asked'
     const notes = [
-      gave,
+      ...(bytes > 0 ? [`gave ${formatBytes(bytes)}`] : asked > 0 ? ['was asked and gave nothing'] : []),
       ...(refused > 0 ? [`refused ${refused} of ${asked} requests`] : []),
       ...(declined > 0 ? ['said that it has nothing of it'] : []),
       ...(code === null ? [] : [code]),
@@ -78,22 +77,23 @@ function sourceLines(sources: readonly SourceReport[]): string[] {
   })
 }
 
-function waitsLine({ queuedMs, logMs, sourceMs, bytesMs, endMs }: NonNullable<FetchView['waits']>): string {
-  const waits = [
+function waitsLine(waits: NonNullable<FetchView['waits']>, state: FetchView['state']): string {
+  const { queuedMs, logMs, sourceMs, bytesMs, endMs } = waits
+  const spans = [
     [queuedMs, 'for its turn'],
     [logMs, 'for the log'],
     [sourceMs, 'for a first byte'],
     [bytesMs, 'for the rest'],
-    [endMs, 'to be checked and kept'],
+    [endMs, state === 'kept' ? 'to be checked and kept' : 'since'],
   ] as const
-  const parts = waits.filter(([ms]) => ms > 0).map(([ms, what]) => `${seconds(ms)} ${what}`)
+  const parts = spans.filter(([ms]) => ms > 0).map(([ms, what]) => `${seconds(ms)} ${what}`)
   return parts.length === 0 ? 'waited for nothing' : `waited ${parts.join(', ')}`
 }
 
 function shortLine({ path, sha256, size, state, code, waits }: FetchView): string {
   const name = path?.split('/').at(-1) ?? sha256
   const why = state === 'unavailable' ? `  ${code}` : ''
-  return `${name}  ${formatBytes(size)}${why}${waits === null ? '' : `  ${waitsLine(waits)}`}`
+  return `${name}  ${formatBytes(size)}${why}${waits === null ? '' : `  ${waitsLine(waits, state)}`}`
 }
 
 function percent(part: number, all: number): string {

@@ -156,6 +156,11 @@ export class Network {
     return [...this.#swarm.connections].length
   }
 
+  /** Of them those of the local network. */
+  get lanPeerCount(): number {
+    return [...this.#swarm.connections].filter(({ stream }) => isNear(stream.rawStream.remoteHost ?? null)).length
+  }
+
   /** Of them those that files go to and come from over TCP. */
   get tcpPeerCount(): number {
     return this.#lines.tcpCount

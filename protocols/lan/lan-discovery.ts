@@ -10,6 +10,7 @@ import { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import {
   LAN_CHANGE_MS,
+  LAN_COMPARISONS_PER_S_MAX,
   LAN_FOUND_MAX,
   LAN_FOUND_MS,
   LAN_FOUND_PER_ADDRESS_MAX,
@@ -20,6 +21,7 @@ import {
   MDNS_PORT,
 } from '../../schemas/limits.ts'
 import { isLanAddress } from '../lan-address.ts'
+import { RateLimit } from '../rate-limit.ts'
 import { advertStrings, createAdvert, type LanEndpoint, type LanFind, parseAdvert, recogniseAdvert } from './advert.ts'
 import { LanLink } from './lan-link.ts'
 import type { FoundService } from './services.ts'
@@ -49,6 +51,7 @@ export class LanDiscovery {
   readonly #links = new Map<string, OpenLink>()
   /** Who was reported, as ADDRESS KEY, and when. */
   readonly #found = new Map<string, number>()
+  readonly #comparisons = new RateLimit(LAN_COMPARISONS_PER_S_MAX)
   #isOn = false
   #timer: NodeJS.Timeout | null = null
   #isTroubled = false
@@ -135,7 +138,10 @@ export class LanDiscovery {
     const { nodeKey, channelKeys, onFound } = this.#options
     if (this.#links.get(host)?.endpoint.port === port) return // ourselves
     const advert = parseAdvert(strings)
-    const find = advert === null ? null : recogniseAdvert(advert, channelKeys(), { host, port })
+    const channels = channelKeys()
+    if (advert === null || this.#comparisons.delayMs(channels.length, performance.now()) > 0) return
+    this.#comparisons.spend(channels.length, performance.now())
+    const find = recogniseAdvert(advert, channels, { host, port })
     if (find === null || find.nodeKey.equals(nodeKey) || !this.#admits(find.nodeKey.toString('hex'), host)) return
     onFound(find, { host, port })
   }

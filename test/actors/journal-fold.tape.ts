@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import test from 'tape'
 import { JournalFold } from '../../actors/journal-fold.ts'
 import type { Fact } from '../../schemas/journal.ts'
-import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
+import type { DigestHex } from '../../schemas/units.ts'
+import { FETCHES_REMEMBERED_MAX, JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
 import {
   added,
   anyFact,
@@ -119,6 +120,17 @@ test('journal fold: a channel renamed, artifacts kept and wanted → the last wo
     kept(one as never),
     wanted(two as never),
   ])
+  t.end()
+})
+
+test('journal fold: more fetches ended than are remembered → the newest, and a journal that can be compacted', (t) => {
+  const digestOf = (number: number): DigestHex => number.toString(16).padStart(64, '0') as DigestHex
+  const numbers = Array.from({ length: 3 * FETCHES_REMEMBERED_MAX }, (_, number) => number)
+  const whole = fold([added(), ...numbers.flatMap((number) => [wanted(digestOf(number)), kept(digestOf(number))])])
+  const ended = [...whole.fetches.ended].map(({ end }) => end.digest)
+  t.deepEqual(ended, numbers.slice(-FETCHES_REMEMBERED_MAX).map(digestOf))
+  t.equal(whole.fetches.of(digestOf(0)), null)
+  t.ok(whole.condensed().length * 2 <= JOURNAL_FACTS_MAX)
   t.end()
 })
 
