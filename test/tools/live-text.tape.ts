@@ -1,8 +1,11 @@
 /** Lines of `freshet status --watch`: what they say, and that they fit. */
+import { Writable } from 'node:stream'
+import type { WriteStream } from 'node:tty'
 import test from 'tape'
 import type { LiveFetch, LiveStatus } from '../../actors/live-status.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { liveLines } from '../../tools/live-text.ts'
+import { Redraw } from '../../tools/redraw.ts'
 
 const NO_RATE = { up: 0, down: 0 }
 const STATUS: LiveStatus = {
@@ -44,5 +47,21 @@ test('live: more than fits → fewer lines than the terminal has, each no longer
   const lines = liveLines({ ...STATUS, fetching: 900, fetches }, { columns: 80, rows: 24 })
   t.equal(lines.length, 23)
   t.equal(lines.at(-1), '  and 883 more')
+  t.end()
+})
+
+test('redraw: a second block → the first is gone, however long it was', (t) => {
+  const written: string[] = []
+  const sink = new Writable({
+    write: (chunk, _, done) => {
+      written.push(String(chunk))
+      done()
+    },
+  })
+  const redraw = new Redraw(Object.assign(sink, { columns: 80, rows: 24 }) as unknown as WriteStream)
+  redraw.draw(['one', 'two', 'three'])
+  redraw.draw(['four'])
+  t.equal(written.join(''), '\u001b[1G\u001b[0Jone\ntwo\nthree\n\u001b[3A\u001b[1G\u001b[0Jfour\n')
+  t.deepEqual(redraw.screen, { columns: 80, rows: 24 })
   t.end()
 })
