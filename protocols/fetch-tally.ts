@@ -18,7 +18,8 @@ type Counted = { -readonly [Field in keyof SourceReport]: SourceReport[Field] }
 export class FetchTally {
   readonly #now: () => number
   readonly #startedAtMs: number
-  readonly #sources = new Map<string, Counted>()
+  /** By the object that stands for a source: a block must not cost a search by name. */
+  readonly #sources = new Map<Source, Counted>()
   #heldBytes = 0
   #cameBytes = 0
   #begunAtMs: number | null = null
@@ -65,7 +66,7 @@ export class FetchTally {
 
   /** It is asked no more, if it ever was. */
   failed(source: Source, code: string): void {
-    const counted = this.#sources.get(nameOf(source))
+    const counted = this.#sources.get(source)
     if (counted !== undefined) counted.code = code
   }
 
@@ -91,24 +92,28 @@ export class FetchTally {
       before = after
     }
     const [queuedMs = 0, logMs = 0, sourceMs = 0, bytesMs = 0, lastMs = 0] = spans
-    const sources = shortened([...this.#sources.values()])
+    const sources = mergedSources([...this.#sources.values()])
     return { heldBytes: this.#heldBytes, queuedMs, logMs, sourceMs, bytesMs, endMs: lastMs, sources }
   }
 
   #of(source: Source): Counted {
-    const isFull = this.#sources.size >= FETCH_SOURCES_COUNTED_MAX && !this.#sources.has(nameOf(source))
-    const { kind, name } = isFull ? { kind: source.kind, name: OTHERS } : source
-    const known = this.#sources.get(nameOf({ kind, name }))
+    const known = this.#sources.get(source)
     if (known !== undefined) return known
-    const counted = { kind, name, bytes: 0, asked: 0, refused: 0, declined: 0, code: null }
-    this.#sources.set(nameOf({ kind, name }), counted)
+    const others = OTHERS[source.kind]
+    if (source !== others && this.#sources.size >= FETCH_SOURCES_COUNTED_MAX) return this.#of(others)
+    const counted = { ...source, bytes: 0, asked: 0, refused: 0, declined: 0, code: null }
+    this.#sources.set(source, counted)
     return counted
   }
 }
 
-const OTHERS = ''
+const OTHERS: Readonly<Record<SourceKind, Source>> = {
+  lan: { kind: 'lan', name: '' },
+  peer: { kind: 'peer', name: '' },
+  mirror: { kind: 'mirror', name: '' },
+}
 
-/** Sources of several fetches, as of one. */
+/** Those of one name together: of several fetches, or of a peer that came twice. */
 export function mergedSources(sources: readonly SourceReport[]): SourceReport[] {
   const groups = new Map<string, SourceReport[]>()
   for (const source of sources) groups.set(nameOf(source), [...(groups.get(nameOf(source)) ?? []), source])
@@ -118,7 +123,7 @@ export function mergedSources(sources: readonly SourceReport[]): SourceReport[] 
 /** Those that gave most, and the rest by kind: no byte is lost. */
 function shortened(sources: readonly SourceReport[]): SourceReport[] {
   const sorted = sources.toSorted((a, b) => b.bytes - a.bytes || b.asked - a.asked)
-  const named = sorted.filter(({ name }) => name !== OTHERS)
+  const named = sorted.filter(({ name }) => name !== '')
   const shown = named.slice(0, FETCH_SOURCES_MAX - SOURCE_KINDS.length)
   const rest = sorted.filter((source) => !shown.includes(source))
   const others = SOURCE_KINDS.map((kind) => rest.filter((source) => source.kind === kind))
@@ -126,7 +131,7 @@ function shortened(sources: readonly SourceReport[]): SourceReport[] {
 }
 
 function summed(sources: readonly SourceReport[]): SourceReport {
-  return { ...together(sources), name: OTHERS, code: null }
+  return { ...together(sources), name: '', code: null }
 }
 
 /** Under the name of the first, with the newest code. */
