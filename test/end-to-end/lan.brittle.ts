@@ -17,7 +17,7 @@ interface Release {
 
 test(
   'lan: two daemons as they come, a cable between them → released here, served there',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async (t) => {
     if (skipped !== null) return t.comment(skipped)
     const [here, there] = await cable(t)

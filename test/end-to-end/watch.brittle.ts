@@ -8,7 +8,7 @@ import { scratchFolder } from '../helpers/channel.ts'
 import { runCommand, startCommand } from '../helpers/command-line.ts'
 import { privateNetwork, type TestNode } from '../helpers/network.ts'
 
-const MINUTE = { timeout: 60_000 }
+const MINUTES = { timeout: 180_000 }
 
 interface Watch {
   readonly seen: LiveStatus[]
@@ -46,7 +46,7 @@ async function followed(t: Assert, fileBytes: number): Promise<{ publisher: Test
 
 test(
   'watch: a fetch that is capped → its progress, its rate and whose; then only that it is over',
-  MINUTE,
+  MINUTES,
   async (t) => {
     const { publisher, follower } = await followed(t, 1_000_000)
     await follower.call('config.set', { name: 'download-cap', value: '300K' })
@@ -76,7 +76,7 @@ test(
 
 test(
   'watch: on the command line → one object a line, ended by an interrupt; without a daemon refused',
-  MINUTE,
+  MINUTES,
   async (t) => {
     const home = await scratchFolder(t)
     const refused = await runCommand('status', '--watch', '--json', '--home', home)
