@@ -291,8 +291,9 @@ export class ExchangeLine implements BundleLine {
 
   #join(bundle: SharedBundle, { ours, theirs }: Link): void {
     if (ours === null || theirs === null) return
-    const [{ held, wanted }, { told }, isNear] = [theirs, ours, this.source.kind === 'lan']
-    bundle.join(this, { held, wanted, told, roundTripMs: this.roundTripMs, isNear })
+    const { held, wanted } = theirs
+    const line = { roundTripMs: this.roundTripMs, givesLeaves: true, isNear: this.source.kind === 'lan' }
+    bundle.join(this, { held, wanted, told: ours.told, ...line })
     const said = NumberSet.decode(ours.wanted, bundle.bundle.pieces)
     const pieces = [...bundle.exchange.wanted].filter((piece) => !said.has(piece))
     if (pieces.length > 0) this.say(bundle, { type: 'want', pieces }, false) // since we opened

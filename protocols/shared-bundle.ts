@@ -348,15 +348,17 @@ export class SharedBundle {
   #apply({ kept, lost, liars }: Checked): void {
     const nowMs = this.#options.now()
     if (kept.length > 0) this.exchange.keep(kept, nowMs)
-    if (lost.length > 0) this.exchange.lose(lost, nowMs)
     for (const liar of liars) this.#blame(liar)
+    if (lost.length > 0) this.exchange.lose(lost, nowMs)
   }
 
+  /** It leaves first: what it spoilt must not be asked of it again. */
   #blame(peer: number): void {
     const line = this.#lines.get(peer)
     if (line === undefined) return
     const error = new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash')
     for (const { options } of this.#fetches.values()) options.tally.failed(line.source, error.code)
+    this.leave(line)
     line.blame(error)
   }
 
