@@ -15,12 +15,12 @@ export function sessionFetches(
     record: (fact) => session.record(fact),
     now: session.options.now,
     requireFetching: () => session.sharing.fetching.throwIfAborted(),
-    transfer: async (sink, { key, path, block }, signal) => {
+    transfer: async (sink, { key, path, block }, tally, signal) => {
       if (session.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
       const channel = channelOf(key)
       if (channel === null) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
       const mirrored = { path, mirrors: session.mirrorsOf(key) }
-      await session.network.fetch(sink, { channel, block, mirrored }, signal)
+      await session.network.fetch(sink, { channel, block, mirrored }, tally, signal)
     },
     onDefect,
   })

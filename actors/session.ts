@@ -24,7 +24,8 @@ import { isChannelName } from '../schemas/channel-name.ts'
 import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
 import { channelActors } from './channel-actors.ts'
-import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
+import type { ChannelActorDeps, ChannelStates, RunningChannel } from './channel-actors.ts'
+import { FetchHistory } from './fetch-history.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import type { Fetches } from './ports/fetches.ts'
@@ -49,11 +50,6 @@ export interface SessionOptions extends PartsOptions {
   readonly notifier: Notifier
 }
 
-interface Followed extends ChannelActors {
-  readonly channel: Channel
-  readonly gossip: HeadGossip
-}
-
 export class Session {
   readonly options: SessionOptions
   readonly store: Store
@@ -68,8 +64,9 @@ export class Session {
   readonly sharing: Sharing
   readonly network: Network | null
   localMirrors = new LocalMirrors()
+  fetchHistory = new FetchHistory()
   readonly #journal: Journal
-  readonly #followed = new Map<KeyHex, Followed>()
+  readonly #followed = new Map<KeyHex, RunningChannel>()
   readonly #upstreams = new NodeUpstreams({
     running: (key) => this.#followed.get(key)?.channel ?? null,
     add: (key) => this.#followFound(key, 'upstream'),
@@ -134,7 +131,7 @@ export class Session {
   }
 
   state(channel: Channel): SnapshotFrom<typeof followChannel> {
-    return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
+    return (this.#followed.get(channel.key) as RunningChannel).actor.getSnapshot()
   }
 
   /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when `channel` was stopped. */
@@ -148,7 +145,7 @@ export class Session {
    * @throws FreshetError INTERRUPTED when the session ends first: its actors do.
    */
   async settled(channel: Channel, number: number): Promise<void> {
-    const { actor } = this.#followed.get(channel.key) as Followed
+    const { actor } = this.#followed.get(channel.key) as RunningChannel
     const { length } = channel.log
     const isSettled = ({ context, status }: SnapshotFrom<typeof followChannel>): boolean =>
       context.readyNumber >= number || context.refusedLength >= length || status === 'done'
@@ -159,6 +156,7 @@ export class Session {
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
+    this.fetchHistory.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
@@ -309,6 +307,7 @@ export class Session {
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
+    this.fetchHistory = fold.fetches
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     const recovered: Channel[] = []
     for (const { added } of fold.channels) {
@@ -324,7 +323,7 @@ export class Session {
     }
     for (const channel of this.channels) if (channel.role !== 'upstream') await this.rotations.look(channel)
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
-    for (const fact of fold.wanted) this.fetches.resume(fact)
+    for (const fact of fold.fetches.wanted) this.fetches.resume(fact)
   }
 
   async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
@@ -369,7 +368,7 @@ export class Session {
    * What was ready stays served. Of a log that contradicts itself nothing is taken or given any more, and the evidence is handed
    * on; one that only names a wrong successor stays to be had, so that others can see it.
    */
-  #stopped({ channel, actor }: Followed): void {
+  #stopped({ channel, actor }: RunningChannel): void {
     const code = actor.getSnapshot().context.code as ErrorCode
     if (code !== 'ROTATION_INVALID') this.network?.stop(channel)
     this.#onTrouble(channel, stopError(channel, code, this.evidence))

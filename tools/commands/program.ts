@@ -18,6 +18,7 @@ import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
+import { addWhyCommand } from './why.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addHistoryCommands(program)
   addBisectCommand(program)
   addFetchCommand(program)
+  addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
   addForkCommands(program)
