@@ -11,6 +11,7 @@ import type { LoggedStanza } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
+import type { Store } from '../store/open-store.ts'
 import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
@@ -23,6 +24,7 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
+import { ChannelMetadata } from './channel-metadata.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
@@ -45,6 +47,7 @@ export class Channel {
   readonly role: ChannelRole
   readonly log: ReleaseLog
   readonly history: History
+  readonly metadata: ChannelMetadata
   readonly #files: IndexFiles
   #genesis: Genesis | null = null
   #mirrors: readonly string[] = []
@@ -58,11 +61,12 @@ export class Channel {
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
-  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles) {
+  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles, store: Store) {
     this.name = name
     this.role = role
     this.log = log
     this.history = new History(log)
+    this.metadata = new ChannelMetadata(store, log, this.history)
     this.#files = files
   }
 
@@ -107,6 +111,7 @@ export class Channel {
   async restore(block: number): Promise<void> {
     await this.history.advance(block, { local: true })
     await unlessNoteFails(this.readMirrors({ local: true }))
+    await unlessNoteFails(this.metadata.follow({ local: true }))
     await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
 
@@ -126,6 +131,7 @@ export class Channel {
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
+    await unlessNoteFails(this.metadata.follow())
     return newest
   }
 
@@ -224,6 +230,7 @@ export class Channel {
   async close(): Promise<void> {
     await this.log.close()
     await this.#prepared
+    await this.metadata.close()
     const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
     for (const snapshot of opened) await snapshot?.close()
   }

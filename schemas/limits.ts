@@ -1,8 +1,10 @@
 /**
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
- * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, and can be had from here.
+ * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
+ * metadata-limits.ts; all can be had from here.
  */
+export * from './metadata-limits.ts'
 export * from './wire-limits.ts'
 
 const KIB = 1024

@@ -12,6 +12,7 @@ import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { pack, unpack } from './brotli.ts'
 import { type Gathering, packGathering } from './gather-stanzas.ts'
+import type { MetadataBlocks } from './notes.ts'
 import { linkError, requireBounded } from './release-block.ts'
 import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
@@ -24,6 +25,7 @@ export interface Contents {
   readonly tail: readonly ReleaseSummary[]
   readonly tags: ReadonlyMap<string, number>
   readonly mirrors: readonly string[]
+  readonly metadata: MetadataBlocks
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
   /** In use so far. */
@@ -41,7 +43,7 @@ export function isChapterDue({ tail }: Contents): boolean {
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, mirrors, noteBlock, gatherings: known }: Contents,
+  { chapterBlocks, tail, tags, mirrors, metadata, noteBlock, gatherings: known }: Contents,
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
@@ -65,6 +67,7 @@ export async function packChapter(
       noteBlock,
       mirrors,
       gatherings,
+      ...metadata,
     }),
   )
   return blocks
@@ -85,7 +88,8 @@ export async function readChapter(
   const positions = chapter.releases.map((release) => release.block)
   const rising = [...chapter.earlier.slice(-1), ...positions, block]
   if (!isRising(chapter.earlier) || !isRising(rising)) throw linkError(block, 'positions in a chapter do not rise')
-  const named = [...chapter.checkpointBlocks, chapter.rootsBlock, chapter.noteBlock, ...chapter.gatherings]
+  const { checkpointBlocks, rootsBlock, noteBlock, maintainersBlock, metadataBlock } = chapter
+  const named = [...checkpointBlocks, rootsBlock, noteBlock, ...chapter.gatherings, maintainersBlock, metadataBlock]
   if (named.some((position) => position >= block)) {
     throw linkError(block, 'a chapter names blocks after itself')
   }

@@ -19,6 +19,8 @@ import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
+import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
+import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
@@ -43,6 +45,8 @@ export const OPERATIONS = [
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
+  ...METADATA_OPERATIONS,
+  ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
@@ -54,6 +58,8 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'fetch',
   'snapshot.write',
   'audit',
+  'maintainer.add',
+  'meta.log',
   ...HISTORY_OPERATIONS,
 ])
 
@@ -65,6 +71,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const history = historyOperations(node)
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
+  const meta = metadataOperations(node)
+  const maintainer = maintainerOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -87,6 +95,15 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'mirror.add': checked(mirror['mirror.add']),
     'mirror.remove': checked(mirror['mirror.remove']),
     'mirror.list': checked(mirror['mirror.list']),
+    'meta.get': checked(meta['meta.get']),
+    'meta.set': checked(meta['meta.set']),
+    'meta.log': checked(meta['meta.log']),
+    'meta.blame': checked(meta['meta.blame']),
+    'meta.publish': checked(meta['meta.publish']),
+    'maintainer.invite': checked(maintainer['maintainer.invite']),
+    'maintainer.add': checked(maintainer['maintainer.add']),
+    'maintainer.remove': checked(maintainer['maintainer.remove']),
+    'maintainer.list': checked(maintainer['maintainer.list']),
     release: checked(history.release),
     diff: checked(history.diff),
     when: checked(history.when),

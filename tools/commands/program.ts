@@ -10,6 +10,8 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
+import { addMaintainerCommands } from './maintainer.ts'
+import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
@@ -40,6 +42,8 @@ export function createProgram(): Command {
   addTagCommand(program)
   addConfigCommands(program)
   addMirrorCommands(program)
+  addMetaCommands(program)
+  addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }
