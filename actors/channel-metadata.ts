@@ -35,6 +35,7 @@ export class ChannelMetadata {
   readonly #history: History
   readonly #logs = new Map<KeyHex, Promise<MaintainerLog>>()
   #own: MaintainerLog | null = null
+  #onLog: (log: MaintainerLog) => void = () => {}
   #draft: OpenDraft | null = null
   /** Logs whose changes are fetched as they come. */
   readonly #fetched = new Set<KeyHex>()
@@ -99,7 +100,7 @@ export class ChannelMetadata {
   async begin(name: string, atMs: number): Promise<MaintainerLog> {
     this.#own ??= await MaintainerLog.openOwn(this.#store, this.#log.key)
     await this.#own.begin(this.#log.key, name, atMs)
-    this.#logs.set(this.#own.key, Promise.resolve(this.#own))
+    void this.#keep(this.#own.key, Promise.resolve(this.#own))
     return this.#own
   }
 
@@ -160,11 +161,19 @@ export class ChannelMetadata {
   }
 
   logOf(key: KeyHex): Promise<MaintainerLog> {
-    const known = this.#logs.get(key)
-    if (known !== undefined) return known
-    const opening = MaintainerLog.follow(this.#store, key)
+    return this.#logs.get(key) ?? this.#keep(key, MaintainerLog.follow(this.#store, key))
+  }
+
+  /** Tells of every log that is open, and of those to come. */
+  onLog(listener: (log: MaintainerLog) => void): void {
+    this.#onLog = listener
+    for (const opened of this.#logs.values()) void opened.then(listener, () => {}) // whoever opened it has the error
+  }
+
+  #keep(key: KeyHex, opening: Promise<MaintainerLog>): Promise<MaintainerLog> {
     this.#logs.set(key, opening)
-    opening.catch(() => this.#logs.delete(key)) // the caller sees the error; the next one tries again
+    // The caller sees the error; the next one tries again.
+    opening.then(this.#onLog, () => this.#logs.delete(key))
     return opening
   }
 
@@ -188,7 +197,7 @@ export class ChannelMetadata {
     const own = await MaintainerLog.reopenOwn(this.#store, this.#log.key)
     if (own === null) return null
     this.#own = own
-    this.#logs.set(own.key, Promise.resolve(own))
+    void this.#keep(own.key, Promise.resolve(own))
     return own
   }
 }

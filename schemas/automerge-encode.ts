@@ -35,13 +35,43 @@ function columnsOf(ops: AutomergeChange['ops'], actors: readonly string[]): Buff
   const over = ops.flatMap((op) => op.over)
   const counters = over.map(({ counter }, i) => counter - (over[i - 1]?.counter ?? 0))
   const columns: readonly (readonly [number, Buffer])[] = [
-    [COLUMN.key, runs(ops.map(({ path }) => path), text)],
+    [
+      COLUMN.key,
+      runs(
+        ops.map(({ path }) => path),
+        text,
+      ),
+    ],
     [COLUMN.insert, uint(ops.length)],
-    [COLUMN.action, runs(ops.map(({ value }) => (value === null ? DELETE : SET)), uint)],
-    [COLUMN.valueMeta, runs(ops.map(({ value }, i) => (value === null ? 0 : metaOf(values[i] as Buffer))), uint)],
+    [
+      COLUMN.action,
+      runs(
+        ops.map(({ value }) => (value === null ? DELETE : SET)),
+        uint,
+      ),
+    ],
+    [
+      COLUMN.valueMeta,
+      runs(
+        ops.map(({ value }, i) => (value === null ? 0 : metaOf(values[i] as Buffer))),
+        uint,
+      ),
+    ],
     [COLUMN.value, Buffer.concat(values)],
-    [COLUMN.overCount, runs(ops.map((op) => op.over.length), uint)],
-    [OVER.actor, runs(over.map(({ actor }) => actors.indexOf(actor)), uint)],
+    [
+      COLUMN.overCount,
+      runs(
+        ops.map((op) => op.over.length),
+        uint,
+      ),
+    ],
+    [
+      OVER.actor,
+      runs(
+        over.map(({ actor }) => actors.indexOf(actor)),
+        uint,
+      ),
+    ],
     [OVER.counter, runs(counters, int)],
   ]
   const filled = columns.filter(([, bytes]) => bytes.byteLength > 0)

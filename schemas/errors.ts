@@ -146,7 +146,10 @@ export const ERROR_CODES = {
     means: 'this key is, or was, a maintainer of the channel',
     remedy: 'whoever was removed comes back with a new key, from another home',
   },
-  MAINTAINER_REMOVED: { means: 'this maintainer was removed', remedy: 'ask the publisher; what was written stays here' },
+  MAINTAINER_REMOVED: {
+    means: 'this maintainer was removed',
+    remedy: 'ask the publisher; what was written stays here',
+  },
   MAINTAINER_INVALID: {
     means: 'a key, or a number of changes, cannot be that of a maintainer of this channel',
     remedy: 'freshet maintainer list CHANNEL shows keys and changes; the key is what freshet maintainer invite printed',

@@ -5,6 +5,7 @@
  * metadata-limits.ts; all can be had from here.
  */
 export * from './metadata-limits.ts'
+/** Of what travels. */
 export * from './wire-limits.ts'
 
 const KIB = 1024

@@ -24,7 +24,7 @@ export const METADATA_VALUE_BYTES_MAX = 8 * KIB
 /** Registers of a document. Debian has 63,000 packages; what people curate by hand is a small part of them. */
 export const METADATA_REGISTERS_MAX = 500_000
 /** Values of one register that nobody has decided between: at most one for each maintainer who wrote at the same time. */
-export const METADATA_VALUES_MAX = MAINTAINERS_MAX
+export const METADATA_VALUES_MAX = 64
 /** The current state of a document, plain; 5,000 packages have 1 MB. */
 export const METADATA_STATE_BYTES_MAX = 64 * MIB
 /** Changes since the state that the log has before a new one is worth a block: they are fetched in one request. */

@@ -53,7 +53,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   set: { kind: oneOf('known-good', 'known-bad'), note: isText, 'member/*': isVersionText },
 }
 
-export interface MetadataPath {
+interface MetadataPath {
   readonly kind: string
   /** Package, advisory or set; empty for the channel itself. */
   readonly subject: string
@@ -62,7 +62,7 @@ export interface MetadataPath {
 }
 
 /** @returns null when no register has this path. */
-export function parseMetadataPath(text: string): MetadataPath | null {
+function parseMetadataPath(text: string): MetadataPath | null {
   if (Buffer.byteLength(text) > METADATA_PATH_BYTES_MAX) return null
   const [kind = '', ...rest] = text.split('/')
   const fields = Object.hasOwn(FIELDS, kind) ? FIELDS[kind] : undefined

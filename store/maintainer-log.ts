@@ -30,14 +30,32 @@ export class MaintainerLog {
   readonly key: KeyHex
   /** z-base-32 of the key, as people pass it on. */
   readonly id: string
-  readonly core: Hypercore
   readonly #store: Store
+  #core: Hypercore
+  /** Readers wait for it. */
+  #reopened: Promise<void> = Promise.resolve()
+  #contradicts = false
 
   private constructor(store: Store, core: Hypercore) {
     this.#store = store
-    this.core = core
+    this.#core = core
     this.key = keyHex(core.key)
     this.id = id(core.key)
+    core.once('conflict', () => {
+      this.#contradicts = true
+      this.#reopened = this.#reopen()
+      this.#reopened.catch(() => {}) // whoever reads has the error
+    })
+  }
+
+  /** Ask for it anew each time: a log whose key contradicts itself is opened again, and not replicated any more. */
+  get core(): Hypercore {
+    return this.#core
+  }
+
+  /** Whether its key signed two logs: what was here before can still be read, and nothing is added to it. */
+  get contradicts(): boolean {
+    return this.#contradicts
   }
 
   /** The log that this node writes to for `channel`, made where there is none; it has no heading until `begin`. */
@@ -93,6 +111,7 @@ export class MaintainerLog {
 
   /** How many of changes `first` to `last` are here without a gap, from `first` on. */
   async countHere(first: number, last: number): Promise<number> {
+    await this.#reopened
     let count = 0
     while (first + count <= last && (await this.core.has(first + count))) count++
     return count
@@ -119,11 +138,18 @@ export class MaintainerLog {
     })
   }
 
-  #block(block: number, { local }: ReadOptions): Promise<Buffer> {
+  async #reopen(): Promise<void> {
+    await this.#core.close()
+    this.#core = await this.#store.core({ key: Buffer.from(this.key, 'hex'), active: false })
+  }
+
+  async #block(block: number, { local }: ReadOptions): Promise<Buffer> {
+    await this.#reopened
     return readBlock(this.core, block, `the maintainer ${this.id}`, local === true)
   }
 
   async close(): Promise<void> {
+    await this.#reopened.catch(() => {})
     await this.core.close()
   }
 }

@@ -12,7 +12,14 @@ import type { ReadOptions, ReleaseLog } from './release-log.ts'
 type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'maintainers' | 'metadata'
 export type Note = Extract<ChannelEvent, { type: NoteType }>
 
-const NOTES: ReadonlySet<string> = new Set<NoteType>(['tag', 'heartbeat', 'rotate', 'mirrors', 'maintainers', 'metadata'])
+const NOTES: ReadonlySet<string> = new Set<NoteType>([
+  'tag',
+  'heartbeat',
+  'rotate',
+  'mirrors',
+  'maintainers',
+  'metadata',
+])
 
 export function isNote(event: ChannelEvent | null): event is Note {
   return event !== null && NOTES.has(event.type)

@@ -8,7 +8,12 @@ import { keyId, parseId } from '../store/identity.ts'
 import { countOf, optionalTextOf, textOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 
-export const MAINTAINER_OPERATIONS = ['maintainer.invite', 'maintainer.add', 'maintainer.remove', 'maintainer.list'] as const
+export const MAINTAINER_OPERATIONS = [
+  'maintainer.invite',
+  'maintainer.add',
+  'maintainer.remove',
+  'maintainer.list',
+] as const
 type MaintainerOperation = (typeof MAINTAINER_OPERATIONS)[number]
 
 export interface InviteResult {
@@ -84,14 +89,12 @@ function parseKey(text: string, maintainers: readonly Maintainer[]): KeyHex {
 async function listOf(node: Node, nameOrId: string): Promise<MaintainersResult> {
   const channel = node.session.channel(nameOrId)
   const { maintainers, fold } = await channel.metadata.view(null)
-  return {
-    channel: channel.name,
-    maintainers: maintainers.map(({ key, name, lastChange }) => ({
-      key: keyId(key),
-      name,
-      changes: fold.countOf(key),
-      removedAfter: lastChange,
-      refused: fold.refusals.find((refused) => refused.key === key)?.code ?? null,
-    })),
+  const listed = []
+  for (const { key, name, lastChange } of maintainers) {
+    const { contradicts } = await channel.metadata.logOf(key)
+    const refusal = fold.refusals.find((refused) => refused.key === key)?.code ?? null
+    const refused = contradicts ? 'EQUIVOCATION' : refusal
+    listed.push({ key: keyId(key), name, changes: fold.countOf(key), removedAfter: lastChange, refused })
   }
+  return { channel: channel.name, maintainers: listed }
 }

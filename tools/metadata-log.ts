@@ -40,7 +40,7 @@ export async function newestChanges(channel: Channel, view: MetadataView, limit:
 async function newestOf(
   { metadata }: Channel,
   { fold }: MetadataView,
-  { key, name }: Maintainer,
+  { key, name, lastChange }: Maintainer,
   limit: number,
 ): Promise<Placed[]> {
   const log = await metadata.logOf(key)
@@ -49,9 +49,11 @@ async function newestOf(
   const placed: Placed[] = []
   let order = 0
   for (let seq = Math.max(1, log.changeCount - limit + 1); seq <= log.changeCount; seq++) {
+    const isLate = lastChange !== null && seq > lastChange
     const isRefused = refusal !== undefined && seq >= refusal.seq
-    const state = seq <= fold.countOf(key) ? 'counts' : isRefused ? 'refused' : 'waits'
-    const common = { by, name, change: seq, state, code: isRefused ? refusal.code : null } as const
+    const code = isLate ? 'CHANGE_AFTER_REMOVAL' : isRefused ? refusal.code : null
+    const state = code !== null ? 'refused' : seq <= fold.countOf(key) ? 'counts' : 'waits'
+    const common = { by, name, change: seq, state, code } as const
     try {
       const { change } = await log.change(seq)
       const { timeMs, message, ops, startOp } = change
@@ -61,7 +63,14 @@ async function newestOf(
     } catch (error) {
       if (!(error instanceof FreshetError) || error.code === 'NO_PEERS') throw error
       // What cannot be read says nothing, and is listed all the same.
-      const unread = { ...common, state: 'refused', code: error.code, at: '', message: null, registers: [] } as const
+      const unread = {
+        ...common,
+        state: 'refused',
+        code: code ?? error.code,
+        at: '',
+        message: null,
+        registers: [],
+      } as const
       placed.push({ order, logged: unread })
     }
   }

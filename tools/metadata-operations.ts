@@ -104,7 +104,10 @@ async function blameMetadata(node: Node, args: Arguments): Promise<BlameResult> 
 }
 
 /** Registers whose path is `path` or begins with it; all where none is given. */
-async function lookUp(node: Node, args: Arguments): Promise<{
+async function lookUp(
+  node: Node,
+  args: Arguments,
+): Promise<{
   readonly channel: Channel
   readonly release: number | null
   readonly view: MetadataView

@@ -13,7 +13,11 @@ import type { PublishDeps } from './compose-draft.ts'
 export type NoteDeps = Pick<PublishDeps, 'heads' | 'catchUp' | 'now'>
 
 /** What a note says of its own. */
-type NoteBody = Note extends infer Each ? (Each extends Note ? Omit<Each, 'atMs' | 'releaseBlock' | 'noteBlock'> : never) : never
+type NoteBody = Note extends infer Each
+  ? Each extends Note
+    ? Omit<Each, 'atMs' | 'releaseBlock' | 'noteBlock'>
+    : never
+  : never
 
 /** The log as it stands, with a release to which a note can be added. @throws FreshetError NO_RELEASE, CHANNEL_READ_ONLY, PUBLISH_BEHIND. */
 export async function readyForNote(deps: NoteDeps, channel: Channel): Promise<void> {
@@ -35,6 +39,6 @@ export async function appendNote(
   before: readonly Buffer[] = [],
 ): Promise<void> {
   const base = log.length
-  const head = await log.appendNote(base, { ...body, atMs: now(), ...(await log.newest()) } as Note, before)
+  const head = await log.appendNote(base, { ...body, atMs: now(), ...(await log.newest()) }, before)
   await heads.advance(key, { ...head, atMs: now() })
 }

@@ -65,7 +65,11 @@ export async function removeMaintainer(
   )
 }
 
-async function say(deps: NoteDeps, channel: Channel, maintainers: readonly Maintainer[]): Promise<readonly Maintainer[]> {
+async function say(
+  deps: NoteDeps,
+  channel: Channel,
+  maintainers: readonly Maintainer[],
+): Promise<readonly Maintainer[]> {
   if (!(await hasNoteRoom(channel))) {
     throw new FreshetError('MAINTAINERS_FULL', `${channel.name} has too many notes since its last chapter`)
   }

@@ -19,6 +19,7 @@ import type { Connection, Swarm } from '../../protocols/swarm.ts'
 import { TcpLines } from '../../protocols/tcp-lines.ts'
 import type { Line } from '../../protocols/tcp-lines.ts'
 import { watchUpgrades } from '../../protocols/watchdog.ts'
+import type { WatchdogOptions } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
@@ -146,18 +147,21 @@ export class Network {
   join(channel: Channel): void {
     const { core } = channel.log
     this.#channels.set(core.discoveryKey.toString('hex'), channel)
-    this.#watchdogs.set(
-      channel.key,
-      watchUpgrades(core, {
-        drop: (stream, error) => {
-          if (stream.remotePublicKey !== null) this.#swarm.drop(keyHex(stream.remotePublicKey), error)
-        },
-      }),
-    )
+    this.#watch(channel.key, core)
+    channel.metadata.onLog((log) => this.#watch(log.key, log.core))
     const lookUp = this.#swarm
       .join(core.discoveryKey)
       .catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
     this.#lookUps.push(lookUp)
+  }
+
+  /** One silent peer must not hold up what is new in a log. */
+  #watch(key: KeyHex, core: Parameters<typeof watchUpgrades>[0]): void {
+    this.#watchdogs.get(key)?.stop()
+    const drop: WatchdogOptions['drop'] = (stream, error) => {
+      if (stream.remotePublicKey !== null) this.#swarm.drop(keyHex(stream.remotePublicKey), error)
+    }
+    this.#watchdogs.set(key, watchUpgrades(core, { drop }))
   }
 
   /** Exchanges signed heads and evidence with every peer that knows the log, for as long as the network is open. */

@@ -110,7 +110,12 @@ test('metadata: five edit offline, in any order → all documents end equal, as 
 })
 
 test('metadata: what was merged is saved → loads again, for another author, and goes on', async (t) => {
-  const plan = Array.from({ length: 60 }, (_, i) => ({ who: i % 5, path: i % 4, value: 1 + (i % 3), from: (i * 3) % 5 }))
+  const plan = Array.from({ length: 60 }, (_, i) => ({
+    who: i % 5,
+    path: i % 4,
+    value: 1 + (i % 3),
+    from: (i * 3) % 5,
+  }))
   const all = await edited(plan)
   deliverAll(all, 1)
   const [first, second] = all as [OfflineMaintainer, OfflineMaintainer]

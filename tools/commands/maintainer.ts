@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { parseCount } from '../arguments.ts'
 import type { InviteResult, MaintainersResult } from '../maintainer-operations.ts'
+import type { OperationName } from '../operations.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
@@ -29,7 +30,9 @@ export function addMaintainerCommands(program: Command): void {
   withCommonOptions(maintainer.command('add').argument('<channel>').argument('[key]'))
     .description('let a key write the metadata of your own channel; without KEY your own')
     .action(async (channel: string, key: string | undefined, options: CommonOptions) => {
-      await change(options, 'maintainer.add', { channel, key: key ?? null })
+      // Whose log is here need not be looked for.
+      const needed = key === undefined ? 'maintainer.list' : 'maintainer.add'
+      await change(options, 'maintainer.add', { channel, key: key ?? null }, needed)
     })
   withCommonOptions(maintainer.command('remove').argument('<channel>').argument('<key-or-name>'))
     .description('what they write from now on does not count; what they wrote before stays')
@@ -46,9 +49,10 @@ async function change(
   options: CommonOptions,
   operation: 'maintainer.add' | 'maintainer.remove' | 'maintainer.list',
   args: object,
+  needed: OperationName = operation,
 ): Promise<void> {
   const context = contextOf(options)
-  const listed = (await withNode(context, operation, (call) => call(operation, args))) as MaintainersResult
+  const listed = (await withNode(context, needed, (call) => call(operation, args))) as MaintainersResult
   context.output.result(listed, () => maintainersText(listed))
 }
 

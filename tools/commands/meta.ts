@@ -97,7 +97,11 @@ function addWriters(meta: Command): void {
     .option('--message <text>', 'why it is written')
     .action(async (channel: string, id: string, options: AdviseOptions) => {
       const given = ADVISORY_FIELDS.filter((field) => options[field] !== undefined)
-      await write(options, channel, Object.fromEntries(given.map((field) => [`advisory/${id}/${field}`, options[field]])))
+      await write(
+        options,
+        channel,
+        Object.fromEntries(given.map((field) => [`advisory/${id}/${field}`, options[field]])),
+      )
     })
 }
 
