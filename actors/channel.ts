@@ -24,6 +24,7 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
+import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
@@ -51,6 +52,7 @@ export class Channel {
   readonly #files: IndexFiles
   #genesis: Genesis | null = null
   #mirrors: readonly string[] = []
+  #withdrawn: Withdrawals = new Map()
   #current: Snapshot | null = null
   #index: ChannelIndex | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
@@ -58,6 +60,8 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
+  /** Versions that were withdrawn while this node followed. */
+  onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -102,6 +106,18 @@ export class Channel {
     return this.#mirrors
   }
 
+  /** Versions that the publisher took back, by NAME=VERSION. */
+  get withdrawn(): Withdrawals {
+    return this.#withdrawn
+  }
+
+  /** The same for what was withdrawn. @returns what was not known before. */
+  async readWithdrawn(options: ReadOptions = {}): Promise<Withdrawal[]> {
+    const before = this.#withdrawn
+    this.#withdrawn = await this.history.withdrawn(options)
+    return [...this.#withdrawn].filter(([name]) => !before.has(name)).map(([, withdrawal]) => withdrawal)
+  }
+
   /** After a note was read, or written here. */
   async readMirrors(options: ReadOptions = {}): Promise<void> {
     this.#mirrors = usableMirrors((await this.history.mirrors(options)) ?? [])
@@ -111,6 +127,7 @@ export class Channel {
   async restore(block: number): Promise<void> {
     await this.history.advance(block, { local: true })
     await unlessNoteFails(this.readMirrors({ local: true }))
+    await unlessNoteFails(this.readWithdrawn({ local: true }))
     await unlessNoteFails(this.metadata.follow({ local: true }))
     await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
@@ -127,12 +144,20 @@ export class Channel {
     await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
     await this.history.advance()
     const newest = this.history.newest
+    const isFirst = this.#current === null
     if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
     await unlessNoteFails(this.metadata.follow())
+    await unlessNoteFails(this.#noteWithdrawn(isFirst))
     return newest
+  }
+
+  /** @param isFirst nothing of the channel was here before: what was withdrawn long ago is no news. */
+  async #noteWithdrawn(isFirst: boolean): Promise<void> {
+    const fresh = await this.readWithdrawn()
+    if (!isFirst && fresh.length > 0) this.onWithdrawn(fresh)
   }
 
   /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, and what rebuilding throws. */

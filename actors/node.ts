@@ -46,6 +46,8 @@ import { addMaintainer, removeMaintainer } from './ports/name-maintainers.ts'
 import { fixBeforeRelease, publishMetadata } from './ports/publish-metadata.ts'
 import type { PublishedMetadata } from './ports/publish-metadata.ts'
 import { tagRelease } from './ports/tag-release.ts'
+import { withdrawPackage } from './ports/withdraw-package.ts'
+import type { WithdrawOrder } from './ports/withdraw-package.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
@@ -166,6 +168,14 @@ export class Node {
       session.requireRunning(channel)
       const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
       return { release: number }
+    })
+  }
+
+  /** Takes a version back; resolves with whether the newest release still holds it. */
+  async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return withdrawPackage(this.#publishDeps(session), channel, order)
     })
   }
 

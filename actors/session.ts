@@ -325,6 +325,8 @@ export class Session {
   }
 
   #start(channel: Channel, states: ChannelStates): void {
+    channel.onWithdrawn = (fresh) =>
+      void this.options.notifier.withdrawn(channel, fresh, (digest) => this.pool.held(digest) !== null) // never rejects
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const deps: ChannelActorDeps = {

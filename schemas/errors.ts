@@ -126,6 +126,12 @@ export const ERROR_CODES = {
     remedy: 'release numbers name a release too',
   },
   TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
+  PACKAGE_WITHDRAWN: {
+    means: 'the publisher took this version back',
+    remedy: 'take another one; CHANNEL@WHEN of a release that holds it gives it all the same',
+  },
+  WITHDRAWN_ALREADY: { means: 'this version was withdrawn already', remedy: 'none: it is said once, and for ever' },
+  WITHDRAWN_FULL: { means: 'the channel has withdrawn as many versions as it can', remedy: 'none' },
   METADATA_INVALID: {
     means: 'a register of the metadata document cannot be called so, or cannot hold this',
     remedy: 'README.md lists the registers and what each may hold',

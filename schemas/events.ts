@@ -5,7 +5,7 @@
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
  * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
- * (`tag`, `heartbeat`, `rotate`, `mirrors`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
+ * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
  * right before it.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
@@ -34,6 +34,7 @@ import * as limits from './limits.ts'
 import { maintainers, metadata, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
+import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
 /** First block of every log: what this channel is. */
 export const genesis = struct({
@@ -191,12 +192,14 @@ const chapterFieldsOfVersion2 = {
   gatherings: list(uint, limits.GATHERINGS_MAX),
 }
 
-/** Version 2 added mirrors and gatherings, and checkpoints in parts; version 3 where the metadata stands. */
+/** Version 2 added mirrors and gatherings, and checkpoints in parts; version 3 where the metadata stands, and what was withdrawn. */
 export const chapter = struct({
   ...chapterFieldsOfVersion2,
   /** Positions of the newest notes of these kinds that this covers; 0: none. */
   maintainersBlock: uint,
   metadataBlock: uint,
+  /** Every version that was withdrawn so far. */
+  withdrawn: list(withdrawal, limits.WITHDRAWN_MAX),
 })
 const chapterOfVersion1 = struct(chapterFields)
 const chapterOfVersion2 = struct(chapterFieldsOfVersion2)
@@ -213,6 +216,9 @@ export const rotate = struct({ ...note, successor: fixed32 })
 /** HTTP servers that have the channel's files below these URLs, as the distribution lays them out. The newest such note counts. */
 export const mirrors = struct({ ...note, urls: mirrorUrls })
 
+/** A version of a package that should not be used any more. Said once, and for ever; releases that hold it stay what they are. */
+export const withdraw = struct({ ...note, ...withdrawalFields })
+
 export type Genesis = Infer<typeof genesis>
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
@@ -226,6 +232,7 @@ export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
 export type Mirrors = Infer<typeof mirrors>
+export type Withdraw = Infer<typeof withdraw>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -240,6 +247,7 @@ export type ChannelEvent =
   | ({ readonly type: 'tag' } & Tag)
   | ({ readonly type: 'rotate' } & Rotate)
   | ({ readonly type: 'mirrors' } & Mirrors)
+  | ({ readonly type: 'withdraw' } & Withdraw)
   | ({ readonly type: 'maintainers' } & Maintainers)
   | ({ readonly type: 'metadata' } & Metadata)
   | ({ readonly type: 'metadataState' } & PackedState)
@@ -247,13 +255,14 @@ export type ChannelEvent =
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 to 7 are spoken for: clusters, withdraw, halt. */
+/** Append only. Numbers 5 and 7 are spoken for: clusters, halt. */
 const TYPES = {
   genesis: { number: 0, version: 1, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
   release: { number: 2, version: 1, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
+  withdraw: { number: 6, version: 1, body: withdraw },
   rotate: { number: 8, version: 1, body: rotate },
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
@@ -266,13 +275,13 @@ const TYPES = {
   metadataState: { number: 17, version: 1, body: metadataState },
 } as const
 
-const NO_METADATA = { maintainersBlock: 0, metadataBlock: 0 }
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   chapter: [
-    formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NO_METADATA })),
-    formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NO_METADATA })),
+    formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
+    formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
   ],
 }
 

@@ -10,6 +10,7 @@ import type { StanzaList } from '../schemas/stanza-table.ts'
 import { readSlice } from '../schemas/stanza.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { pack, unpack } from './brotli.ts'
 import { type Gathering, packGathering } from './gather-stanzas.ts'
 import type { MetadataBlocks } from './notes.ts'
@@ -26,6 +27,7 @@ export interface Contents {
   readonly tags: ReadonlyMap<string, number>
   readonly mirrors: readonly string[]
   readonly metadata: MetadataBlocks
+  readonly withdrawn: Withdrawals
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
   /** In use so far. */
@@ -43,7 +45,7 @@ export function isChapterDue({ tail }: Contents): boolean {
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, mirrors, metadata, noteBlock, gatherings: known }: Contents,
+  { chapterBlocks, tail, tags, mirrors, metadata, withdrawn, noteBlock, gatherings: known }: Contents,
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
@@ -68,6 +70,7 @@ export async function packChapter(
       mirrors,
       gatherings,
       ...metadata,
+      withdrawn: [...withdrawn.values()],
     }),
   )
   return blocks

@@ -6,10 +6,12 @@ import type { Chapter, ChannelEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { NOTES_MAX, TAGS_MAX } from '../schemas/limits.ts'
 import { isTag } from '../schemas/when.ts'
+import { withdrawnName } from '../schemas/withdrawal.ts'
+import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { linkError } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'maintainers' | 'metadata'
+type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'withdraw' | 'maintainers' | 'metadata'
 export type Note = Extract<ChannelEvent, { type: NoteType }>
 
 const NOTES: ReadonlySet<string> = new Set<NoteType>([
@@ -17,6 +19,7 @@ const NOTES: ReadonlySet<string> = new Set<NoteType>([
   'heartbeat',
   'rotate',
   'mirrors',
+  'withdraw',
   'maintainers',
   'metadata',
 ])
@@ -63,6 +66,27 @@ export async function readMirrors(
 ): Promise<readonly string[] | null> {
   for await (const { note } of chain(log, noteBlock, chapter, options)) if (note.type === 'mirrors') return note.urls
   return chapter === null || chapter.mirrors.length === 0 ? null : chapter.mirrors
+}
+
+/** Every version that was withdrawn, in order; of one that is named twice the first counts. */
+export async function readWithdrawn(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  options: ReadOptions,
+): Promise<Withdrawals> {
+  const fresh: Withdrawal[] = []
+  for await (const { note } of chain(log, noteBlock, chapter, options)) {
+    if (note.type !== 'withdraw') continue
+    const { name, version, reason, atMs } = note
+    fresh.push({ name, version, reason, atMs })
+  }
+  const withdrawn = new Map<string, Withdrawal>()
+  for (const withdrawal of [...(chapter?.withdrawn ?? []), ...fresh.reverse()]) {
+    const name = withdrawnName(withdrawal)
+    if (!withdrawn.has(name)) withdrawn.set(name, withdrawal)
+  }
+  return withdrawn
 }
 
 /** Positions of the newest notes that say who writes the metadata document, and what is in it; 0: there is none. */

@@ -25,6 +25,7 @@ import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { withdrawOperation } from './withdraw.ts'
 import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
@@ -40,6 +41,7 @@ export const OPERATIONS = [
   'snapshot',
   'snapshot.write',
   'tag',
+  'withdraw',
   'fetch',
   'status',
   'audit',
@@ -85,6 +87,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
+    withdraw: checked((args) => withdrawOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
@@ -146,6 +149,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     channel: channel.name,
     privateKey: () => node.signingKey(channel.name),
     staging: node.home.staging,
+    withdrawn: target.withdrawn,
     alreadyHave: (digest) => pool.held(digest) !== null,
     signal: io.signal,
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),

@@ -3,7 +3,10 @@ import { compareVersions } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { parseWhen } from '../../schemas/when.ts'
+import { withdrawnName } from '../../schemas/withdrawal.ts'
+import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import type { LoggedStanza } from '../../store/package-history.ts'
+import type { Channel } from '../channel.ts'
 import type { Session } from '../session.ts'
 
 export interface PackageWish {
@@ -31,7 +34,8 @@ export interface FetchedPackage {
 export async function fetchPackage(session: Session, wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
   const channel = session.channel(wish.channel)
   const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
-  const stanza = choose(stanzas, wish)
+  // Who asks for a release gets what it holds.
+  const stanza = choose(wish.when === null ? notWithdrawn(channel, stanzas, wish) : stanzas, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
   const piecesRoot = await channel.rootOf(release, stanza)
   const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, stanza)
@@ -39,6 +43,19 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   const path = session.pool.pathOf(digest)
   if (path === null) throw new FreshetError('POOL_CORRUPT', `artifact ${digest} left the pool`, { digest })
   return { name, version, architecture, digest, byteLength, filename, path }
+}
+
+/** @throws FreshetError PACKAGE_WITHDRAWN when nothing else is left of what was asked for. */
+function notWithdrawn(
+  { withdrawn }: Channel,
+  found: readonly LoggedStanza[],
+  { version }: PackageWish,
+): readonly LoggedStanza[] {
+  const left = found.filter((stanza) => !withdrawn.has(withdrawnName(stanza)))
+  const lost = found.find((stanza) => !left.includes(stanza) && (version === null || stanza.version === version))
+  if (lost === undefined || left.some((stanza) => version === null || stanza.version === version)) return left
+  const { reason } = withdrawn.get(withdrawnName(lost)) as Withdrawal
+  throw new FreshetError('PACKAGE_WITHDRAWN', `${withdrawnName(lost)} was withdrawn: ${reason}`)
 }
 
 function choose(found: readonly LoggedStanza[], { name, version, architecture }: PackageWish): LoggedStanza {

@@ -2,9 +2,10 @@
  * One note of a log: names the release and the note before it; a tag is given once, to a release that exists; mirrors can be used;
  * maintainers and their changes are never taken back.
  */
-import { TAGS_MAX } from '../../schemas/limits.ts'
+import { TAGS_MAX, WITHDRAWN_MAX } from '../../schemas/limits.ts'
 import { usableMirrors } from '../../schemas/mirror-url.ts'
 import { isTag } from '../../schemas/when.ts'
+import { withdrawnName } from '../../schemas/withdrawal.ts'
 import type { Maintainers, Metadata } from '../../schemas/metadata-events.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
@@ -30,6 +31,13 @@ export function checkNote({ block, note, stateBlock }: NoteUnit, known: KnownHis
   if (note.type === 'mirrors') {
     if (usableMirrors(note.urls).length !== note.urls.length) report('names what cannot be a mirror, or one twice')
     known.mirrors = note.urls
+  }
+  if (note.type === 'withdraw') {
+    const { name, version, reason, atMs } = note
+    const withdrawn = withdrawnName(note)
+    if (known.withdrawn.has(withdrawn)) report(`withdraws ${withdrawn} again`)
+    if (known.withdrawn.size >= WITHDRAWN_MAX) report(`is one of more than ${WITHDRAWN_MAX}`)
+    if (!known.withdrawn.has(withdrawn)) known.withdrawn.set(withdrawn, { name, version, reason, atMs })
   }
   if (note.type === 'maintainers') {
     checkMaintainers(note, known, report)

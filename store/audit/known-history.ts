@@ -9,9 +9,10 @@ import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import type { Metadata } from '../../schemas/metadata-events.ts'
 import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { History } from '../history.ts'
 import { readMaintainers, readMetadata } from '../fixed-metadata.ts'
-import { readMirrors, readTags } from '../notes.ts'
+import { readMirrors, readTags, readWithdrawn } from '../notes.ts'
 import type { MetadataBlocks } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
 import type { ReleaseSummary, SnapshotPlan } from '../release-block.ts'
@@ -30,6 +31,8 @@ export interface KnownHistory {
   tags: Map<string, number>
   /** What the newest note about mirrors says. */
   mirrors: readonly string[]
+  /** Versions that were withdrawn, by NAME=VERSION. */
+  withdrawn: Map<string, Withdrawal>
   /** Who writes the metadata, how far it is fixed, and where the notes about both stand. */
   maintainers: readonly Maintainer[]
   metadata: Metadata | null
@@ -54,6 +57,7 @@ function emptyHistory(): KnownHistory {
     noteBlock: 0,
     tags: new Map(),
     mirrors: [],
+    withdrawn: new Map(),
     maintainers: [],
     metadata: null,
     metadataBlocks: { maintainersBlock: 0, metadataBlock: 0 },
@@ -86,6 +90,7 @@ export async function historyAt(log: ReleaseLog, number: number): Promise<KnownH
     noteBlock,
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
+    withdrawn: new Map(await readWithdrawn(log, noteBlock, chapter, {})),
     maintainers: await readMaintainers(log, metadataBlocks.maintainersBlock, {}),
     metadata: await readMetadata(log, metadataBlocks.metadataBlock, {}),
     metadataBlocks,

@@ -94,6 +94,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     gatherings: [70_310, 70_399],
     maintainersBlock: 70_311,
     metadataBlock: 70_320,
+    withdrawn: [{ name: 'bash', version: '5.2-1', reason: 'loses files', atMs: 1_700_000_000_000 }],
   },
   gathering: {
     type: 'gathering',
@@ -107,6 +108,15 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     releaseBlock: 15,
     noteBlock: 12,
     urls: ['http://deb.debian.org/debian', 'https://[2001:db8::1]:8443/a%20b'],
+  },
+  withdraw: {
+    type: 'withdraw',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    name: 'bash',
+    version: '5.2-1',
+    reason: 'loses files',
   },
   maintainers: {
     type: 'maintainers',
@@ -132,10 +142,10 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
 }
 
 /** What an older version did not say. */
-const NO_METADATA = { maintainersBlock: 0, metadataBlock: 0 }
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 const LIFTED: Readonly<Record<string, object>> = {
-  'chapter 1': { mirrors: [], gatherings: [], ...NO_METADATA },
-  'chapter 2': NO_METADATA,
+  'chapter 1': { mirrors: [], gatherings: [], ...NOTHING_SAID },
+  'chapter 2': NOTHING_SAID,
 }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]

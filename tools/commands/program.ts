@@ -19,6 +19,7 @@ import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
+import { addWithdrawCommand } from './withdraw.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -42,6 +43,7 @@ export function createProgram(): Command {
   addTagCommand(program)
   addConfigCommands(program)
   addMirrorCommands(program)
+  addWithdrawCommand(program)
   addMetaCommands(program)
   addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
