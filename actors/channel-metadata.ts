@@ -5,6 +5,7 @@
  * changes, and an Automerge document of them while the node runs.
  */
 import { FreshetError } from '../schemas/errors.ts'
+import { MAINTAINER_CHANGES_MAX } from '../schemas/limits.ts'
 import type { Metadata } from '../schemas/metadata-events.ts'
 import type { ChangePlace, Maintainer, MetadataFold } from '../schemas/metadata-fold.ts'
 import { keyHex } from '../schemas/units.ts'
@@ -37,8 +38,6 @@ export class ChannelMetadata {
   #own: MaintainerLog | null = null
   #onLog: (log: MaintainerLog) => void = () => {}
   #draft: OpenDraft | null = null
-  /** Logs whose changes are fetched as they come. */
-  readonly #fetched = new Set<KeyHex>()
   /** One change of this node after the other: each follows the one before. */
   #edited: Promise<unknown> = Promise.resolve()
 
@@ -57,11 +56,10 @@ export class ChannelMetadata {
     const metadata = await readMetadata(this.#log, metadataBlock, options)
     const { heads } = await readState(this.#log, metadata?.stateBlock ?? 0, options)
     const isEditor = own !== null || this.#log.writable
-    for (const { key } of maintainers) {
+    for (const { key, lastChange } of maintainers) {
       const log = await this.logOf(key)
-      if (this.#fetched.has(key)) continue
-      this.#fetched.add(key)
-      log.fetchFrom(isEditor ? 0 : (heads.find((head) => head.key === key)?.seq ?? 0) + 1)
+      const known = isEditor ? -1 : (heads.find((head) => head.key === key)?.seq ?? 0)
+      log.fetch(known + 1, lastChange ?? MAINTAINER_CHANGES_MAX)
     }
   }
 

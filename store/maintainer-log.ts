@@ -5,6 +5,7 @@
  * changes are checked here as far as one block can be; whether they count is for schemas/metadata-fold.ts.
  */
 import type Hypercore from 'hypercore'
+import type { Download } from 'hypercore'
 import { decodeChange } from '../schemas/automerge-change.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { CHANGE_BYTES_MAX } from '../schemas/limits.ts'
@@ -35,6 +36,9 @@ export class MaintainerLog {
   /** Readers wait for it. */
   #reopened: Promise<void> = Promise.resolve()
   #contradicts = false
+  #download: Download | null = null
+  /** Last block that is fetched as it comes; -1: none is. */
+  #fetchedUntil = -1
 
   private constructor(store: Store, core: Hypercore) {
     this.#store = store
@@ -117,9 +121,12 @@ export class MaintainerLog {
     return count
   }
 
-  /** From now on fetches blocks from `first` on, those to come included. */
-  fetchFrom(first: number): void {
-    this.core.download({ start: first, end: -1, linear: true })
+  /** From now on fetches blocks `first` to `last`, those to come included, and no others: not what stands after a removal. */
+  fetch(first: number, last: number): void {
+    if (last === this.#fetchedUntil) return
+    this.#fetchedUntil = last
+    this.#download?.destroy()
+    this.#download = first > last ? null : this.core.download({ start: first, end: last + 1, linear: true })
   }
 
   /** Appends change `seq`, durable and then announced. @throws FreshetError DISK_FULL, STORE_FAILED. */

@@ -87,7 +87,7 @@ test('maintainer log: its key signs another history → nothing is added, and wh
   await other.core.append([Buffer.from(block, 'latin1'), Buffer.from('other'), Buffer.from('more')])
   const { store } = await storeIn(t)
   const log = await MaintainerLog.follow(store, keyHex(one.core.key))
-  log.fetchFrom(0)
+  log.fetch(0, 10)
   joinStores(t, one.store, store.cores)
   await once(log.core, 'append')
   t.is((await log.heading()).name, 'Ada')
