@@ -1,4 +1,4 @@
-/** The metadata document in an audit: what an honest publisher fixed holds over chapters, and each lie about it is named. */
+/** Metadata and withdrawals in an audit: what an honest publisher said holds over chapters, and each lie about it is named. */
 import test, { type Assert } from 'brittle'
 import { encodeEvent } from '../../schemas/events.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
@@ -51,6 +51,12 @@ class CuratedChannel {
     await log.appendNote(log.length, { type: 'maintainers', atMs: AT_MS, ...(await log.newest()), maintainers })
   }
 
+  async withdraw(version: string): Promise<void> {
+    const { log } = this.channel
+    const said = { name: 'aa', version, reason: 'loses files' }
+    await log.appendNote(log.length, { type: 'withdraw', atMs: AT_MS, ...(await log.newest()), ...said })
+  }
+
   async write(value: string): Promise<void> {
     const made = this.#draft.edit([{ path: 'package/bash/pin', value }], null, AT_MS)
     if (made !== null) await this.log.append(made.change.seq, made.bytes, made.follows)
@@ -94,6 +100,7 @@ test(
     await curated.write('1')
     await curated.fix({}, curated.state)
     await curated.release()
+    await curated.withdraw('1')
     await curated.write('2')
     await curated.fix()
     for (let number = 3; number <= CHAPTER_RELEASES + 2; number++) await curated.release()
@@ -113,6 +120,7 @@ test(
     )
     t.alike([none, first, second, beyond, third], [null, '1', '2', '2', '3'])
     t.is(await pinAt(null), '3')
+    t.alike([...(await history.withdrawn()).keys()], ['aa=1'], 'as the chapter repeats it')
   },
 )
 
@@ -131,6 +139,13 @@ test('audit: a publisher who lies about the metadata → named where it stands; 
     },
     'a maintainer who disappears': { lie: (curated) => curated.name(stranger), code: 'NOTE_WRONG' },
     'a maintainer who is listed twice': { lie: (curated) => curated.name(stranger, stranger), code: 'NOTE_WRONG' },
+    'a version that is withdrawn twice': {
+      lie: async (curated) => {
+        await curated.withdraw('1')
+        await curated.withdraw('1')
+      },
+      code: 'NOTE_WRONG',
+    },
     'fixed changes that are taken back': {
       lie: async (curated) => {
         await curated.fix()
