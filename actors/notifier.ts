@@ -4,10 +4,10 @@
  */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
-import type { DigestHex } from '../schemas/units.ts'
 import type { Withdrawal } from '../schemas/withdrawal.ts'
 import { readPackageChanges } from '../store/package-changes.ts'
 import type { PackageChange } from '../store/package-changes.ts'
+import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
 
@@ -98,14 +98,9 @@ export class Notifier {
     this.#tell({ event, channel: name, id: log.id, release, validUntil })
   }
 
-  /** @param isHeld whether the pool has a file. */
-  async withdrawn(
-    channel: Channel,
-    fresh: readonly Withdrawal[],
-    isHeld: (digest: DigestHex) => boolean,
-  ): Promise<void> {
+  async withdrawn(channel: Channel, fresh: readonly Withdrawal[], pool: Pool): Promise<void> {
     for (const { name, version, reason } of fresh) {
-      const held = await holds(channel, name, version, isHeld)
+      const held = await isHeld(channel, name, version, pool)
       this.#tell({ event: 'withdrawn', channel: channel.name, id: channel.log.id, name, version, reason, held })
     }
   }
@@ -116,18 +111,14 @@ export class Notifier {
   }
 }
 
-async function holds(
-  channel: Channel,
-  name: string,
-  version: string,
-  isHeld: (digest: DigestHex) => boolean,
-): Promise<boolean | null> {
+/** @returns null where the files of that version are not known without looking further. */
+async function isHeld(channel: Channel, name: string, version: string, pool: Pool): Promise<boolean | null> {
   try {
     const { stanzas } = await channel.packagesNamed({ kind: 'newest' }, name)
-    const digests = stanzas.filter((stanza) => stanza.version === version).map(({ digest }) => digest)
-    return digests.length === 0 ? null : digests.some(isHeld) // an older release held it: its files are not looked up
+    const files = stanzas.filter((stanza) => stanza.version === version)
+    return files.length === 0 ? null : files.some(({ digest }) => pool.held(digest) !== null)
   } catch {
-    return null // whoever is told can look
+    return null // the notice is not to wait for peers
   }
 }
 

@@ -26,6 +26,8 @@ import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
 import { withdrawOperation } from './withdraw.ts'
+import { watchStatus } from './watch-status.ts'
+import { why } from './why.ts'
 import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
@@ -44,6 +46,8 @@ export const OPERATIONS = [
   'withdraw',
   'fetch',
   'status',
+  'status.watch',
+  'why',
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
@@ -91,6 +95,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    'status.watch': checked((_, io) => watchStatus(node, io)),
+    why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),

@@ -6,7 +6,7 @@ import { parseWhen } from '../../schemas/when.ts'
 import { withdrawnName } from '../../schemas/withdrawal.ts'
 import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import type { LoggedStanza } from '../../store/package-history.ts'
-import type { Channel } from '../channel.ts'
+import type { Channel, NamedPackages } from '../channel.ts'
 import type { Session } from '../session.ts'
 
 export interface PackageWish {
@@ -33,9 +33,7 @@ export interface FetchedPackage {
 /** @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, ARTIFACT_UNAVAILABLE, ... */
 export async function fetchPackage(session: Session, wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
   const channel = session.channel(wish.channel)
-  const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
-  // Who asks for a release gets what it holds.
-  const stanza = choose(wish.when === null ? notWithdrawn(channel, stanzas, wish) : stanzas, wish)
+  const { release, stanza } = await findPackage(channel, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
   const piecesRoot = await channel.rootOf(release, stanza)
   const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, stanza)
@@ -45,11 +43,22 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   return { name, version, architecture, digest, byteLength, filename, path }
 }
 
+/** The stanza that a wish means, and the release that it was looked for in. @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, PACKAGE_WITHDRAWN. */
+export async function findPackage(
+  channel: Channel,
+  wish: Omit<PackageWish, 'channel'>,
+): Promise<{ readonly release: NamedPackages['release']; readonly stanza: LoggedStanza }> {
+  const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
+  // Who asks for a release gets what it holds.
+  const offered = wish.when === null ? notWithdrawn(channel, stanzas, wish) : stanzas
+  return { release, stanza: choose(offered, wish) }
+}
+
 /** @throws FreshetError PACKAGE_WITHDRAWN when nothing else is left of what was asked for. */
 function notWithdrawn(
   { withdrawn }: Channel,
   found: readonly LoggedStanza[],
-  { version }: PackageWish,
+  { version }: Pick<PackageWish, 'version'>,
 ): readonly LoggedStanza[] {
   const left = found.filter((stanza) => !withdrawn.has(withdrawnName(stanza)))
   const lost = found.find((stanza) => !left.includes(stanza) && (version === null || stanza.version === version))
@@ -58,7 +67,10 @@ function notWithdrawn(
   throw new FreshetError('PACKAGE_WITHDRAWN', `${withdrawnName(lost)} was withdrawn: ${reason}`)
 }
 
-function choose(found: readonly LoggedStanza[], { name, version, architecture }: PackageWish): LoggedStanza {
+function choose(
+  found: readonly LoggedStanza[],
+  { name, version, architecture }: Omit<PackageWish, 'channel'>,
+): LoggedStanza {
   const fitting = found.filter(
     (stanza) =>
       (version === null || stanza.version === version) &&

@@ -20,6 +20,7 @@ import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
 import { addWithdrawCommand } from './withdraw.ts'
+import { addWhyCommand } from './why.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -39,6 +40,7 @@ export function createProgram(): Command {
   addHistoryCommands(program)
   addBisectCommand(program)
   addFetchCommand(program)
+  addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
   addConfigCommands(program)
