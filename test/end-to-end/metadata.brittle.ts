@@ -223,12 +223,10 @@ test(
     await jsonOf('meta', 'set', 'demo', 'advisory/FSA-1/reference', '--delete', '--home', home)
     const published = await jsonOf<{ changes: number; fresh: number }>('meta', 'publish', 'demo', '--home', home)
     t.alike([published.changes, published.fresh], [2, 2])
-    const report = await jsonOf<{ ok: boolean; failures: unknown[]; unchecked: unknown[] }>(
-      'audit',
-      'demo',
-      '--home',
-      home,
-    )
+    await node.start()
+    const report = await node.call<{ ok: boolean; failures: unknown[]; unchecked: unknown[] }>('audit', {
+      channel: 'demo',
+    })
     t.alike([report.ok, report.failures, report.unchecked], [true, [], []])
   },
 )
