@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import type { Maintainer } from '../schemas/metadata-fold.ts'
 import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { SignerSet } from '../schemas/signing.ts'
@@ -43,7 +44,12 @@ import { publishRelease } from './ports/publish-release.ts'
 import type { PublishResult } from './ports/publish-release.ts'
 import { changedMirrors, nameMirrors } from './ports/name-mirrors.ts'
 import type { MirrorChange } from './ports/name-mirrors.ts'
+import { addMaintainer, removeMaintainer } from './ports/name-maintainers.ts'
+import { fixBeforeRelease, publishMetadata } from './ports/publish-metadata.ts'
+import type { PublishedMetadata } from './ports/publish-metadata.ts'
 import { tagRelease } from './ports/tag-release.ts'
+import { withdrawPackage } from './ports/withdraw-package.ts'
+import type { WithdrawOrder } from './ports/withdraw-package.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
@@ -151,7 +157,9 @@ export class Node {
   ): Promise<PublishResult> {
     return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
-      const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
+      const deps = this.#publishDeps(session)
+      await fixBeforeRelease(deps, channel)
+      const result = await publishRelease(deps, channel, draft, onProgress)
       await session.settled(channel, result.release)
       session.requireRunning(channel) // or the release is one that nobody will take
       return result
@@ -164,6 +172,38 @@ export class Node {
       session.requireRunning(channel)
       const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
       return { release: number }
+    })
+  }
+
+  /** Takes a version back; resolves with whether the newest release still holds it. */
+  async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return withdrawPackage(this.#publishDeps(session), channel, order)
+    })
+  }
+
+  /** Lets a key write the metadata document of an own channel; resolves with all maintainers. */
+  async addMaintainer(name: string, key: KeyHex): Promise<readonly Maintainer[]> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return addMaintainer(this.#publishDeps(session), channel, key)
+    })
+  }
+
+  /** @param lastChange the last change of this maintainer that counts; null: what there is by now. */
+  async removeMaintainer(name: string, key: KeyHex, lastChange: number | null): Promise<readonly Maintainer[]> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return removeMaintainer(this.#publishDeps(session), channel, key, lastChange)
+    })
+  }
+
+  /** Fixes the metadata document of an own channel as it is by now. */
+  async publishMetadata(name: string): Promise<PublishedMetadata> {
+    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
+      session.requireRunning(channel)
+      return publishMetadata(this.#publishDeps(session), channel)
     })
   }
 
@@ -232,6 +272,11 @@ export class Node {
     onProgress: (progress: SnapshotWriteProgress) => void = () => {},
   ): Promise<WrittenSnapshot> {
     return writeSnapshot(this.session, order, signal, onProgress)
+  }
+
+  /** The node's clock, in Unix milliseconds. */
+  now(): number {
+    return this.#now()
   }
 
   status(): NodeStatus {

@@ -270,7 +270,7 @@ export class Session {
   async #add(name: string, role: ChannelRole, log: ReleaseLog): Promise<Channel> {
     await this.#journal.record({ type: 'channel.added', key: log.key, name, role, atMs: this.options.now() })
     await this.store.sync() // the answer to this command is an id that people pass on
-    const channel = new Channel(name, role, log, this.files)
+    const channel = new Channel(name, role, log, this.files, this.store)
     const { key } = log
     this.#start(channel, {
       state: initialState(followChannel, { key }),
@@ -305,7 +305,7 @@ export class Session {
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added
       const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
-      const channel = new Channel(name, role, log, this.files)
+      const channel = new Channel(name, role, log, this.files, this.store)
       await this.#restore(channel, readyBlock)
       this.#start(channel, { state, freshness })
     }
@@ -329,6 +329,7 @@ export class Session {
   }
 
   #start(channel: Channel, states: ChannelStates): void {
+    channel.onWithdrawn = (fresh) => void this.options.notifier.withdrawn(channel, fresh, this.pool) // never rejects
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const deps: ChannelActorDeps = {

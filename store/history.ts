@@ -12,10 +12,12 @@ import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
+import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
 import { readGatherings } from './gather-stanzas.ts'
-import { countNotes, readMirrors, readTags } from './notes.ts'
+import { countNotes, findMetadata, readMirrors, readTags, readWithdrawn } from './notes.ts'
+import type { MetadataBlocks } from './notes.ts'
 import { ReleaseFold } from './release-fold.ts'
 import { RecentlyUsed } from './recently-used.ts'
 import { checkLink, linkError, readRelease } from './release-block.ts'
@@ -137,6 +139,27 @@ export class History {
     return readMirrors(this.#log, noteBlock, chapter, options)
   }
 
+  /** Versions that were withdrawn, by NAME=VERSION. Read anew each time, as tags are. */
+  async withdrawn(options: ReadOptions = {}): Promise<Withdrawals> {
+    const { noteBlock, chapter } = await this.#notes(options)
+    return readWithdrawn(this.#log, noteBlock, chapter, options)
+  }
+
+  /** Where the metadata document is fixed: by now, or for release `number`. Read anew each time, as tags are. */
+  async metadataBlocks(number: number | null = null, options: ReadOptions = {}): Promise<MetadataBlocks> {
+    const { noteBlock, chapter } = number === null ? await this.#notes(options) : await this.#notesOf(number, options)
+    return findMetadata(this.#log, noteBlock, chapter, options)
+  }
+
+  /** Where the chain of notes begins that stand before release `number`. */
+  async #notesOf(number: number, options: ReadOptions): Promise<{ noteBlock: number; chapter: Chapter | null }> {
+    const { block } = await this.summary(number, options)
+    const { noteBlock, chapterBlock } = (await readRelease(this.#log, block, options)).release
+    const index = this.#state.chapterBlocks.indexOf(chapterBlock)
+    if (index < 0) return { noteBlock, chapter: null }
+    return { noteBlock, chapter: await this.#chapter(this.#state.chapterBlocks, index, options) }
+  }
+
   /** Notes that stand after the newest chapter. */
   async noteCount(): Promise<number> {
     const { noteBlock, chapter } = await this.#notes({})
@@ -155,11 +178,22 @@ export class History {
     const { chapterBlocks, tail } = this.#state
     const { noteBlock } = await this.#log.newest()
     if (tail.length < CHAPTER_RELEASES) {
-      return { chapterBlocks, tail, noteBlock, tags: new Map(), mirrors: [], gatherings: [] }
+      const metadata = { maintainersBlock: 0, metadataBlock: 0 }
+      return {
+        chapterBlocks,
+        tail,
+        noteBlock,
+        tags: new Map(),
+        mirrors: [],
+        gatherings: [],
+        metadata,
+        withdrawn: new Map(),
+      }
     }
     const gatherings = await readGatherings(this.#log, this.#state.plan?.gatherings ?? [])
     const mirrors = (await this.mirrors()) ?? []
-    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings }
+    const [metadata, withdrawn] = [await this.metadataBlocks(), await this.withdrawn()]
+    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings, metadata, withdrawn }
   }
 
   /**

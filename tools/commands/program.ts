@@ -10,6 +10,8 @@ import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
+import { addMaintainerCommands } from './maintainer.ts'
+import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
@@ -17,6 +19,7 @@ import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
+import { addWithdrawCommand } from './withdraw.ts'
 import { addWhyCommand } from './why.ts'
 
 /** Every command, as `--help` shows it. */
@@ -42,6 +45,9 @@ export function createProgram(): Command {
   addTagCommand(program)
   addConfigCommands(program)
   addMirrorCommands(program)
+  addWithdrawCommand(program)
+  addMetaCommands(program)
+  addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }
