@@ -13,6 +13,7 @@ import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
+import type { Store } from '../store/open-store.ts'
 import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
@@ -28,6 +29,8 @@ import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
+import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
+import { ChannelMetadata } from './channel-metadata.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
@@ -65,11 +68,13 @@ export class Channel {
   role: ChannelRole
   readonly log: ReleaseLog
   readonly history: History
+  readonly metadata: ChannelMetadata
   readonly #files: IndexFiles
   readonly #upstreams: Upstreams
   #upstream: Channel | null = null
   #genesis: Genesis | null = null
   #mirrors: readonly string[] = []
+  #withdrawn: Withdrawals = new Map()
   #current: Snapshot | null = null
   #index: ChannelIndex | null = null
   /** Past snapshots that somebody asked for, least recently used first. */
@@ -77,15 +82,18 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
+  /** Versions that were withdrawn while this node followed. */
+  onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
-  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles, upstreams: Upstreams) {
+  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles, store: Store, upstreams: Upstreams) {
     this.#upstreams = upstreams
     this.name = name
     this.role = role
     this.log = log
     this.history = new History(log)
+    this.metadata = new ChannelMetadata(store, log, this.history)
     this.#files = files
   }
 
@@ -127,6 +135,18 @@ export class Channel {
     return this.#mirrors
   }
 
+  /** Versions that the publisher took back, by NAME=VERSION. */
+  get withdrawn(): Withdrawals {
+    return this.#withdrawn
+  }
+
+  /** The same for what was withdrawn. @returns what was not known before. */
+  async readWithdrawn(options: ReadOptions = {}): Promise<Withdrawal[]> {
+    const before = this.#withdrawn
+    this.#withdrawn = await this.history.withdrawn(options)
+    return [...this.#withdrawn].filter(([name]) => !before.has(name)).map(([, withdrawal]) => withdrawal)
+  }
+
   /** After a note was read, or written here. */
   async readMirrors(options: ReadOptions = {}): Promise<void> {
     this.#mirrors = usableMirrors((await this.history.mirrors(options)) ?? [])
@@ -137,6 +157,8 @@ export class Channel {
     await this.link({ local: true })
     await this.history.advance(block, { local: true })
     await unlessNoteFails(this.readMirrors({ local: true }))
+    await unlessNoteFails(this.readWithdrawn({ local: true }))
+    await unlessNoteFails(this.metadata.follow({ local: true }))
     if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
   }
 
@@ -183,12 +205,21 @@ export class Channel {
     await this.link()
     await this.history.advance()
     const newest = this.history.newest
+    const isFirst = this.#current === null
     if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
       await this.#serve(newest)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
+    await unlessNoteFails(this.metadata.follow())
+    await unlessNoteFails(this.#noteWithdrawn(isFirst))
     return newest
+  }
+
+  /** @param isFirst nothing of the channel was here before: what was withdrawn long ago is no news. */
+  async #noteWithdrawn(isFirst: boolean): Promise<void> {
+    const fresh = await this.readWithdrawn()
+    if (!isFirst && fresh.length > 0) this.onWithdrawn(fresh)
   }
 
   /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, and what rebuilding throws. */
@@ -298,6 +329,7 @@ export class Channel {
   async close(): Promise<void> {
     await this.log.close()
     await this.#prepared
+    await this.metadata.close()
     const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
     for (const snapshot of opened) await snapshot?.close()
   }

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import type { Maintainer } from '../schemas/metadata-fold.ts'
 import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { SignerSet } from '../schemas/signing.ts'
@@ -37,16 +38,18 @@ import type { CommitResult } from './ports/commit-release.ts'
 import type { PublishProgress } from './ports/compose-draft.ts'
 import { prepareRelease } from './ports/prepare-release.ts'
 import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
-import { composeFork } from './ports/compose-fork.ts'
-import type { ComposedFork, ForkOrder } from './ports/compose-fork.ts'
-import { forkPoint, isForkOf } from './ports/fork-point.ts'
 import { rotateChannel } from './ports/rotate-channel.ts'
 import type { RotateResult } from './ports/rotate-channel.ts'
 import { publishRelease } from './ports/publish-release.ts'
 import type { PublishResult } from './ports/publish-release.ts'
 import { changedMirrors, nameMirrors } from './ports/name-mirrors.ts'
 import type { MirrorChange } from './ports/name-mirrors.ts'
+import { addMaintainer, removeMaintainer } from './ports/name-maintainers.ts'
+import { fixBeforeRelease, publishMetadata } from './ports/publish-metadata.ts'
+import type { PublishedMetadata } from './ports/publish-metadata.ts'
 import { tagRelease } from './ports/tag-release.ts'
+import { withdrawPackage } from './ports/withdraw-package.ts'
+import type { WithdrawOrder } from './ports/withdraw-package.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
@@ -69,11 +72,6 @@ export interface ChannelKeys {
   /** OpenPGP, ASCII-armoured. */
   readonly publicKey: Buffer
   readonly privateKey: string
-}
-
-export interface PublishedFork extends ComposedFork {
-  /** Null: the fork said all of it before. */
-  readonly published: PublishResult | null
 }
 
 /** @throws FreshetError CONFIG_INVALID, STORE_LOCKED, STORE_COPIED, DISK_FULL, ADDRESS_IN_USE, ... */
@@ -142,39 +140,6 @@ export class Node {
     return this.session.createQuorumChannel(name, publicKey, signers, keepKey)
   }
 
-  /** Makes a fork of a release of `upstream`, still without a release of its own. One that a failed attempt left is taken up again. */
-  async createFork(upstream: string, when: When, name: string, makeKeys: () => Promise<ChannelKeys>): Promise<Channel> {
-    requireChannelName(name)
-    const { session } = this
-    const channel = session.channel(upstream)
-    const named = await forkPoint(session, channel, when)
-    if (channel.role === 'upstream') await session.follow(channel.key, channel.name) // its releases are to be heard of
-    const left = session.channels.find((channel) => channel.name === name && channel.log.length === 1)
-    if (left !== undefined && isForkOf(await left.log.genesis(), named)) return left
-    const { publicKey, privateKey } = await makeKeys()
-    const keepKey = (): Promise<void> => keepSigningKey(this.home.keys, name, privateKey)
-    const fork = await session.createChannel(name, publicKey, keepKey, named)
-    await fork.link()
-    return fork
-  }
-
-  /** The next release of a fork of this node; nothing is appended where it would say nothing new. */
-  async publishFork(
-    name: string,
-    order: ForkOrder,
-    onProgress: (progress: PublishProgress) => void = () => {},
-  ): Promise<PublishedFork> {
-    return this.#inTurn(this.session.publishing(name), async (session, fork) => {
-      session.requireRunning(fork)
-      const composed = await composeFork(fork, order)
-      if (!composed.isNews) return { ...composed, published: null }
-      const published = await publishRelease(this.#publishDeps(session), fork, composed.draft, onProgress)
-      await session.settled(fork, published.release)
-      session.requireRunning(fork)
-      return { ...composed, published }
-    })
-  }
-
   /** The armoured private key that signs Release files of an own channel. */
   async signingKey(name: string): Promise<string> {
     return readSigningKey(this.home.keys, this.session.channel(name).name)
@@ -192,7 +157,9 @@ export class Node {
   ): Promise<PublishResult> {
     return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
-      const result = await publishRelease(this.#publishDeps(session), channel, draft, onProgress)
+      const deps = this.#publishDeps(session)
+      await fixBeforeRelease(deps, channel)
+      const result = await publishRelease(deps, channel, draft, onProgress)
       await session.settled(channel, result.release)
       session.requireRunning(channel) // or the release is one that nobody will take
       return result
@@ -208,12 +175,29 @@ export class Node {
     })
   }
 
+  /** Takes a version back; resolves with whether the newest release still holds it. */
+  async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
+    return this.changing(name, (_, channel, deps) => withdrawPackage(deps, channel, order))
+  }
+
+  /** Lets a key write the metadata document of an own channel; resolves with all maintainers. */
+  async addMaintainer(name: string, key: KeyHex): Promise<readonly Maintainer[]> {
+    return this.changing(name, (_, channel, deps) => addMaintainer(deps, channel, key))
+  }
+
+  /** @param lastChange the last change of this maintainer that counts; null: what there is by now. */
+  async removeMaintainer(name: string, key: KeyHex, lastChange: number | null): Promise<readonly Maintainer[]> {
+    return this.changing(name, (_, channel, deps) => removeMaintainer(deps, channel, key, lastChange))
+  }
+
+  /** Fixes the metadata document of an own channel as it is by now. */
+  async publishMetadata(name: string): Promise<PublishedMetadata> {
+    return this.changing(name, (_, channel, deps) => publishMetadata(deps, channel))
+  }
+
   /** Changes the HTTP mirrors that an own channel names; resolves with all of them, known here. */
   async nameMirrors(name: string, change: MirrorChange): Promise<readonly string[]> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return nameMirrors(this.#publishDeps(session), channel, change)
-    })
+    return this.changing(name, (_, channel, deps) => nameMirrors(deps, channel, change))
   }
 
   /** The same for this node alone, whose channel it is not. */
@@ -275,6 +259,11 @@ export class Node {
     return writeSnapshot(this.session, order, signal, onProgress)
   }
 
+  /** The node's clock, in Unix milliseconds. */
+  now(): number {
+    return this.#now()
+  }
+
   status(): NodeStatus {
     return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
   }
@@ -299,6 +288,17 @@ export class Node {
     await this.#gateway?.close()
     await this.#session?.close()
     this.#session = null
+  }
+
+  /** Runs a change of an own channel once those that were asked for before are done. */
+  async changing<T>(
+    name: string,
+    run: (session: Session, channel: Channel, deps: PrepareDeps) => Promise<T>,
+  ): Promise<T> {
+    return this.#inTurn(this.session.publishing(name), (session, channel) => {
+      session.requireRunning(channel)
+      return run(session, channel, this.#publishDeps(session))
+    })
   }
 
   /** One change of a channel after the other. */

@@ -4,13 +4,15 @@
  */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
+import type { Withdrawal } from '../schemas/withdrawal.ts'
 import { readPackageChanges } from '../store/package-changes.ts'
 import type { PackageChange } from '../store/package-changes.ts'
+import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
-export type NodeEvent = Notification | FreshnessChange
+export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice
 
 export interface Notification {
   readonly event: 'release'
@@ -40,6 +42,18 @@ export interface FreshnessChange {
   /** The newest release that is here. */
   readonly release: number
   readonly validUntil: string | null
+}
+
+/** The publisher took a version back. */
+export interface WithdrawalNotice {
+  readonly event: 'withdrawn'
+  readonly channel: string
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly reason: string
+  /** Whether its file is in the pool of this node: then it was fetched, and may be installed here. Null: not known. */
+  readonly held: boolean | null
 }
 
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
@@ -84,9 +98,27 @@ export class Notifier {
     this.#tell({ event, channel: name, id: log.id, release, validUntil })
   }
 
+  async withdrawn(channel: Channel, fresh: readonly Withdrawal[], pool: Pool): Promise<void> {
+    for (const { name, version, reason } of fresh) {
+      const held = await isHeld(channel, name, version, pool)
+      this.#tell({ event: 'withdrawn', channel: channel.name, id: channel.log.id, name, version, reason, held })
+    }
+  }
+
   #tell(event: NodeEvent): void {
     this.#recent = [...this.#recent, event].slice(-NOTIFICATIONS_MAX)
     for (const listener of this.#listeners) listener(event)
+  }
+}
+
+/** @returns null where the files of that version are not known without looking further. */
+async function isHeld(channel: Channel, name: string, version: string, pool: Pool): Promise<boolean | null> {
+  try {
+    const { stanzas } = await channel.packagesNamed({ kind: 'newest' }, name)
+    const files = stanzas.filter((stanza) => stanza.version === version)
+    return files.length === 0 ? null : files.some(({ digest }) => pool.held(digest) !== null)
+  } catch {
+    return null // the notice is not to wait for peers
   }
 }
 

@@ -277,7 +277,7 @@ export class Session {
   }
 
   async #add(name: string, role: ChannelRole, log: ReleaseLog): Promise<Channel> {
-    const channel = new Channel(name, role, log, this.files, this.#upstreams)
+    const channel = new Channel(name, role, log, this.files, this.store, this.#upstreams)
     await this.#recordAdded(channel)
     await this.store.sync() // the answer to this command is an id that people pass on
     const { key } = log
@@ -313,7 +313,7 @@ export class Session {
     for (const { added } of fold.channels) {
       const { key, name, role } = added
       const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
-      recovered.push(new Channel(name, role, log, this.files, this.#upstreams))
+      recovered.push(new Channel(name, role, log, this.files, this.store, this.#upstreams))
     }
     this.#upstreams.recovered(recovered)
     for (const [i, { state, freshness, readyBlock }] of fold.channels.entries()) {
@@ -341,6 +341,7 @@ export class Session {
   }
 
   #start(channel: Channel, states: ChannelStates): void {
+    channel.onWithdrawn = (fresh) => void this.options.notifier.withdrawn(channel, fresh, this.pool) // never rejects
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const deps: ChannelActorDeps = {

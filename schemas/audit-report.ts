@@ -27,6 +27,7 @@ export const AUDIT_FAULTS = {
   // What a fork stands on
   UPSTREAM_WRONG: 'a fork, or a release of it, does not stand on a release that its upstream has',
   CURATION_WRONG: 'what a fork says it changes cannot be read, or stands elsewhere than its release says',
+  METADATA_WRONG: "the metadata document does not come out of its maintainers' logs as the log states",
   // Index files
   SCRIPT_INVALID: 'an edit script does not fit the release before',
   STANZA_INVALID: 'a stanza that a release brings is not a package',

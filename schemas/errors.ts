@@ -126,6 +126,49 @@ export const ERROR_CODES = {
     remedy: 'release numbers name a release too',
   },
   TAG_INVALID: { means: 'a tag is not [A-Za-z][A-Za-z0-9._+-]{0,63}', remedy: 'choose another name' },
+  PACKAGE_WITHDRAWN: {
+    means: 'the publisher took this version back',
+    remedy: 'take another one; CHANNEL@WHEN of a release that holds it gives it all the same',
+  },
+  WITHDRAWN_ALREADY: { means: 'this version was withdrawn already', remedy: 'none: it is said once, and for ever' },
+  WITHDRAWN_FULL: { means: 'the channel has withdrawn as many versions as it can', remedy: 'none' },
+  METADATA_INVALID: {
+    means: 'a register of the metadata document cannot be called so, or cannot hold this',
+    remedy: 'README.md lists the registers and what each may hold',
+  },
+  METADATA_FULL: {
+    means: 'the metadata document, or one change of it, exceeds its bound',
+    remedy: 'delete what is of no use any more; the publisher can remove a maintainer who fills it',
+  },
+  METADATA_MISMATCH: {
+    means: 'the metadata of a channel comes out otherwise than its publisher states',
+    remedy: 'nothing of it is used; freshet audit CHANNEL tells more',
+  },
+  MAINTAINER_UNKNOWN: {
+    means: 'this key is not one of the maintainers of the channel',
+    remedy: 'freshet maintainer invite CHANNEL there, and give its key to the publisher, who adds it',
+  },
+  MAINTAINER_EXISTS: {
+    means: 'this key is, or was, a maintainer of the channel',
+    remedy: 'whoever was removed comes back with a new key, from another home',
+  },
+  MAINTAINER_REMOVED: {
+    means: 'this maintainer was removed',
+    remedy: 'ask the publisher; what was written stays here',
+  },
+  MAINTAINER_INVALID: {
+    means: 'a key, or a number of changes, cannot be that of a maintainer of this channel',
+    remedy: 'freshet maintainer list CHANNEL shows keys and changes; the key is what freshet maintainer invite printed',
+  },
+  MAINTAINERS_FULL: { means: 'the channel had as many maintainers as it can have', remedy: 'none' },
+  CHANGE_FORGED: {
+    means: "a change of the metadata is not what its author's log may hold there",
+    remedy: 'nothing of it and of what follows it is used; the publisher can remove its author',
+  },
+  CHANGE_AFTER_REMOVAL: {
+    means: 'a change of the metadata was made after its author was removed',
+    remedy: 'it does not count; the publisher can let more changes of that author count',
+  },
   MIRROR_INVALID: {
     means: 'a URL cannot name a mirror: not http(s), with a password, query or fragment, or too long',
     remedy: 'give the URL of the folder that holds dists/ and pool/',

@@ -5,7 +5,8 @@
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), in a fork the `curation` where that changed, then the `release` itself. The first release after a full
  * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
- * (`tag`, `heartbeat`, `rotate`, `mirrors`) stand between releases.
+ * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
+ * right before it.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
  * Growth: an event only gets new versions; old ones stay readable for ever. Event types below SKIPPABLE_FROM must be
@@ -30,6 +31,10 @@ import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
+import { maintainers, metadata, metadataState } from './metadata-events.ts'
+import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
+import { note } from './note.ts'
+import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
 /** A release of another log: its number, position, and the SHA-256 of its block, which says what all blocks before it are. */
 const upstreamRelease = { number: uint, block: uint, hash: fixed32 }
@@ -222,18 +227,25 @@ const chapterFields = {
 /** Base URLs of HTTP mirrors. Whether each can be used is for its reader to see (schemas/mirror-url.ts): one that cannot stops no log. */
 const mirrorUrls = list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX)
 
-/** Version 2 added mirrors and gatherings, and checkpoints in parts. */
-export const chapter = struct({
+const chapterFieldsOfVersion2 = {
   ...chapterFields,
   /** As of the newest note that this covers. */
   mirrors: mirrorUrls,
   /** Positions of the gatherings that are of use from here on, oldest first. */
   gatherings: list(uint, limits.GATHERINGS_MAX),
+}
+
+/** Version 2 added mirrors and gatherings, and checkpoints in parts; version 3 where the metadata stands, and what was withdrawn. */
+export const chapter = struct({
+  ...chapterFieldsOfVersion2,
+  /** Positions of the newest notes of these kinds that this covers; 0: none. */
+  maintainersBlock: uint,
+  metadataBlock: uint,
+  /** Every version that was withdrawn so far. */
+  withdrawn: list(withdrawal, limits.WITHDRAWN_MAX),
 })
 const chapterOfVersion1 = struct(chapterFields)
-
-/** What every note between releases says besides its own: where the newest release and the note before it stand (0: none). */
-const note = { atMs: timeMs, releaseBlock: uint, noteBlock: uint }
+const chapterOfVersion2 = struct(chapterFieldsOfVersion2)
 
 /** A name for a release, given once and for ever. */
 export const tag = struct({ ...note, name: text(limits.TAG_BYTES_MAX), number: uint })
@@ -246,6 +258,9 @@ export const rotate = struct({ ...note, successor: fixed32 })
 
 /** HTTP servers that have the channel's files below these URLs, as the distribution lays them out. The newest such note counts. */
 export const mirrors = struct({ ...note, urls: mirrorUrls })
+
+/** A version of a package that should not be used any more. Said once, and for ever; releases that hold it stay what they are. */
+export const withdraw = struct({ ...note, ...withdrawalFields })
 
 export type Genesis = Infer<typeof genesis>
 /** How a fork says which upstream release it stands on. */
@@ -265,6 +280,7 @@ export type Roots = Infer<typeof roots>
 export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
 export type Mirrors = Infer<typeof mirrors>
+export type Withdraw = Infer<typeof withdraw>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -280,32 +296,45 @@ export type ChannelEvent =
   | ({ readonly type: 'rotate' } & Rotate)
   | ({ readonly type: 'mirrors' } & Mirrors)
   | ({ readonly type: 'curation' } & Curation)
+  | ({ readonly type: 'withdraw' } & Withdraw)
+  | ({ readonly type: 'maintainers' } & Maintainers)
+  | ({ readonly type: 'metadata' } & Metadata)
+  | ({ readonly type: 'metadataState' } & PackedState)
 
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 to 7, 11 and 12 are spoken for: clusters, withdraw, halt, maintainers, metadata. */
+/** Append only. Numbers 5 and 7 are spoken for: clusters, halt. */
 const TYPES = {
   genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
   release: { number: 2, version: 2, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
+  withdraw: { number: 6, version: 1, body: withdraw },
   rotate: { number: 8, version: 1, body: rotate },
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
-  chapter: { number: 13, version: 2, body: chapter },
+  maintainers: { number: 11, version: 1, body: maintainers },
+  metadata: { number: 12, version: 1, body: metadata },
+  chapter: { number: 13, version: 3, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
   gathering: { number: 16, version: 1, body: gathering },
-  curation: { number: 17, version: 1, body: curation },
+  metadataState: { number: 17, version: 1, body: metadataState },
+  curation: { number: 18, version: 1, body: curation },
 } as const
+
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   genesis: [formerly(1, genesisOfVersion1, (old) => ({ ...old, upstream: null }))],
   release: [formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null }))],
-  chapter: [formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [] }))],
+  chapter: [
+    formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
+    formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
+  ],
 }
 
 type TypeName = keyof typeof TYPES

@@ -1,8 +1,11 @@
 /**
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
- * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, and can be had from here.
+ * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
+ * metadata-limits.ts; all can be had from here.
  */
+export * from './metadata-limits.ts'
+/** Of what travels. */
 export * from './wire-limits.ts'
 
 const KIB = 1024
@@ -71,6 +74,10 @@ export const TAG_BYTES_MAX = 64
 export const MIRRORS_MAX = 64
 /** Base URL of a mirror. */
 export const MIRROR_URL_BYTES_MAX = 1024
+/** Versions that one channel ever withdrew; every chapter repeats them all. */
+export const WITHDRAWN_MAX = 4_096
+/** Why a version was withdrawn: two lines of text. */
+export const WITHDRAW_REASON_BYTES_MAX = 512
 /** Notes between two chapters: each is read by itself. All tags there may be, and as many changes of mirrors. */
 export const NOTES_MAX = 2 * TAGS_MAX
 

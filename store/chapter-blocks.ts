@@ -10,8 +10,10 @@ import type { StanzaList } from '../schemas/stanza-table.ts'
 import { readSlice } from '../schemas/stanza.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { pack, unpack } from './brotli.ts'
 import { type Gathering, type PackedGathering, packGathering } from './gather-stanzas.ts'
+import type { MetadataBlocks } from './notes.ts'
 import { linkError, requireBounded } from './release-block.ts'
 import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
@@ -24,6 +26,8 @@ export interface Contents {
   readonly tail: readonly ReleaseSummary[]
   readonly tags: ReadonlyMap<string, number>
   readonly mirrors: readonly string[]
+  readonly metadata: MetadataBlocks
+  readonly withdrawn: Withdrawals
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
   /** In use so far. */
@@ -43,7 +47,7 @@ export function isChapterDue({ tail }: Contents): boolean {
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, mirrors, noteBlock, gatherings: known }: Contents,
+  { chapterBlocks, tail, tags, mirrors, metadata, withdrawn, noteBlock, gatherings: known }: Contents,
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
@@ -69,6 +73,8 @@ export async function packChapter(
       noteBlock,
       mirrors,
       gatherings,
+      ...metadata,
+      withdrawn: [...withdrawn.values()],
     }),
   )
   return blocks
@@ -89,7 +95,8 @@ export async function readChapter(
   const positions = chapter.releases.map((release) => release.block)
   const rising = [...chapter.earlier.slice(-1), ...positions, block]
   if (!isRising(chapter.earlier) || !isRising(rising)) throw linkError(block, 'positions in a chapter do not rise')
-  const named = [...chapter.checkpointBlocks, chapter.rootsBlock, chapter.noteBlock, ...chapter.gatherings]
+  const { checkpointBlocks, rootsBlock, noteBlock, maintainersBlock, metadataBlock } = chapter
+  const named = [...checkpointBlocks, rootsBlock, noteBlock, ...chapter.gatherings, maintainersBlock, metadataBlock]
   if (named.some((position) => position >= block)) {
     throw linkError(block, 'a chapter names blocks after itself')
   }

@@ -8,21 +8,23 @@
  */
 import { levelOf, seenFromUpstream } from '../schemas/chain-position.ts'
 import type { Chapter, UpstreamRelease } from '../schemas/events.ts'
-import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import { FreshetError } from '../schemas/errors.ts'
 import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
-import { untilReaches } from './chain-blocks.ts'
+import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
 import { readGatherings } from './gather-stanzas.ts'
-import { countNotes, readMirrors, readTags } from './notes.ts'
+import { countNotes, findMetadata, readMirrors, readTags, readWithdrawn } from './notes.ts'
+import type { MetadataBlocks } from './notes.ts'
 import { ReleaseFold } from './release-fold.ts'
 import { RecentlyUsed } from './recently-used.ts'
 import { checkLink, linkError, readRelease } from './release-block.ts'
 import type { ReadRelease, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
+import { requireRelease } from './upstream-release.ts'
 
 /** What is known of the log; replaced as a whole. */
 interface State {
@@ -143,6 +145,27 @@ export class History {
     return readMirrors(this.#log, noteBlock, chapter, options)
   }
 
+  /** Versions that were withdrawn, by NAME=VERSION. Read anew each time, as tags are. */
+  async withdrawn(options: ReadOptions = {}): Promise<Withdrawals> {
+    const { noteBlock, chapter } = await this.#notes(options)
+    return readWithdrawn(this.#log, noteBlock, chapter, options)
+  }
+
+  /** Where the metadata document is fixed: by now, or for release `number`. Read anew each time, as tags are. */
+  async metadataBlocks(number: number | null = null, options: ReadOptions = {}): Promise<MetadataBlocks> {
+    const { noteBlock, chapter } = number === null ? await this.#notes(options) : await this.#notesOf(number, options)
+    return findMetadata(this.#log, noteBlock, chapter, options)
+  }
+
+  /** Where the chain of notes begins that stand before release `number`. */
+  async #notesOf(number: number, options: ReadOptions): Promise<{ noteBlock: number; chapter: Chapter | null }> {
+    const { block } = await this.summary(number, options)
+    const { noteBlock, chapterBlock } = (await readRelease(this.#log, block, options)).release
+    const index = this.#state.chapterBlocks.indexOf(chapterBlock)
+    if (index < 0) return { noteBlock, chapter: null }
+    return { noteBlock, chapter: await this.#chapter(this.#state.chapterBlocks, index, options) }
+  }
+
   /** Notes that stand after the newest chapter. */
   async noteCount(): Promise<number> {
     const { noteBlock, chapter } = await this.#notes({})
@@ -161,11 +184,22 @@ export class History {
     const { chapterBlocks, tail } = this.#state
     const { noteBlock } = await this.#log.newest()
     if (tail.length < CHAPTER_RELEASES) {
-      return { chapterBlocks, tail, noteBlock, tags: new Map(), mirrors: [], gatherings: [] }
+      const metadata = { maintainersBlock: 0, metadataBlock: 0 }
+      return {
+        chapterBlocks,
+        tail,
+        noteBlock,
+        tags: new Map(),
+        mirrors: [],
+        gatherings: [],
+        metadata,
+        withdrawn: new Map(),
+      }
     }
     const gatherings = await readGatherings(this.#log, this.#state.plan?.gatherings ?? [])
     const mirrors = (await this.mirrors()) ?? []
-    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings }
+    const [metadata, withdrawn] = [await this.metadataBlocks(), await this.withdrawn()]
+    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings, metadata, withdrawn }
   }
 
   /**
@@ -318,30 +352,20 @@ export class History {
       const { upstream } = read.release
       if (upstream === null) fold.add(read)
       else if (i < releases.length - 1) fold.addRoots(read)
-      else fold.addFork(read, await this.#planAbove(upstream, block, options))
+      else if (this.upstream === null) throw linkError(block, 'it is a release of a fork, and the channel is none')
+      else fold.addFork(read, await this.upstream.planOf(upstream, options))
     }
     return fold.plan()
-  }
-
-  /** What the upstream release is that a release of this fork stands on. */
-  async #planAbove(named: UpstreamRelease, block: number, options: ReadOptions): Promise<SnapshotPlan> {
-    if (this.upstream === null) throw linkError(block, 'it is a release of a fork, and the channel is none')
-    return this.upstream.planOf(named, options)
   }
 
   /**
    * The plan of a release as a fork of this channel names it.
    * @throws FreshetError UPSTREAM_MISMATCH when this log has another release there; NO_PEERS when it is not as long yet.
    */
-  async planOf({ number, block, hash }: UpstreamRelease, options: ReadOptions = {}): Promise<SnapshotPlan> {
-    await untilReaches(this.#log, block, options)
-    const read = await readRelease(this.#log, block, options).catch((error: unknown) => {
-      throw asFreshetError(error).code === 'EVENT_INVALID' ? upstreamMismatch(this.#log, number, block) : error
-    })
-    if (read.summary.number !== number || !read.summary.hash.equals(hash))
-      throw upstreamMismatch(this.#log, number, block)
-    await this.advance(block, options)
-    return this.plan(number)
+  async planOf(named: UpstreamRelease, options: ReadOptions = {}): Promise<SnapshotPlan> {
+    await requireRelease(this.#log, named, options)
+    await this.advance(named.block, options)
+    return this.plan(named.number)
   }
 
   /** Number of the newest release that stands before `block`; 0: none. */
@@ -373,9 +397,4 @@ export class History {
     const newest = this.newest?.number ?? 0
     return new FreshetError('RELEASE_UNKNOWN', `channel ${this.#log.id} has no release ${what}`, { newest })
   }
-}
-
-function upstreamMismatch({ id }: ReleaseLog, number: number, block: number): FreshetError {
-  const message = `${id} does not have the release ${number} at block ${block} that a fork of it stands on`
-  return new FreshetError('UPSTREAM_MISMATCH', message, { number, block })
 }

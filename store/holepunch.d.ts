@@ -202,8 +202,11 @@ declare module 'corestore' {
       createAtom(): Atom
       close(): Promise<void>
       hasCore(discoveryKey: Buffer): Promise<boolean>
+      /** Discovery key of the core that was made under a name; null: none was. */
+      getAlias(alias: { readonly name: string; readonly namespace: Buffer }): Promise<Buffer | null>
       readonly db: { readonly _state: { createWriteBatch(session: unknown, options?: object): WriteBatch } }
     }
+    readonly ns: Buffer
     ready(): Promise<void>
     close(): Promise<void>
     get(options: CoreOptions): Hypercore

@@ -8,6 +8,11 @@ export function id(key: Uint8Array): string {
   return HypercoreId.encode(Buffer.from(key))
 }
 
+/** The same of a key in hex. */
+export function keyId(key: KeyHex): string {
+  return id(Buffer.from(key, 'hex'))
+}
+
 /** @throws FreshetError CHANNEL_ID_INVALID. */
 export function parseId(text: string): KeyHex {
   try {

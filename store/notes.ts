@@ -6,12 +6,23 @@ import type { Chapter, ChannelEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { NOTES_MAX, TAGS_MAX } from '../schemas/limits.ts'
 import { isTag } from '../schemas/when.ts'
+import { withdrawnName } from '../schemas/withdrawal.ts'
+import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { linkError } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-export type Note = Extract<ChannelEvent, { type: 'tag' | 'heartbeat' | 'rotate' | 'mirrors' }>
+type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'withdraw' | 'maintainers' | 'metadata'
+export type Note = Extract<ChannelEvent, { type: NoteType }>
 
-const NOTES: ReadonlySet<string> = new Set<Note['type']>(['tag', 'heartbeat', 'rotate', 'mirrors'])
+const NOTES: ReadonlySet<string> = new Set<NoteType>([
+  'tag',
+  'heartbeat',
+  'rotate',
+  'mirrors',
+  'withdraw',
+  'maintainers',
+  'metadata',
+])
 
 export function isNote(event: ChannelEvent | null): event is Note {
   return event !== null && NOTES.has(event.type)
@@ -55,6 +66,51 @@ export async function readMirrors(
 ): Promise<readonly string[] | null> {
   for await (const { note } of chain(log, noteBlock, chapter, options)) if (note.type === 'mirrors') return note.urls
   return chapter === null || chapter.mirrors.length === 0 ? null : chapter.mirrors
+}
+
+/** Every version that was withdrawn, in order; of one that is named twice the first counts. */
+export async function readWithdrawn(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  options: ReadOptions,
+): Promise<Withdrawals> {
+  const fresh: Withdrawal[] = []
+  for await (const { note } of chain(log, noteBlock, chapter, options)) {
+    if (note.type !== 'withdraw') continue
+    const { name, version, reason, atMs } = note
+    fresh.push({ name, version, reason, atMs })
+  }
+  const withdrawn = new Map<string, Withdrawal>()
+  for (const withdrawal of [...(chapter?.withdrawn ?? []), ...fresh.reverse()]) {
+    const name = withdrawnName(withdrawal)
+    if (!withdrawn.has(name)) withdrawn.set(name, withdrawal)
+  }
+  return withdrawn
+}
+
+/** Positions of the newest notes that say who writes the metadata document, and what is in it; 0: there is none. */
+export interface MetadataBlocks {
+  readonly maintainersBlock: number
+  readonly metadataBlock: number
+}
+
+export async function findMetadata(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  options: ReadOptions,
+): Promise<MetadataBlocks> {
+  let { maintainersBlock, metadataBlock } = { maintainersBlock: 0, metadataBlock: 0 }
+  for await (const { block, note } of chain(log, noteBlock, chapter, options)) {
+    if (note.type === 'maintainers' && maintainersBlock === 0) maintainersBlock = block
+    if (note.type === 'metadata' && metadataBlock === 0) metadataBlock = block
+    if (maintainersBlock > 0 && metadataBlock > 0) break
+  }
+  return {
+    maintainersBlock: maintainersBlock || (chapter?.maintainersBlock ?? 0),
+    metadataBlock: metadataBlock || (chapter?.metadataBlock ?? 0),
+  }
 }
 
 /** Notes that no chapter covers yet. */

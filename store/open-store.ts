@@ -73,6 +73,11 @@ export class Store {
     return core
   }
 
+  /** Whether this store has made a core of that name. */
+  async hasNamed(name: string): Promise<boolean> {
+    return (await this.cores.storage.getAlias({ name, namespace: this.cores.ns })) !== null
+  }
+
   get failure(): FreshetError | null {
     return this.#failure
   }

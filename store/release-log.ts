@@ -25,6 +25,7 @@ import type { IndexChanges } from './package-index.ts'
 import { signersOf, quorumOf } from './quorum.ts'
 import type { Quorum } from './quorum.ts'
 import { foundLog, QuorumLog } from './quorum-log.ts'
+import { readBlock } from './read-block.ts'
 import { within } from './within.ts'
 
 export interface ReadOptions {
@@ -211,24 +212,13 @@ export class ReleaseLog {
     if (block >= this.core.length) {
       throw new FreshetError('EVENT_INVALID', `block ${block} is beyond the log of ${this.core.length}`, { block })
     }
-    const bytes = await this.#get(block, options.local === true)
-    if (bytes === null) throw new FreshetError('NO_PEERS', `block ${block} of ${this.id} did not arrive`, { block })
-    return bytes
+    return readBlock(this.core, block, this.id, options.local === true)
   }
 
   /** A closed log has length 0 and no block. @throws FreshetError INTERRUPTED. */
   async #requireReadable(): Promise<void> {
     await this.#reopened
     if (this.core.closing !== null) throw new FreshetError('INTERRUPTED', `the log ${this.id} is closed`)
-  }
-
-  async #get(block: number, local: boolean): Promise<Buffer | null> {
-    try {
-      return await this.core.get(block, local ? { wait: false } : { timeout: BLOCK_WAIT_MS })
-    } catch (error) {
-      if ((error as { code?: string }).code === 'REQUEST_TIMEOUT') return null
-      throw new FreshetError('STORE_FAILED', `block ${block} of ${this.id} cannot be read`, { block }, error)
-    }
   }
 
   async genesis(): Promise<Genesis> {
@@ -309,14 +299,16 @@ export class ReleaseLog {
 
   /**
    * Appends one note, durable and then announced.
-   * @param base length that the log must have. @throws as `append`.
+   * @param base length that the log must have.
+   * @param before blocks that stand before it and belong to it.
+   * @throws as `append`.
    */
-  async appendNote(base: number, note: Note): Promise<SignedHead> {
+  async appendNote(base: number, note: Note, before: readonly Buffer[] = []): Promise<SignedHead> {
     if (!this.core.writable) throw this.#readOnly()
     await this.requireOpen()
     await this.#store.commit(async (sessionOf) => {
       this.requireLength(base)
-      await (await sessionOf(this.core)).append([encodeEvent(note)])
+      await (await sessionOf(this.core)).append([...before, encodeEvent(note)])
     })
     return this.head()
   }

@@ -19,7 +19,7 @@ export async function auditOperation(
 ): Promise<AuditReport & { readonly channel: string }> {
   const { session } = node
   const channel = session.channel(textOf(args, 'channel'))
-  const { name, log } = channel
+  const { name, log, metadata } = channel
   const since = countOf(args, 'since') ?? 1
   const count = countOf(args, 'sample')
   if (since < 1 || count === 0) throw new FreshetError('USAGE', 'releases are counted from 1')
@@ -36,6 +36,7 @@ export async function auditOperation(
     sample: count === null ? null : { count, seed: optionalTextOf(args, 'seed') ?? randomBytes(8).toString('hex') },
     scratch: node.home.staging,
     judge,
+    maintainerLog: (key) => metadata.logOf(key),
     waitMs: BLOCK_WAIT_MS,
     signal: io.signal,
     onProgress: (progress) => io.progress(progress),

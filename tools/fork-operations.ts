@@ -1,7 +1,10 @@
 /** Operations about forks: making one, changing it, moving it to newer releases of its upstream. */
 import type { Channel } from '../actors/channel.ts'
-import type { Node, PublishedFork } from '../actors/node.ts'
+import type { Node } from '../actors/node.ts'
 import type { ForkOrder, ForkWish } from '../actors/ports/compose-fork.ts'
+import { createFork } from '../actors/ports/create-fork.ts'
+import { publishFork } from '../actors/ports/publish-fork.ts'
+import type { PublishedFork } from '../actors/ports/publish-fork.ts'
 import { previewFork, versionsOf } from '../actors/ports/merge-preview.ts'
 import type { ForkPreview, MergePreview } from '../actors/ports/merge-preview.ts'
 import type { ControlIo } from '../protocols/control-server.ts'
@@ -149,7 +152,8 @@ async function makeFork(node: Node, args: Arguments, io: ControlIo): Promise<For
   const name = textOf(args, 'name')
   const when = parseWhen(optionalTextOf(args, 'when'))
   const wishes = await wishesOf(args) // before anything is made
-  await node.createFork(textOf(args, 'channel'), when, name, async () => {
+  const fork = { upstream: textOf(args, 'channel'), when, name }
+  await createFork(node.session, node.home.keys, fork, async () => {
     const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
     return { publicKey: Buffer.from(publicKey), privateKey }
   })
@@ -174,7 +178,9 @@ async function publishChanges(
   const suite = fork.history.newest?.suite ?? fork.name
   const sign = (text: string): Promise<Buffer> => clearSign(text, key)
   const whole = { ...order, suite, sign, nowMs: Date.now() }
-  const published = await node.publishFork(fork.name, whole, (progress) => io.progress(progress))
+  const published = await node.changing(fork.name, (session, channel, deps) =>
+    publishFork(session, channel, deps, whole, (progress) => io.progress(progress)),
+  )
   return { result: resultOf(fork, published), published }
 }
 

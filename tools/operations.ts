@@ -20,10 +20,13 @@ import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
+import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
+import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { withdrawOperation } from './withdraw.ts'
 import { watchStatus } from './watch-status.ts'
 import { why } from './why.ts'
 import { writeSnapshot } from './write-snapshot.ts'
@@ -41,6 +44,7 @@ export const OPERATIONS = [
   'snapshot',
   'snapshot.write',
   'tag',
+  'withdraw',
   'fetch',
   'status',
   'status.watch',
@@ -48,6 +52,8 @@ export const OPERATIONS = [
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
+  ...METADATA_OPERATIONS,
+  ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
 ] as const
@@ -60,6 +66,8 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'fetch',
   'snapshot.write',
   'audit',
+  'maintainer.add',
+  'meta.log',
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
 ])
@@ -73,6 +81,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
   const fork = forkOperations(node)
+  const meta = metadataOperations(node)
+  const maintainer = maintainerOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -85,6 +95,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
+    withdraw: checked((args) => withdrawOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
@@ -97,6 +108,15 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'mirror.add': checked(mirror['mirror.add']),
     'mirror.remove': checked(mirror['mirror.remove']),
     'mirror.list': checked(mirror['mirror.list']),
+    'meta.get': checked(meta['meta.get']),
+    'meta.set': checked(meta['meta.set']),
+    'meta.log': checked(meta['meta.log']),
+    'meta.blame': checked(meta['meta.blame']),
+    'meta.publish': checked(meta['meta.publish']),
+    'maintainer.invite': checked(maintainer['maintainer.invite']),
+    'maintainer.add': checked(maintainer['maintainer.add']),
+    'maintainer.remove': checked(maintainer['maintainer.remove']),
+    'maintainer.list': checked(maintainer['maintainer.list']),
     release: checked(history.release),
     diff: checked(history.diff),
     when: checked(history.when),
@@ -144,6 +164,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     channel: channel.name,
     privateKey: () => node.signingKey(channel.name),
     staging: node.home.staging,
+    withdrawn: target.withdrawn,
     alreadyHave: (digest) => pool.held(digest) !== null,
     signal: io.signal,
     onProgress: (done, total) => io.progress({ phase: 'download', done, total }),

@@ -1,6 +1,6 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
-import type { FreshnessChange, NodeEvent, Notification } from '../actors/notifier.ts'
+import type { FreshnessChange, WithdrawalNotice, NodeEvent, Notification } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
@@ -82,7 +82,13 @@ const LISTED_CHANGES = 8
 
 /** One line for people. */
 export function eventLine(event: NodeEvent): string {
-  return event.event === 'release' ? notificationLine(event) : freshnessLine(event)
+  if (event.event === 'release') return notificationLine(event)
+  return event.event === 'withdrawn' ? withdrawalLine(event) : freshnessLine(event)
+}
+
+function withdrawalLine({ channel, name, version, reason, held }: WithdrawalNotice): string {
+  const here = held === true ? ', and its file is here' : ''
+  return `${channel}: ${name}=${version} was WITHDRAWN${here}: ${reason.replaceAll('\n', ' ')}`
 }
 
 function freshnessLine({ event, channel, release, validUntil }: FreshnessChange): string {

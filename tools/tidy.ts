@@ -33,6 +33,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'hypercore-crypto': ['store'],
   corestore: ['store'],
   hyperbee: ['store'],
+  '@automerge/automerge': ['store'],
   'compact-encoding': ['schemas', 'protocols', 'store'],
   openpgp: ['tools'],
   commander: ['tools'],

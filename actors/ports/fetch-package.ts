@@ -3,6 +3,8 @@ import { compareVersions } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { parseWhen } from '../../schemas/when.ts'
+import { withdrawnName } from '../../schemas/withdrawal.ts'
+import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import type { LoggedStanza } from '../../store/package-history.ts'
 import type { Channel, NamedPackages } from '../channel.ts'
 import type { Session } from '../session.ts'
@@ -42,13 +44,28 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   return { name, version, architecture, digest, byteLength, filename, path }
 }
 
-/** The stanza that a wish means, and the release that it was looked for in. @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS. */
+/** The stanza that a wish means, and the release that it was looked for in. @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, PACKAGE_WITHDRAWN. */
 export async function findPackage(
   channel: Channel,
   wish: Omit<PackageWish, 'channel'>,
 ): Promise<{ readonly release: NamedPackages['release']; readonly stanza: LoggedStanza }> {
   const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
-  return { release, stanza: choose(stanzas, wish) }
+  // Who asks for a release gets what it holds.
+  const offered = wish.when === null ? notWithdrawn(channel, stanzas, wish) : stanzas
+  return { release, stanza: choose(offered, wish) }
+}
+
+/** @throws FreshetError PACKAGE_WITHDRAWN when nothing else is left of what was asked for. */
+function notWithdrawn(
+  { withdrawn }: Channel,
+  found: readonly LoggedStanza[],
+  { version }: Pick<PackageWish, 'version'>,
+): readonly LoggedStanza[] {
+  const left = found.filter((stanza) => !withdrawn.has(withdrawnName(stanza)))
+  const lost = found.find((stanza) => !left.includes(stanza) && (version === null || stanza.version === version))
+  if (lost === undefined || left.some((stanza) => version === null || stanza.version === version)) return left
+  const { reason } = withdrawn.get(withdrawnName(lost)) as Withdrawal
+  throw new FreshetError('PACKAGE_WITHDRAWN', `${withdrawnName(lost)} was withdrawn: ${reason}`)
 }
 
 function choose(

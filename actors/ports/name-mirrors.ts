@@ -1,14 +1,10 @@
-/**
- * Changes the HTTP mirrors that a channel of this node names: a note in the log, signed like a release.
- *
- * Obeys the rules of publishing, as tags do (tag-release.ts). The caller sees to it that nobody else appends meanwhile.
- */
+/** Changes the HTTP mirrors that a channel of this node names: a note in the log, signed like a release. */
 import { FreshetError } from '../../schemas/errors.ts'
-import { MIRRORS_MAX, NOTES_MAX, TAGS_MAX } from '../../schemas/limits.ts'
+import { MIRRORS_MAX } from '../../schemas/limits.ts'
 import { requireMirrorUrl, usableMirrors } from '../../schemas/mirror-url.ts'
 import type { Channel } from '../channel.ts'
-import { requireCaughtUp } from './compose-draft.ts'
-import type { TagDeps } from './tag-release.ts'
+import { appendNote, hasNoteRoom, readyForNote } from './append-note.ts'
+import type { NoteDeps } from './append-note.ts'
 
 /** URLs as people write them. */
 export interface MirrorChange {
@@ -20,23 +16,17 @@ export interface MirrorChange {
  * @returns the mirrors that the channel names now. No note is written where nothing changes.
  * @throws FreshetError MIRROR_INVALID, MIRROR_UNKNOWN, MIRRORS_FULL, NO_RELEASE, CHANNEL_READ_ONLY, QUORUM_NEEDED, PUBLISH_BEHIND.
  */
-export async function nameMirrors(deps: TagDeps, channel: Channel, change: MirrorChange): Promise<readonly string[]> {
-  const { log, history } = channel
+export async function nameMirrors(deps: NoteDeps, channel: Channel, change: MirrorChange): Promise<readonly string[]> {
+  const { history } = channel
   changedMirrors([], { ...change, remove: [] }) // what is wrong with the URLs is said first
-  await requireCaughtUp(deps, channel)
-  await history.advance()
-  await history.resolve({ kind: 'newest' }) // the first release begins the chain of notes
+  await readyForNote(deps, channel)
   const before = usableMirrors((await history.mirrors()) ?? [])
   const urls = changedMirrors(before, change)
   if (urls.length === before.length && urls.every((url, i) => url === before[i])) return urls
-  // Tags must find room in the chain, whatever was said of mirrors.
-  const noteCount = await history.noteCount()
-  if (noteCount >= NOTES_MAX - TAGS_MAX) {
-    throw new FreshetError('MIRRORS_FULL', `${channel.name} has ${noteCount} notes since its last chapter`)
+  if (!(await hasNoteRoom(channel))) {
+    throw new FreshetError('MIRRORS_FULL', `${channel.name} has too many notes since its last chapter`)
   }
-  const base = log.length
-  const head = await log.appendNote(base, { type: 'mirrors', atMs: deps.now(), ...(await log.newest()), urls })
-  await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
+  await appendNote(deps, channel, { type: 'mirrors', urls })
   await channel.readMirrors()
   return urls
 }

@@ -23,6 +23,7 @@ import type { Connection, Swarm } from '../../protocols/swarm.ts'
 import { TcpLines } from '../../protocols/tcp-lines.ts'
 import type { Line } from '../../protocols/tcp-lines.ts'
 import { watchUpgrades } from '../../protocols/watchdog.ts'
+import type { WatchdogOptions } from '../../protocols/watchdog.ts'
 import type { Store } from '../../store/open-store.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
@@ -174,14 +175,8 @@ export class Network {
   join(channel: Channel): void {
     const { core } = channel.log
     this.#channels.set(core.discoveryKey.toString('hex'), channel)
-    this.#watchdogs.set(
-      channel.key,
-      watchUpgrades(core, {
-        drop: (stream, error) => {
-          if (stream.remotePublicKey !== null) this.#swarm.drop(keyHex(stream.remotePublicKey), error)
-        },
-      }),
-    )
+    this.#watch(channel.key, core)
+    channel.metadata.onLog((log) => this.#watch(log.key, log.core))
     const lookUp = this.#swarm
       .join(core.discoveryKey)
       .catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
@@ -190,6 +185,15 @@ export class Network {
       () => this.#lan.changed(),
       () => {},
     ) // else the look-up above says why
+  }
+
+  /** One silent peer must not hold up what is new in a log. */
+  #watch(key: KeyHex, core: Parameters<typeof watchUpgrades>[0]): void {
+    this.#watchdogs.get(key)?.stop()
+    const drop: WatchdogOptions['drop'] = (stream, error) => {
+      if (stream.remotePublicKey !== null) this.#swarm.drop(keyHex(stream.remotePublicKey), error)
+    }
+    this.#watchdogs.set(key, watchUpgrades(core, { drop }))
   }
 
   /** Exchanges signed heads and evidence with every peer that knows the log, for as long as the network is open. */

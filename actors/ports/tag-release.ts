@@ -1,30 +1,22 @@
-/**
- * Gives a release of a channel that this node owns a name, for ever: a note in the log, signed like a release.
- *
- * Obeys the rules of publishing (actors/ports/publish-release.ts): nothing is appended to a log that is behind, and the head is
- * remembered durably. The caller sees to it that nobody else appends meanwhile.
- */
+/** Gives a release of a channel that this node owns a name, for ever: a note in the log, signed like a release. */
 import { FreshetError } from '../../schemas/errors.ts'
 import { TAGS_MAX } from '../../schemas/limits.ts'
 import { isTag } from '../../schemas/when.ts'
 import type { When } from '../../schemas/when.ts'
 import type { Channel } from '../channel.ts'
-import { requireCaughtUp } from './compose-draft.ts'
-import type { PublishDeps } from './compose-draft.ts'
-
-export type TagDeps = Pick<PublishDeps, 'heads' | 'catchUp' | 'now'>
+import { appendNote, readyForNote } from './append-note.ts'
+import type { NoteDeps } from './append-note.ts'
 
 /**
  * @returns the number of the release that has the name now.
  * @throws FreshetError TAG_INVALID, TAG_EXISTS, TAGS_FULL, RELEASE_UNKNOWN, NO_RELEASE, CHANNEL_READ_ONLY,
  *   PUBLISH_BEHIND.
  */
-export async function tagRelease(deps: TagDeps, channel: Channel, when: When, name: string): Promise<number> {
-  const { log, history } = channel
+export async function tagRelease(deps: NoteDeps, channel: Channel, when: When, name: string): Promise<number> {
+  const { history } = channel
   if (!isTag(name))
     throw new FreshetError('TAG_INVALID', `${JSON.stringify(name)} cannot name a release`, { tag: name })
-  await requireCaughtUp(deps, channel)
-  await history.advance()
+  await readyForNote(deps, channel)
   const { number } = await history.resolve(when)
   const tags = await history.tags()
   const tagged = tags.get(name)
@@ -35,8 +27,6 @@ export async function tagRelease(deps: TagDeps, channel: Channel, when: When, na
     })
   }
   if (tags.size >= TAGS_MAX) throw new FreshetError('TAGS_FULL', `${channel.name} has ${tags.size} tags`)
-  const base = log.length
-  const head = await log.appendNote(base, { type: 'tag', atMs: deps.now(), ...(await log.newest()), name, number })
-  await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
+  await appendNote(deps, channel, { type: 'tag', name, number })
   return number
 }

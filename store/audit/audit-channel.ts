@@ -19,7 +19,9 @@ import { auditLookupCore } from './audit-lookup-core.ts'
 import { checkForkPoint } from './check-fork.ts'
 import type { AuditedUpstream } from './check-fork.ts'
 import { checkArtifacts } from './check-artifacts.ts'
+import type { LogOf } from '../fixed-metadata.ts'
 import { checkManifest, checkNewestHead } from './check-heads.ts'
+import { checkMetadata } from './check-metadata.ts'
 import { chooseReleases } from './choose-releases.ts'
 import { Findings } from './findings.ts'
 import { historyAt } from './known-history.ts'
@@ -45,6 +47,8 @@ export interface AuditOptions extends ReadBlocksOptions {
   /** An existing folder for what is built again. */
   readonly scratch: string
   readonly judge: SignatureJudge
+  /** Of the channel's metadata. */
+  readonly maintainerLog: LogOf
   readonly onProgress: (progress: AuditProgress) => void
 }
 
@@ -99,6 +103,7 @@ class Audit {
     this.#newest = await this.#readNewest(tree)
     if (this.#newest !== null) await this.#auditLookup(this.#newest)
     await this.#walkReleases(manifest, tree, damaged)
+    await this.#auditMetadata()
     await this.#auditPool()
   }
 
@@ -197,6 +202,12 @@ class Audit {
     this.#sample = { seed: sample.seed, releases }
     const chosen = new Set(releases)
     return (release) => chosen.has(release)
+  }
+
+  async #auditMetadata(): Promise<void> {
+    if (this.#walk === null) return
+    const { metadata, maintainers } = this.#walk
+    await checkMetadata(this.#log, metadata, maintainers, this.#options.maintainerLog, this.findings)
   }
 
   async #auditPool(): Promise<void> {

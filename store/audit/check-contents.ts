@@ -49,6 +49,10 @@ function checkChapter(unit: ReleaseUnit, known: KnownHistory, findings: Findings
   const tags = [...known.tags].map(([name, number]) => ({ name, number }))
   if (!isDeepStrictEqual(chapter.tags, tags)) report('lists other tags than were given')
   if (!isDeepStrictEqual(chapter.mirrors, known.mirrors)) report('lists other mirrors than were named')
+  if (!isDeepStrictEqual(chapter.withdrawn, [...known.withdrawn.values()]))
+    report('lists other withdrawals than were made')
+  const { maintainersBlock, metadataBlock } = chapter
+  if (!isDeepStrictEqual({ maintainersBlock, metadataBlock }, known.metadataBlocks)) report('names other metadata')
   if (chapter.noteBlock !== known.noteBlock) report('names another newest note')
   if (!isDeepStrictEqual(chapter.checkpointBlocks, unit.checkpointBlocks))
     report('names other checkpoints than stand before it')

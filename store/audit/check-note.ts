@@ -1,13 +1,20 @@
-/** One note of a log: names the release and the note before it; a tag is given once, to a release that exists; mirrors can be used. */
-import { TAGS_MAX } from '../../schemas/limits.ts'
+/**
+ * One note of a log: names the release and the note before it; a tag is given once, to a release that exists; mirrors can be used;
+ * maintainers and their changes are never taken back.
+ */
+import { TAGS_MAX, WITHDRAWN_MAX } from '../../schemas/limits.ts'
 import { usableMirrors } from '../../schemas/mirror-url.ts'
 import { isTag } from '../../schemas/when.ts'
+import { withdrawnName } from '../../schemas/withdrawal.ts'
+import type { Maintainers, Metadata } from '../../schemas/metadata-events.ts'
+import { keyHex } from '../../schemas/units.ts'
+import type { KeyHex } from '../../schemas/units.ts'
 import type { Findings } from './findings.ts'
 import type { KnownHistory } from './known-history.ts'
 import type { NoteUnit } from './log-units.ts'
 
 /** Afterwards the note is part of `known`. */
-export function checkNote({ block, note }: NoteUnit, known: KnownHistory, findings: Findings): void {
+export function checkNote({ block, note, stateBlock }: NoteUnit, known: KnownHistory, findings: Findings): void {
   const report = (what: string): void =>
     findings.fault('NOTE_WRONG', `the ${note.type} in block ${block} ${what}`, { block })
   const newest = known.plan?.release
@@ -25,6 +32,53 @@ export function checkNote({ block, note }: NoteUnit, known: KnownHistory, findin
     if (usableMirrors(note.urls).length !== note.urls.length) report('names what cannot be a mirror, or one twice')
     known.mirrors = note.urls
   }
+  if (note.type === 'withdraw') {
+    const { name, version, reason, atMs } = note
+    const withdrawn = withdrawnName(note)
+    if (known.withdrawn.has(withdrawn)) report(`withdraws ${withdrawn} again`)
+    if (known.withdrawn.size >= WITHDRAWN_MAX) report(`is one of more than ${WITHDRAWN_MAX}`)
+    if (!known.withdrawn.has(withdrawn)) known.withdrawn.set(withdrawn, { name, version, reason, atMs })
+  }
+  if (note.type === 'maintainers') {
+    checkMaintainers(note, known, report)
+    known.maintainers = note.maintainers.map((listed) => ({ ...listed, key: keyHex(listed.key) }))
+    known.metadataBlocks = { ...known.metadataBlocks, maintainersBlock: block }
+  }
+  if (note.type === 'metadata') {
+    checkCounts(note, known, report)
+    if (note.stateBlock !== (stateBlock || (known.metadata?.stateBlock ?? 0))) report('names another state')
+    known.metadata = note
+    known.metadataBlocks = { ...known.metadataBlocks, metadataBlock: block }
+  }
   known.noteBlock = block
   known.length = block + 1
+}
+
+/** Who was named once stays listed, and what is fixed of them stays fixed. */
+function checkMaintainers({ maintainers }: Maintainers, known: KnownHistory, report: (what: string) => void): void {
+  const listed = maintainers.map(({ key }) => keyHex(key))
+  if (new Set(listed).size !== listed.length) report('lists a maintainer twice')
+  if (known.maintainers.some(({ key }, i) => listed[i] !== key)) report('leaves out a maintainer')
+  for (const [i, { key, lastChange }] of known.maintainers.entries()) {
+    const now = maintainers[i]?.lastChange ?? null
+    if (lastChange !== null && now === null) report(`takes back the removal of ${key}`)
+    if (now !== null && now < fixedOf(known, key)) report(`takes back fixed changes of ${key}`)
+  }
+}
+
+function checkCounts({ counts }: Metadata, known: KnownHistory, report: (what: string) => void): void {
+  const keys = counts.map(({ key }) => keyHex(key))
+  if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string))) report('counts maintainers out of order')
+  for (const { key } of known.metadata?.counts ?? []) if (!keys.includes(keyHex(key))) report('takes back changes')
+  for (const [i, { changes }] of counts.entries()) {
+    const key = keys[i] as KeyHex
+    const maintainer = known.maintainers.find((candidate) => candidate.key === key)
+    if (maintainer === undefined) report(`counts changes of ${key}, who is no maintainer`)
+    if (changes < fixedOf(known, key)) report(`takes back changes of ${key}`)
+    if (changes > (maintainer?.lastChange ?? changes)) report(`counts changes of ${key} after the removal`)
+  }
+}
+
+function fixedOf({ metadata }: KnownHistory, key: KeyHex): number {
+  return metadata?.counts.find((count) => keyHex(count.key) === key)?.changes ?? 0
 }

@@ -6,9 +6,14 @@
 import { expectEvent } from '../../schemas/events.ts'
 import type { Chapter, Release } from '../../schemas/events.ts'
 import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
+import type { Metadata } from '../../schemas/metadata-events.ts'
+import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { History } from '../history.ts'
-import { readMirrors, readTags } from '../notes.ts'
+import { readMaintainers, readMetadata } from '../fixed-metadata.ts'
+import { readMirrors, readTags, readWithdrawn } from '../notes.ts'
+import type { MetadataBlocks } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
 import type { ReleaseSummary, SnapshotPlan } from '../release-block.ts'
 import type { ReleaseLog } from '../release-log.ts'
@@ -28,6 +33,12 @@ export interface KnownHistory {
   tags: Map<string, number>
   /** What the newest note about mirrors says. */
   mirrors: readonly string[]
+  /** Versions that were withdrawn, by NAME=VERSION. */
+  withdrawn: Map<string, Withdrawal>
+  /** Who writes the metadata, how far it is fixed, and where the notes about both stand. */
+  maintainers: readonly Maintainer[]
+  metadata: Metadata | null
+  metadataBlocks: MetadataBlocks
   /** Positions of those that the newest chapter names. */
   gatherings: readonly number[]
   /** Piece roots that were stated, all of them unless releases were taken for granted. */
@@ -49,6 +60,10 @@ function emptyHistory(): KnownHistory {
     noteBlock: 0,
     tags: new Map(),
     mirrors: [],
+    withdrawn: new Map(),
+    maintainers: [],
+    metadata: null,
+    metadataBlocks: { maintainersBlock: 0, metadataBlock: 0 },
     gatherings: [],
     roots: new Map(),
     isComplete: true,
@@ -68,6 +83,7 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
   const chapter = chapterBlock === 0 ? null : expectEvent('chapter', await log.event(chapterBlock), chapterBlock)
   const chapterBlocks = chapter === null ? [] : [...chapter.earlier, chapterBlock]
   const tail: ReleaseSummary[] = []
+  const metadataBlocks = await history.metadataBlocks(number)
   for await (const summary of history.releases(chapterBlocks.length * CHAPTER_RELEASES + 1, number)) tail.push(summary)
   return {
     length: plan.release.block + 1,
@@ -79,6 +95,10 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
     noteBlock,
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
+    withdrawn: new Map(await readWithdrawn(log, noteBlock, chapter, {})),
+    maintainers: await readMaintainers(log, metadataBlocks.maintainersBlock, {}),
+    metadata: await readMetadata(log, metadataBlocks.metadataBlock, {}),
+    metadataBlocks,
     gatherings: plan.gatherings,
     roots: new Map(plan.lateRoots),
     isComplete: false,

@@ -2,7 +2,8 @@
  * The blocks of a log as what was appended together: a release with the blocks before it, or one note.
  *
  * Only the order in which an honest publisher writes is accepted: copies of stanzas and their gathering; checkpoints, roots and
- * chapter; new stanzas; in a fork what it changes; the signed index; the release. A block that stands elsewhere is a fault, and is left out of the unit.
+ * chapter; new stanzas; in a fork what it changes; the signed index; the release. A state of the metadata stands right before its note. A block that stands
+ * elsewhere is a fault, and is left out of the unit.
  */
 import { decodeEvent } from '../../schemas/events.ts'
 import type { Chapter, ChannelEvent } from '../../schemas/events.ts'
@@ -32,6 +33,8 @@ export interface NoteUnit {
   readonly kind: 'note'
   readonly block: number
   readonly note: Note
+  /** Position of the `metadataState` right before it; 0: there is none. */
+  readonly stateBlock: number
 }
 
 export type LogUnit = ReleaseUnit | NoteUnit
@@ -58,6 +61,7 @@ export async function* logUnits(
   findings: Findings,
 ): AsyncGenerator<LogUnit> {
   let draft = emptyDraft(from)
+  let stateBlock = 0
   for (let block = from; block < until; block++) {
     let event: ChannelEvent | null
     try {
@@ -70,9 +74,20 @@ export async function* logUnits(
       if (draft.last === null) draft = emptyDraft(block + 1)
       continue
     }
+    if (stateBlock > 0 && event.type !== 'metadata') {
+      const message = `block ${stateBlock} is a state of the metadata, and no metadata follows`
+      findings.fault('ORDER_WRONG', message, { block: stateBlock })
+      stateBlock = 0
+      if (draft.last === null) draft = emptyDraft(block)
+    }
+    if (event.type === 'metadataState' && draft.last === null) {
+      stateBlock = block
+      continue
+    }
     if (isNote(event) && draft.last === null) {
-      yield { kind: 'note', block, note: event }
+      yield { kind: 'note', block, note: event, stateBlock }
       draft = emptyDraft(block + 1)
+      stateBlock = 0
       continue
     }
     if (!fits(draft, event.type)) {

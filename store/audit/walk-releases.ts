@@ -11,6 +11,7 @@ import type { AuditSigner } from '../../schemas/audit-report.ts'
 import type { IndexFile, Release } from '../../schemas/events.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { AUDIT_TEXT_BYTES_MAX, INDEX_BYTES_MAX } from '../../schemas/limits.ts'
+import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import type { IndexChanges } from '../package-index.ts'
@@ -24,6 +25,7 @@ import type { AuditedUpstream } from './check-fork.ts'
 import { checkContents } from './check-contents.ts'
 import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
+import type { FixedMetadata } from './check-metadata.ts'
 import { checkNote } from './check-note.ts'
 import { checkReleaseRoots } from './check-release-roots.ts'
 import { compareLookups } from './compare-lookups.ts'
@@ -31,7 +33,7 @@ import type { Findings } from './findings.ts'
 import { IndexText } from './index-text.ts'
 import type { KnownHistory } from './known-history.ts'
 import { logUnits } from './log-units.ts'
-import type { ReleaseUnit } from './log-units.ts'
+import type { NoteUnit, ReleaseUnit } from './log-units.ts'
 import { PlacedPackages } from './placed-packages.ts'
 import type { PlacedChanges } from './placed-packages.ts'
 import type { RebuiltLookup } from './rebuilt-lookup.ts'
@@ -73,11 +75,18 @@ export class ReleaseWalk {
   /** Files of the pool that the releases name. */
   readonly named = new Map<DigestHex, NamedArtifact>()
   readonly signers = new Map<string, AuditSigner>()
+  /** Notes that fix the metadata. */
+  readonly metadata: FixedMetadata[] = []
 
   constructor(input: WalkInput) {
     this.#input = input
     this.#stanzas = new StanzaCache(input.log)
     this.#placed = new PlacedPackages(this.#stanzas)
+  }
+
+  /** As far as it came. */
+  get maintainers(): readonly Maintainer[] {
+    return this.#input.known.maintainers
   }
 
   get roots(): ReadonlyMap<DigestHex, Buffer> {
@@ -91,7 +100,7 @@ export class ReleaseWalk {
       await this.#begin()
       for await (const unit of logUnits(log, known.length, until, findings)) {
         if (signal.aborted) throw new FreshetError('INTERRUPTED', 'the audit was interrupted')
-        if (unit.kind === 'note') checkNote(unit, known, findings)
+        if (unit.kind === 'note') this.#note(unit)
         else if (!(await this.#release(unit))) return false
         onProgress(unit.block)
       }
@@ -99,6 +108,13 @@ export class ReleaseWalk {
     } finally {
       await this.#pending
     }
+  }
+
+  #note(unit: NoteUnit): void {
+    const { known, findings } = this.#input
+    checkNote(unit, known, findings)
+    const { block, note, stateBlock } = unit
+    if (note.type === 'metadata') this.metadata.push({ block, note, stateBlock })
   }
 
   /** Takes up the release that is taken for granted. */

@@ -29,7 +29,7 @@ async function channelsOf(
     const key = upstream === null ? null : (await ReleaseLog.openOwn(store, upstream)).core.key
     const named = key === null ? null : { key, number: 1, block: 3, hash: Buffer.alloc(32), treeHash: Buffer.alloc(32) }
     const log = await ReleaseLog.create(store, name, Buffer.from('key'), 1, async () => {}, named)
-    channels.set(name, new Channel(name, 'follower', log, files, { find, requireRunning }))
+    channels.set(name, new Channel(name, 'follower', log, files, store, { find, requireRunning }))
   }
   return (name) => channels.get(name) as Channel
 }
@@ -70,9 +70,9 @@ test('fork chain: an upstream of which nothing has arrived yet → NO_PEERS, whi
   const log = await ReleaseLog.create(store, 'fork', Buffer.from('key'), 1, async () => {}, named)
   const upstreams = {
     find: async (of: KeyHex): Promise<Channel> =>
-      new Channel(of, 'upstream', await ReleaseLog.follow(store, of), files, upstreams),
+      new Channel(of, 'upstream', await ReleaseLog.follow(store, of), files, store, upstreams),
     requireRunning: () => {},
   }
-  const fork = new Channel('fork', 'follower', log, files, upstreams)
+  const fork = new Channel('fork', 'follower', log, files, store, upstreams)
   t.is(await codeOf(fork.link({ local: true })), 'NO_PEERS')
 })

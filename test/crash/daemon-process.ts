@@ -40,8 +40,8 @@ async function start({ home, bootstrap }: Start): Promise<Daemon> {
     gateway: { host: '127.0.0.1', port: 0 },
     log: (level, message) => level === 'warn' && console.error(message),
   })
-  daemon.node.onNotification(({ event, release }) => {
-    if (event === 'release') say({ type: 'announced', release })
+  daemon.node.onNotification((event) => {
+    if (event.event === 'release') say({ type: 'announced', release: event.release })
   })
   say({ type: 'started', gateway: daemon.node.gateway?.url ?? '' })
   return daemon

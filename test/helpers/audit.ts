@@ -47,6 +47,7 @@ export async function auditOf(
     sample: null,
     scratch: await scratchFolder(t),
     judge: async () => ({ kind: 'good', signers: ['KEY'], channelKey: false }),
+    maintainerLog: () => Promise.reject(new Error('nobody writes the metadata of this channel')),
     waitMs: 100,
     signal: new AbortController().signal,
     onProgress: () => {},

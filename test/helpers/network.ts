@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
 import { type LinkFacts, NO_LINK_FACTS } from '../../actors/link-policy.ts'
-import type { FreshnessChange, Notification } from '../../actors/notifier.ts'
+import type { FreshnessChange, Notification, WithdrawalNotice } from '../../actors/notifier.ts'
 import type { HostPort, NetworkOptions } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
@@ -71,6 +71,7 @@ export class TestNode {
   /** What this node announced since the test began, over restarts. */
   readonly notifications: Notification[] = []
   readonly freshness: FreshnessChange[] = []
+  readonly withdrawals: WithdrawalNotice[] = []
   readonly warnings: string[] = []
   readonly #network: NetworkOptions | null
   readonly #now: () => number
@@ -109,6 +110,7 @@ export class TestNode {
     })
     this.#node.onNotification((event) => {
       if (event.event === 'release') this.notifications.push(event)
+      else if (event.event === 'withdrawn') this.withdrawals.push(event)
       else this.freshness.push(event)
     })
   }

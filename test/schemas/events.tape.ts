@@ -101,6 +101,9 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     noteBlock: 12,
     mirrors: ['http://deb.debian.org/debian'],
     gatherings: [70_310, 70_399],
+    maintainersBlock: 70_311,
+    metadataBlock: 70_320,
+    withdrawn: [{ name: 'bash', version: '5.2-1', reason: 'loses files', atMs: 1_700_000_000_000 }],
   },
   gathering: {
     type: 'gathering',
@@ -128,13 +131,45 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     removed: ['telnet'],
     rules: [{ name: 'linux-image-amd64', rule: 'theirs' }],
   },
+  withdraw: {
+    type: 'withdraw',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    name: 'bash',
+    version: '5.2-1',
+    reason: 'loses files',
+  },
+  maintainers: {
+    type: 'maintainers',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    maintainers: [
+      { key: Buffer.alloc(32, 15), name: 'Ada', lastChange: null },
+      { key: Buffer.alloc(32, 16), name: 'Bo <bo@example.org>', lastChange: 300 },
+    ],
+  },
+  metadata: {
+    type: 'metadata',
+    atMs: 1_700_000_000_000,
+    releaseBlock: 15,
+    noteBlock: 12,
+    counts: [{ key: Buffer.alloc(32, 15), changes: 70_000 }],
+    tips: [Buffer.alloc(32, 17)],
+    digest: Buffer.alloc(32, 18),
+    stateBlock: 11,
+  },
+  metadataState: { type: 'metadataState', byteLength: 1_000_000, compressed: Buffer.from('brotli') },
 }
 
 /** What an older version did not say. */
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 const LIFTED: Readonly<Record<string, object>> = {
-  'chapter 1': { mirrors: [], gatherings: [] },
   'genesis 1': { upstream: null },
   'release 1': { upstream: null },
+  'chapter 1': { mirrors: [], gatherings: [], ...NOTHING_SAID },
+  'chapter 2': NOTHING_SAID,
 }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]
@@ -156,7 +191,7 @@ test('events: golden bytes of every version there ever was → decode to the sam
 })
 
 test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from there on', (t) => {
-  for (const number of [5, 12, 18, 63])
+  for (const number of [5, 19, 63])
     t.equal(
       refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))),
       'VERSION_UNSUPPORTED',

@@ -6,7 +6,7 @@ import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { History } from '../../store/history.ts'
 import { readRelease } from '../../store/release-block.ts'
 import { Snapshot, type SnapshotIndex } from '../../store/snapshot.ts'
-import { publishLie } from '../helpers/audit.ts'
+import { type Lie, publishLie } from '../helpers/audit.ts'
 import { collect, MAIN, PUBLISHED_AT_MS, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
@@ -170,29 +170,40 @@ test('chapters: mirrors → the newest list, before and after a chapter, also wh
   t.is(await reader.noteCount(), 2)
 })
 
-test('chapters: a log whose chapter has version 1 → read as before, and goes on with the newest', LONG, async (t) => {
-  const channel = await published(t, CHAPTER_RELEASES)
-  const next = CHAPTER_RELEASES + 1
-  await publishLie(channel, { [MAIN]: indexOf(next) }, { blocks: (blocks) => blocks.map(asVersion1) })
-  await channel.history.advance()
-  const [chapterBlock = 0] = (await channel.history.contents()).chapterBlocks
-  t.is((await channel.log.block(chapterBlock))[1], 1)
-  for (let number = next + 1; number <= RELEASES; number++) await channel.publish({ [MAIN]: indexOf(number) })
-  const reader = new History(channel.log)
-  await reader.advance()
-  for (const number of [1, CHAPTER_RELEASES, next, RELEASES]) {
-    t.is(await textOf(channel, reader, number), indexOf(number), `release ${number}`)
-  }
-  t.alike((await reader.plan(next)).gatherings, [])
-  t.is(await reader.mirrors(), null)
-})
+test(
+  'chapters: a log whose chapter has an older version → read as before, and goes on with the newest',
+  LONG,
+  async (t) => {
+    for (const version of [1, 2]) {
+      const channel = await published(t, CHAPTER_RELEASES)
+      const next = CHAPTER_RELEASES + 1
+      const blocks: Lie['blocks'] = (written) => written.map((block) => asVersion(block, version))
+      await publishLie(channel, { [MAIN]: indexOf(next) }, { blocks })
+      await channel.history.advance()
+      const [chapterBlock = 0] = (await channel.history.contents()).chapterBlocks
+      t.is((await channel.log.block(chapterBlock))[1], version)
+      for (let number = next + 1; number <= RELEASES; number++) await channel.publish({ [MAIN]: indexOf(number) })
+      const reader = new History(channel.log)
+      await reader.advance()
+      for (const number of [1, CHAPTER_RELEASES, next, RELEASES]) {
+        t.is(await textOf(channel, reader, number), indexOf(number), `release ${number}`)
+      }
+      t.alike((await reader.plan(next)).gatherings, [])
+      t.is(await reader.mirrors(), null)
+      t.alike(await reader.metadataBlocks(), { maintainersBlock: 0, metadataBlock: 0 })
+    }
+  },
+)
 
-/** A chapter as it was written before it named mirrors and gatherings: two empty lists are its last bytes now. */
-function asVersion1(block: Buffer): Buffer {
+/**
+ * A chapter as it was written before it named metadata (two zeros and an empty list are its last bytes now), and before that
+ * mirrors and gatherings (two empty lists).
+ */
+function asVersion(block: Buffer, version: number): Buffer {
   const event = decodeEvent(block)
   if (event?.type !== 'chapter') return block
-  const bare = encodeEvent({ ...event, mirrors: [], gatherings: [] })
-  return Buffer.concat([Buffer.of(bare[0] as number, 1), bare.subarray(2, -2)])
+  const bare = { ...event, mirrors: [], gatherings: [], maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
+  return Buffer.concat([Buffer.of(block[0] as number, version), encodeEvent(bare).subarray(2, version === 1 ? -5 : -3)])
 }
 
 test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {

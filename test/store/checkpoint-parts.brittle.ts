@@ -41,7 +41,16 @@ async function chapterOf(indexes: readonly PlannedIndex[]): Promise<{ blocks: Bu
   }))
   const release = releases.at(-1) as ReleaseSummary
   const plan: SnapshotPlan = { release, indexes, lateRoots: new Map(), gatherings: [], upstream: null }
-  const contents = { chapterBlocks: [], tail: releases, tags: new Map(), mirrors: [], noteBlock: 0, gatherings: [] }
+  const contents = {
+    chapterBlocks: [],
+    tail: releases,
+    tags: new Map(),
+    mirrors: [],
+    noteBlock: 0,
+    gatherings: [],
+    metadata: { maintainersBlock: 0, metadataBlock: 0 },
+    withdrawn: new Map(),
+  }
   const texts = Object.fromEntries(indexes.map(({ path, runs }) => [path, 'x\n\n'.repeat(runs.length)]))
   const blocks = await packChapter(BASE, contents, plan, stanzasOf(texts))
   return { blocks, chapter: expectEvent('chapter', decodeEvent(blocks.at(-1) as Buffer), 0) }

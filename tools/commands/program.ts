@@ -11,6 +11,8 @@ import { addFollowCommand } from './follow.ts'
 import { addForkCommands } from './fork.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
+import { addMaintainerCommands } from './maintainer.ts'
+import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
@@ -18,6 +20,7 @@ import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
+import { addWithdrawCommand } from './withdraw.ts'
 import { addWhyCommand } from './why.ts'
 
 /** Every command, as `--help` shows it. */
@@ -44,6 +47,9 @@ export function createProgram(): Command {
   addForkCommands(program)
   addConfigCommands(program)
   addMirrorCommands(program)
+  addWithdrawCommand(program)
+  addMetaCommands(program)
+  addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
   return program
 }

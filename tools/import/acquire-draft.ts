@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import type { Withdrawals } from '../../schemas/withdrawal.ts'
 import { countOf, flagOf, optionalTextOf, textOf, textsOf } from '../arguments.ts'
 import type { Arguments } from '../arguments.ts'
 import { importAptLists } from './apt-lists.ts'
@@ -17,6 +18,8 @@ export interface AcquireOptions {
   /** Armoured key that signs Release files of this channel, read only where one is written. */
   readonly privateKey: () => Promise<string>
   readonly staging: string
+  /** Versions that an index which is made here leaves out. */
+  readonly withdrawn: Withdrawals
   readonly alreadyHave: (digest: DigestHex) => boolean
   readonly signal: AbortSignal
   readonly onProgress: (done: number, total: number) => void
@@ -46,13 +49,17 @@ async function fromAptLists(source: Arguments): Promise<ReleaseDraft> {
   })
 }
 
-async function fromDebDir(source: Arguments, { channel, privateKey }: AcquireOptions): Promise<ReleaseDraft> {
+async function fromDebDir(
+  source: Arguments,
+  { channel, privateKey, withdrawn }: AcquireOptions,
+): Promise<ReleaseDraft> {
   const key = await privateKey()
   const component = optionalTextOf(source, 'component')
   return importDebDir({
     directory: textOf(source, 'directory'),
     suite: optionalTextOf(source, 'suite') ?? channel,
     sign: (text) => clearSign(text, key),
+    withdrawn,
     ...(component === null ? {} : { component }),
   })
 }

@@ -18,6 +18,7 @@ import { type ListedFile, writeRelease } from '../../schemas/release-file.ts'
 import { repositoryPathFault } from '../../schemas/repository-path.ts'
 import { type PackageStanza, readPackageStanza, scanPackages } from '../../schemas/stanza.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import { type Withdrawals, withdrawnName } from '../../schemas/withdrawal.ts'
 import { malformed } from './ar-members.ts'
 import { type DebFile, readDeb } from './deb-file.ts'
 import { hash } from './file-hash.ts'
@@ -34,6 +35,8 @@ export interface DebDirOptions {
   readonly origin?: string
   /** Clear-signs the Release file with the channel's key; see openpgp.ts. */
   readonly sign: (text: string) => Promise<Buffer>
+  /** Versions that are left out. Default: none. */
+  readonly withdrawn?: Withdrawals
   /** Default: this machine's. For a folder with packages of Architecture: all only. */
   readonly architecture?: string
   /** The pool copies the files, because a folder of builds is cleaned; false leaves them where they are. Default true. */
@@ -92,14 +95,15 @@ export function artifactOf({ path, stanza: { digest, byteLength } }: PackagedDeb
  * @param component that their Filenames name. @throws as importDebDir.
  */
 export async function readDebFolder(
-  options: Pick<DebDirOptions, 'directory' | 'onProgress'>,
+  options: Pick<DebDirOptions, 'directory' | 'onProgress' | 'withdrawn'>,
   component: string,
 ): Promise<PackagedDeb[]> {
   const paths = await findDebs(options.directory)
   const byDigest = new Map<DigestHex, PackagedDeb>()
   for (const [index, path] of paths.entries()) {
     const packaged = describe(await readDeb(path), component)
-    if (!byDigest.has(packaged.stanza.digest)) byDigest.set(packaged.stanza.digest, packaged)
+    const isWithdrawn = options.withdrawn?.has(withdrawnName(packaged.stanza)) === true
+    if (!isWithdrawn && !byDigest.has(packaged.stanza.digest)) byDigest.set(packaged.stanza.digest, packaged)
     options.onProgress?.(index + 1, paths.length)
   }
   const packages = [...byDigest.values()].sort((a, b) => order(a.stanza, b.stanza))

@@ -1,0 +1,93 @@
+/** A version that its publisher takes back: followers are told, nobody gets it unasked, and old releases stay what they are. */
+import test from 'brittle'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buildDeb } from '../../tools/demo/build-deb.ts'
+import type { WithdrawResult } from '../../tools/withdraw.ts'
+import { jsonOf } from '../helpers/command-line.ts'
+import { privateNetwork, scratchFolder } from '../helpers/network.ts'
+import { codeOf } from '../helpers/refusal.ts'
+import { writeRepository } from '../helpers/signed-repository.ts'
+
+const LONG = { timeout: 180_000 }
+
+interface Fetched {
+  readonly files: readonly { readonly version: string }[]
+}
+
+test(
+  'withdraw: a version → followers are told at once, fetch leaves it out, the next import too; @WHEN has it',
+  LONG,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    const debs = await scratchFolder(t)
+    for (const version of ['1', '2']) await buildDeb(debs, { name: 'aa', version, architecture: 'amd64' })
+    await publisher.importDebs('demo', debs)
+    const follower = await network.node()
+    await follower.call('follow', { id, name: 'demo' })
+    await follower.serves('demo', 1)
+    const fetch = (name: string, when: string | null = null): Promise<Fetched> =>
+      follower.call('fetch', { channel: 'demo', when, packages: [name] })
+    t.is((await fetch('aa')).files[0]?.version, '2')
+
+    const withdraw = (name: string, reason = 'loses files'): Promise<WithdrawResult> =>
+      publisher.call('withdraw', { channel: 'demo', package: name, reason })
+    t.is(await codeOf(withdraw('aa')), 'USAGE')
+    t.is(await codeOf(withdraw('aa=3')), 'PACKAGE_UNKNOWN')
+    t.is(await codeOf(withdraw('aa=2', 'x'.repeat(600))), 'USAGE')
+    t.is(
+      await codeOf(follower.call('withdraw', { channel: 'demo', package: 'aa=2', reason: 'x' })),
+      'CHANNEL_READ_ONLY',
+    )
+    t.is((await withdraw('aa=2')).inNewest, true)
+    t.is(await codeOf(withdraw('aa=2')), 'WITHDRAWN_ALREADY')
+
+    await follower.until('it is told', () => follower.withdrawals.length > 0)
+    const [told] = follower.withdrawals
+    t.alike([told?.name, told?.version, told?.reason, told?.held], ['aa', '2', 'loses files', true])
+    t.is((await fetch('aa')).files[0]?.version, '1', 'the newest that is left')
+    t.is(await codeOf(fetch('aa=2')), 'PACKAGE_WITHDRAWN')
+    t.is((await fetch('aa=2', '#1')).files[0]?.version, '2', 'who asks for that release gets what it holds')
+
+    await buildDeb(debs, { name: 'bb', version: '1', architecture: 'amd64' })
+    const { removed, added } = await publisher.importDebs('demo', debs)
+    t.alike([added, removed], [1, 1], 'bb came, the withdrawn aa went')
+    await follower.serves('demo', 2)
+    t.is((await fetch('aa=2', '#1')).files[0]?.version, '2')
+
+    const late = await network.node()
+    await late.call('follow', { id, name: 'demo' })
+    await late.serves('demo', 2)
+    t.is(await codeOf(late.call('fetch', { channel: 'demo', packages: ['aa=2'] })), 'PACKAGE_UNKNOWN')
+    t.alike(late.withdrawals, [], 'what was withdrawn before is no news')
+  },
+)
+
+test(
+  'withdraw: from a channel with its distribution’s own index → told, left out of fetch, and the index stays as signed',
+  LONG,
+  async (t) => {
+    const home = await scratchFolder(t)
+    const network = await privateNetwork(t)
+    const node = await network.node({ home, offline: true })
+    await node.createChannel('demo')
+    const repository = await writeRepository(await scratchFolder(t), {
+      components: { main: [{ name: 'aa', version: '1', architecture: 'amd64' }] },
+    })
+    const ring = join(await scratchFolder(t), 'ring.asc')
+    await writeFile(ring, repository.keyring)
+    const source = { kind: 'apt-repo', location: repository.root, suite: 'test', keyrings: [ring] }
+    await node.call('import', { channel: 'demo', source, noMirror: true })
+    await node.stop()
+    const args = ['withdraw', 'demo', 'aa=1', '--reason', 'loses files', '--home', home]
+    const said = await jsonOf<WithdrawResult>(...args)
+    t.alike(said, { channel: 'demo', name: 'aa', version: '1', reason: 'loses files', inNewest: true })
+    await node.start()
+    t.is(await codeOf(node.call('fetch', { channel: 'demo', packages: ['aa'] })), 'PACKAGE_WITHDRAWN')
+    t.is((await node.call<Fetched>('fetch', { channel: 'demo', when: '#1', packages: ['aa'] })).files.length, 1)
+    const report = await node.call<{ failures: unknown[] }>('audit', { channel: 'demo', keyrings: [ring] })
+    t.alike(report.failures, [])
+  },
+)
