@@ -244,14 +244,8 @@ export const ERROR_CODES = {
     means: 'the upstreams of a fork lead back to it, or are more than UPSTREAMS_MAX',
     remedy: 'do not follow it: nothing can be built from it',
   },
-  NOT_A_FORK: {
-    means: 'the channel has no upstream',
-    remedy: 'freshet fork CHANNEL NAME makes a fork of it',
-  },
-  CURATION_REFUSED: {
-    means: 'a change of a fork does not fit what its upstream has',
-    remedy: 'freshet fork status NAME shows both sides',
-  },
+  NOT_A_FORK: { means: 'the channel has no upstream', remedy: 'freshet fork CHANNEL NAME makes a fork of it' },
+  CURATION_REFUSED: { means: 'a change does not fit what upstream has', remedy: 'freshet fork status NAME shows both' },
   PUBLISH_BEHIND: {
     means: 'this publisher is behind its own durable record or its peers',
     remedy: 'start the daemon and let it catch up before importing',
