@@ -11,11 +11,13 @@ import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addMirrorCommands } from './mirror.ts'
+import { addNotificationCommands } from './notifications.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
+import { addSubscriptionCommands } from './subscription.ts'
 import { addTagCommand } from './tag.ts'
 
 /** Every command, as `--help` shows it. */
@@ -30,6 +32,8 @@ export function createProgram(): Command {
   addSignerCommands(program)
   addSigningCommands(program)
   addFollowCommand(program)
+  addSubscriptionCommands(program)
+  addNotificationCommands(program)
   addStartCommands(program)
   addQueryCommands(program)
   addSnapshotCommand(program)
