@@ -173,8 +173,8 @@ export class Session {
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
+    if (fact.type !== 'release.ready') this.notices.note(fact) // also while this session ends: nothing is told twice
     if (this.#closing !== null) return
-    if (fact.type !== 'release.ready') this.notices.note(fact)
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
     const followed = this.#followed.get(fact.key)

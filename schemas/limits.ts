@@ -5,6 +5,7 @@
  * subscriptions and notifications in notice-limits.ts; all can be had from here.
  */
 export * from './notice-limits.ts'
+/** Those of what travels. */
 export * from './wire-limits.ts'
 
 const KIB = 1024

@@ -59,7 +59,7 @@ async function readStatus(path: string): Promise<InstalledPackages> {
 const LINE = /^(Package|Status|Architecture|Version): *(.*?) *$/
 
 /** @throws FreshetError STATUS_FILE_INVALID. */
-export function parseStatus(text: string, path: string): InstalledPackages {
+function parseStatus(text: string, path: string): InstalledPackages {
   const packages = new Map<string, string>()
   if (text.length > STATUS_FILE_BYTES_MAX) throw invalid(path, `it has more than ${STATUS_FILE_BYTES_MAX} characters`)
   for (const paragraph of text.split(/\n\n+/)) {

@@ -1,5 +1,11 @@
 import test from 'tape'
-import { nextDelivery, nextTelling, retryPauseMs, type TargetState, type Untold } from '../../actors/notification-policy.ts'
+import {
+  nextDelivery,
+  nextTelling,
+  retryPauseMs,
+  type TargetState,
+  type Untold,
+} from '../../actors/notification-policy.ts'
 import {
   DELIVERY_GIVE_UP_MS,
   DELIVERY_PAUSE_MS,
@@ -30,7 +36,11 @@ test('next telling: by table', (t) => {
     ['hourly, for ten minutes', { interval: 'hourly', sinceMs: NOW_MS - HOUR_MS / 6 }, wait((HOUR_MS * 5) / 6)],
     ['hourly, for an hour', { told: 1, interval: 'hourly', sinceMs: NOW_MS - HOUR_MS }, tell(1, 5)],
     ['daily, for an hour', { interval: 'daily', sinceMs: NOW_MS - HOUR_MS }, wait(23 * HOUR_MS)],
-    ['daily, and the clock was set back by a year', { interval: 'daily', sinceMs: NOW_MS + 365 * 24 * HOUR_MS }, tell(4, 5)],
+    [
+      'daily, and the clock was set back by a year',
+      { interval: 'daily', sinceMs: NOW_MS + 365 * 24 * HOUR_MS },
+      tell(4, 5),
+    ],
     [
       'a flood: as many in the last hour as there may be',
       { madeAtMs: Array.from({ length: NOTIFICATIONS_PER_HOUR_MAX }, (_, i) => NOW_MS - 1000 + i) },
@@ -42,7 +52,8 @@ test('next telling: by table', (t) => {
       tell(4, 5),
     ],
   ]
-  for (const [what, untold, expected] of table) t.deepEqual(nextTelling({ ...UNTOLD, ...untold }, NOW_MS), expected, what)
+  for (const [what, untold, expected] of table)
+    t.deepEqual(nextTelling({ ...UNTOLD, ...untold }, NOW_MS), expected, what)
   t.end()
 })
 

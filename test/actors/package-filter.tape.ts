@@ -1,5 +1,11 @@
 import test from 'tape'
-import { isSecurityArchive, isWorthTelling, tellChanges, type ChangeFacts, type FilterView } from '../../actors/package-filter.ts'
+import {
+  isSecurityArchive,
+  isWorthTelling,
+  tellChanges,
+  type ChangeFacts,
+  type FilterView,
+} from '../../actors/package-filter.ts'
 import { NOTIFIED_CHANGES_MAX } from '../../schemas/limits.ts'
 import type { PackageRank } from '../../schemas/package-rank.ts'
 import { EVERYTHING, type Subscription } from '../../schemas/subscription.ts'
@@ -35,14 +41,22 @@ test('package filter: each kind of filter, and several together', (t) => {
     ['a priority', view({ priorities: ['required', 'important'] }), ['bash']],
     ['an architecture', view({ architectures: ['i386', 'all'] }), ['libc6']],
     ['an urgency', view({ urgency: 'high' }), ['libc6']],
-    ['an urgency, in a security archive', view({ urgency: 'high' }, { isSecurity: true }), ['bash', 'libc6', 'nano', 'vim']],
+    [
+      'an urgency, in a security archive',
+      view({ urgency: 'high' }, { isSecurity: true }),
+      ['bash', 'libc6', 'nano', 'vim'],
+    ],
     ['what is installed, of that architecture', view({ installed: true }, { installed }), ['bash', 'vim']],
     ['what is installed, and nobody knows', view({ installed: true }), ['bash', 'libc6', 'libssl3', 'nano', 'vim']],
     ['all together', view({ packages: ['*'], sections: ['shells'], installed: true }, { installed }), ['bash']],
   ]
   for (const [what, of, expected] of table) {
     const told = tellChanges(CHANGES, of)
-    t.deepEqual(told.changes?.map(({ name }) => name), expected, what)
+    t.deepEqual(
+      told.changes?.map(({ name }) => name),
+      expected,
+      what,
+    )
     t.equal(told.leftOut, CHANGES.length - expected.length)
   }
   t.end()
@@ -78,10 +92,17 @@ test('package filter: what is worth telling', (t) => {
 })
 
 test('security archive: by suite or label', (t) => {
-  for (const suite of ['bookworm-security', 'stable-security', 'bullseye/updates', 'noble-security', 'bookworm-security/main']) {
+  for (const suite of [
+    'bookworm-security',
+    'stable-security',
+    'bullseye/updates',
+    'noble-security',
+    'bookworm-security/main',
+  ]) {
     t.ok(isSecurityArchive(suite, ''), suite)
   }
   t.ok(isSecurityArchive('stable', 'Debian-Security'))
-  for (const suite of ['bookworm', 'bookworm-updates', 'insecurity', 'updates']) t.notOk(isSecurityArchive(suite, 'Debian'), suite)
+  for (const suite of ['bookworm', 'bookworm-updates', 'insecurity', 'updates'])
+    t.notOk(isSecurityArchive(suite, 'Debian'), suite)
   t.end()
 })

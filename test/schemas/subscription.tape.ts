@@ -25,7 +25,11 @@ test('package glob: as a regular expression would have it', (t) => {
 
 test('package glob: characters that no package has, nothing, too much → GLOB_INVALID', (t) => {
   for (const glob of ['', 'Lib*', '[ab]*', 'a b', '../*', 'ä', 'a\n', 'a'.repeat(GLOB_BYTES_MAX + 1)]) {
-    t.equal(refusalOf(() => requireGlob(glob)), 'GLOB_INVALID', JSON.stringify(glob.slice(0, 10)))
+    t.equal(
+      refusalOf(() => requireGlob(glob)),
+      'GLOB_INVALID',
+      JSON.stringify(glob.slice(0, 10)),
+    )
   }
   t.equal(requireGlob('g++-?.*'), 'g++-?.*')
   t.end()
@@ -34,7 +38,12 @@ test('package glob: characters that no package has, nothing, too much → GLOB_I
 test('subscription: what is named replaces what was, and survives its encoding', (t) => {
   const one = changedSubscription(EVERYTHING, { packages: ['a*', 'a*'], urgency: 'high', interval: 'daily' })
   t.deepEqual(one, { ...EVERYTHING, packages: ['a*'], urgency: 'high', interval: 'daily' })
-  const two = changedSubscription(one, { packages: [], sections: ['non-free-firmware/admin'], urgency: null, installed: true })
+  const two = changedSubscription(one, {
+    packages: [],
+    sections: ['non-free-firmware/admin'],
+    urgency: null,
+    installed: true,
+  })
   t.deepEqual(two, {
     ...EVERYTHING,
     sections: ['non-free-firmware/admin'],
@@ -62,7 +71,11 @@ test('subscription: what no package can have → FILTER_INVALID or GLOB_INVALID'
     [{ statusFile: '/a\0b' }, 'FILTER_INVALID'],
   ]
   for (const [change, code] of table) {
-    t.equal(refusalOf(() => changedSubscription(EVERYTHING, change)), code, JSON.stringify(change).slice(0, 60))
+    t.equal(
+      refusalOf(() => changedSubscription(EVERYTHING, change)),
+      code,
+      JSON.stringify(change).slice(0, 60),
+    )
   }
   t.end()
 })
@@ -78,8 +91,15 @@ test('webhook url: normalised; what cannot be one → WEBHOOK_INVALID, and no pa
     'http://example.org/#there',
     `http://example.org/${'a'.repeat(TARGET_PLACE_BYTES_MAX)}`,
   ]) {
-    t.equal(refusalOf(() => requireWebhookUrl(url)), 'WEBHOOK_INVALID', url.slice(0, 40))
+    t.equal(
+      refusalOf(() => requireWebhookUrl(url)),
+      'WEBHOOK_INVALID',
+      url.slice(0, 40),
+    )
   }
-  t.throws(() => requireWebhookUrl('http://me:secret@example.org/'), (error: Error) => !error.message.includes('secret'))
+  t.throws(
+    () => requireWebhookUrl('http://me:secret@example.org/'),
+    (error: Error) => !error.message.includes('secret'),
+  )
   t.end()
 })
