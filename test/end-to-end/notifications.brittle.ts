@@ -3,6 +3,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import type { Notification } from '../../actors/notifier.ts'
+import { TARGETS_MAX } from '../../schemas/limits.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import type { OperationName } from '../../tools/operations.ts'
 import { operationsOf } from '../../tools/operations.ts'
@@ -11,6 +12,8 @@ import { privateNetwork, scratchFolder, type TestNode, type TestNodeOptions } fr
 import { codeOf } from '../helpers/refusal.ts'
 
 const MINUTE = { timeout: 60_000 }
+/** Processes that load everything anew. */
+const LONG = { timeout: 300_000 }
 const HOUR_MS = 3_600_000
 
 async function publish(t: Assert, publisher: TestNode, versions: Readonly<Record<string, string>>): Promise<number> {
@@ -184,7 +187,49 @@ test(
   },
 )
 
-test('commands: subscription, deliver, notifications → JSON, codes, with a daemon and without', MINUTE, async (t) => {
+test(
+  'notifications: filters, targets and numbers that cannot be → a code, and nothing is changed',
+  MINUTE,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const node = await network.node({ offline: true })
+    const id = await node.createChannel('demo')
+    const before = await node.call('subscription.list')
+    const channel = 'demo'
+    const wrong: [string, OperationName, object][] = [
+      ['GLOB_INVALID', 'subscription.set', { channel, packages: ['[x]'] }],
+      ['FILTER_INVALID', 'subscription.set', { channel, packages: ['a'], urgency: 'most' }],
+      ['FILTER_INVALID', 'subscription.set', { channel, sections: ['../..'] }],
+      ['FILTER_INVALID', 'follow', { id, interval: 'weekly' }],
+      ['STATUS_FILE_INVALID', 'subscription.set', { channel, installed: true, statusFile: '/nonexistent' }],
+      ['USAGE', 'subscription.set', { channel, packages: 'a' }],
+      ['CHANNEL_UNKNOWN', 'subscription.set', { channel: 'other', packages: ['a'] }],
+      ['WEBHOOK_INVALID', 'delivery.add', { kind: 'webhook', place: 'ftp://example.org/' }],
+      ['HOOK_INVALID', 'delivery.add', { kind: 'hook', place: '/etc' }],
+      ['HOOK_INVALID', 'delivery.add', { kind: 'hook', place: '/etc/passwd' }],
+      ['HOOK_INVALID', 'delivery.add', { kind: 'hook', place: 'hook' }],
+      ['TARGET_UNKNOWN', 'delivery.remove', { kind: 'desktop' }],
+      ['USAGE', 'delivery.add', { kind: 'pager', place: '5' }],
+      ['USAGE', 'delivery.add', { kind: 'desktop', place: 'left' }],
+      ['USAGE', 'notifications', { since: -1 }],
+    ]
+    for (const [code, operation, args] of wrong) {
+      t.is(await codeOf(node.call(operation, args)), code, `${operation} ${JSON.stringify(args)}`)
+    }
+    for (let i = 0; i < TARGETS_MAX; i++) {
+      await node.call('delivery.add', { kind: 'webhook', place: `http://127.0.0.1:9/${i}` })
+    }
+    t.is(await codeOf(node.call('delivery.add', { kind: 'desktop' })), 'TARGETS_FULL')
+    t.is(
+      await codeOf(node.call('delivery.add', { kind: 'webhook', place: 'http://127.0.0.1:9/0' })),
+      'accepted',
+      'known',
+    )
+    t.alike(await node.call('subscription.list'), before)
+  },
+)
+
+test('commands: subscription, deliver, notifications → JSON, codes, with a daemon and without', LONG, async (t) => {
   const network = await privateNetwork(t)
   const publisher = await network.node()
   const id = await publisher.createChannel('demo')
@@ -205,28 +250,11 @@ test('commands: subscription, deliver, notifications → JSON, codes, with a dae
   const added = await jsonOf<object>('deliver', 'add', 'webhook', 'http://127.0.0.1:9/hook', ...at)
   const target = { kind: 'webhook', place: 'http://127.0.0.1:9/hook', done: 1, waiting: 0, undelivered: 0 }
   t.alike(added, { targets: [{ ...target, tries: 0, trouble: null, retryAt: null }] })
+  const { exitCode, stderr } = await runCommand('deliver', 'remove', 'desktop', '--json', ...at)
+  t.alike([exitCode, (JSON.parse(stderr) as { error: { code: string } }).error.code], [1, 'TARGET_UNKNOWN'])
   await daemon.signal('SIGTERM')
   t.alike(await jsonOf('subscription', 'list', ...at), { subscriptions: [set] }, 'without a daemon')
   const [told] = (await runCommand('notifications', '--json', ...at)).stdout.trim().split('\n')
   const { event, number, channel, release } = JSON.parse(told ?? '') as Notification
   t.alike([event, number, channel, release], ['release', 1, 'demo', 1])
-  t.is((await runCommand('notifications', '--since', '1', ...at)).stdout, '')
-  for (const [code, ...words] of [
-    ['GLOB_INVALID', 'subscription', 'set', 'demo', '--package', '[x]'],
-    ['FILTER_INVALID', 'subscription', 'set', 'demo', '--urgency', 'most'],
-    ['FILTER_INVALID', 'follow', id, '--detach', '--interval', 'weekly'],
-    ['STATUS_FILE_INVALID', 'subscription', 'set', 'demo', '--installed', '--status', '/nonexistent'],
-    ['WEBHOOK_INVALID', 'deliver', 'add', 'webhook', 'ftp://example.org/'],
-    ['HOOK_INVALID', 'deliver', 'add', 'hook', '/etc'],
-    ['TARGET_UNKNOWN', 'deliver', 'remove', 'desktop'],
-    ['USAGE', 'deliver', 'add', 'pager', '5'],
-  ] as const) {
-    const { stderr } = await runCommand(...words, '--json', ...at)
-    t.is(
-      (JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { error: { code: string } }).error.code,
-      code,
-      words.join(' '),
-    )
-  }
-  t.alike(await jsonOf('deliver', 'remove', 'webhook', 'http://127.0.0.1:9/hook', ...at), { targets: [] })
 })
