@@ -23,7 +23,10 @@ export interface FilterOptions {
 /** Adds the filters and the interval of a subscription. */
 export function withFilters(command: Command): Command {
   const several = (flags: string, means: string): Option =>
-    new Option(flags, `${means} (repeatable)`).argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+    new Option(flags, `${means} (repeatable)`).argParser((value: string, before: string[] | undefined) => [
+      ...(before ?? []),
+      value,
+    ])
   return command
     .addOption(several('--package <glob>', 'only packages whose name matches, with * and ?'))
     .addOption(several('--section <section>', 'only of this section: admin, or contrib/admin'))
