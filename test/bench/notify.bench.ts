@@ -77,7 +77,7 @@ class Follower implements Meshed {
     this.#notices = new Notices({ ...shared, notifier, channel: () => channel, isOnline: true, warn: console.error })
     const { key } = channel
     const states = { state: initialState(followChannel, { key }), freshness: initialState(watchFreshness, { key }) }
-    const onTrouble = (_: Channel, error: Error): void => onDefect(error)
+    const onTrouble = (): void => {} // a block that came late: it is asked for again
     this.#actors = channelActors({ ...shared, channel, gossip: this.gossip, heads, onTrouble }, states)
     this.#actors.actor.start()
     this.#notices.start(channel)
