@@ -35,7 +35,7 @@ import { bench, type Bench } from './bench.ts'
 const FOLLOWERS = Number(process.env['FOLLOWERS'] ?? 1_000)
 /** Connections that each node makes; it has about twice as many. */
 const LINKS = 3
-const RELEASES = 5
+const RELEASES = 3
 const PACKAGES = 200
 /** Nothing came for so long: the release is over. */
 const QUIET_MS = 500
@@ -197,6 +197,7 @@ await bench(`notify: ${FOLLOWERS} followers of one channel in one process`, null
     await all(release)
     const delays = followers.map(({ saidAtMs }) => (saidAtMs.get(release) ?? 0) - startedAtMs).sort((x, y) => x - y)
     const { user, system } = process.cpuUsage(cpuBefore)
+    console.log(`  release ${release}: the last after ${Math.round(delays.at(-1) ?? 0)} ms`)
     medians?.push((delays[Math.floor(delays.length / 2)] ?? 0) / 1000)
     lasts?.push((delays.at(-1) ?? 0) / 1000)
     frames?.push(counted.frames / followers.length)
