@@ -8,7 +8,8 @@
 import type { SnapshotFrom } from 'xstate'
 import type { Fact, FactOf } from '../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../schemas/limits.ts'
-import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { KeyHex } from '../schemas/units.ts'
+import { FetchHistory } from './fetch-history.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import type { FollowFact } from './follow-channel.ts'
 import { LocalMirrors } from './local-mirrors.ts'
@@ -44,7 +45,7 @@ export class JournalFold {
   readonly #folds = new Map<KeyHex, ChannelFold>()
   readonly mirrors = new LocalMirrors()
   readonly notifications: NotificationFold
-  readonly #wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
+  readonly fetches = new FetchHistory()
 
   /** @param notifications folded along, empty. */
   constructor(notifications = new NotificationFold()) {
@@ -56,10 +57,9 @@ export class JournalFold {
     this.#count++
     this.mirrors.note(fact)
     if (fact.type !== 'release.ready') this.notifications.note(fact)
+    this.fetches.note(fact)
     if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
     else if (fact.type === 'channel.moved') this.#move(fact)
-    else if (fact.type === 'artifact.wanted') this.#wanted.set(fact.digest, fact)
-    else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') this.#wanted.delete(fact.digest)
     else if (fact.type === 'journal.compacted') this.#clear()
     else if (isFollowFact(fact) || fact.type === 'channel.frozen' || fact.type === 'channel.thawed') this.#fold(fact)
   }
@@ -69,10 +69,6 @@ export class JournalFold {
       const { state, freshness, readyBlock } = this.#folds.get(added.key) ?? unfolded(added.key)
       return { added, state, freshness, readyBlock }
     })
-  }
-
-  get wanted(): readonly FactOf<'artifact.wanted'>[] {
-    return [...this.#wanted.values()]
   }
 
   /** @returns the facts to go on with, or null while the journal is short or would stay as long. */
@@ -89,7 +85,7 @@ export class JournalFold {
       return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
     const told = this.notifications.condensed([...this.#added.keys()]) // behind what makes releases ready
-    return [...channels, ...this.mirrors.facts, ...told, ...this.#wanted.values()]
+    return [...channels, ...this.mirrors.facts, ...told, ...this.fetches.facts]
   }
 
   #fold(fact: FollowFact | FreshnessFact): void {
@@ -110,7 +106,7 @@ export class JournalFold {
   #clear(): void {
     this.#added.clear()
     this.#folds.clear()
-    this.#wanted.clear()
+    this.fetches.clear()
     this.mirrors.clear()
     this.notifications.clear()
   }

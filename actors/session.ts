@@ -24,6 +24,7 @@ import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
 import { channelActors } from './channel-actors.ts'
 import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
+import { FetchHistory } from './fetch-history.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
@@ -66,6 +67,7 @@ export class Session {
   readonly network: Network | null
   localMirrors = new LocalMirrors()
   readonly notices: Notices
+  fetchHistory = new FetchHistory()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
   /** The newest trouble of each channel, for people: the machine only knows codes. */
@@ -86,13 +88,11 @@ export class Session {
     this.mirrors = parts.mirrors
     this.sharing = parts.sharing
     this.network = parts.network
+    const { notifier, now, log } = options
     this.notices = new Notices({
-      notifier: options.notifier,
+      ...{ notifier, now, isOnline: this.network !== null, warn: (message) => log('warn', message) },
       channel: (key) => this.#followed.get(key)?.channel ?? null,
       record: (fact) => this.record(fact),
-      now: options.now,
-      isOnline: this.network !== null,
-      warn: (message) => options.log('warn', message),
       onDefect: (error) => this.#onDefect(error),
     })
     this.rotations = new Rotations({
@@ -108,12 +108,12 @@ export class Session {
       record: (fact) => this.record(fact),
       now: options.now,
       requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, { key, path, block }, signal) => {
+      transfer: async (sink, { key, path, block }, tally, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
         const channel = this.#followed.get(key)?.channel
         if (channel === undefined) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
-        const mirrored = { path, mirrors: this.mirrorsOf(key) }
-        await this.network.fetch(sink, { channel, block, mirrored }, signal)
+        const mirrors = this.mirrorsOf(key)
+        await this.network.fetch(sink, { channel, block, mirrored: { path, mirrors } }, tally, signal)
       },
       onDefect: (error) => this.#onDefect(error),
     })
@@ -174,6 +174,7 @@ export class Session {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
     if (fact.type !== 'release.ready') this.notices.note(fact) // also while this session ends: nothing is told twice
+    this.fetchHistory.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
@@ -306,6 +307,7 @@ export class Session {
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
+    this.fetchHistory = fold.fetches
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added
@@ -317,7 +319,7 @@ export class Session {
     for (const channel of this.channels) await this.rotations.look(channel)
     this.notices.deliver()
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
-    for (const fact of fold.wanted) this.fetches.resume(fact)
+    for (const fact of fold.fetches.wanted) this.fetches.resume(fact)
   }
 
   async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {

@@ -23,6 +23,8 @@ import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { watchStatus } from './watch-status.ts'
+import { why } from './why.ts'
 import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
@@ -39,6 +41,8 @@ export const OPERATIONS = [
   'tag',
   'fetch',
   'status',
+  'status.watch',
+  'why',
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
@@ -80,6 +84,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    'status.watch': checked((_, io) => watchStatus(node, io)),
+    why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),

@@ -6,6 +6,7 @@ const PROBES = {
   apt: () => runs('apt-get', ['--version']),
   gpg: () => runs('gpg', ['--version']),
   root: () => process.getuid?.() === 0,
+  namespaces: () => process.getuid?.() === 0 && runs('unshare', ['--net', 'ip', 'link']),
   loop: () => process.getuid?.() === 0 && runs('losetup', ['-f']),
 } as const
 

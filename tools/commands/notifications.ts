@@ -7,9 +7,8 @@ import type { TargetView } from '../notice-operations.ts'
 import { eventLine } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import type { OperationName } from '../operations.ts'
-import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import { contextOf, untilInterrupted, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
-import { untilInterrupted } from './follow.ts'
 
 interface NotificationsOptions extends CommonOptions {
   readonly channel?: string
