@@ -5,7 +5,7 @@
  * Facts go through `record`: into the journal, then to the actor they concern.
  */
 import type { SnapshotFrom } from 'xstate'
-import { asFreshetError, ERROR_CODES, FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 import type { Fact, FactOf } from '../schemas/journal.ts'
 import type { SignerSet } from '../schemas/signing.ts'
@@ -34,7 +34,9 @@ import type { Network } from './ports/network.ts'
 import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
+import { Notices } from './notices.ts'
 import { initialState } from './recover.ts'
+import { interrupted, stopError } from './session-errors.ts'
 import { openParts } from './session-parts.ts'
 import type { PartsOptions, SessionParts } from './session-parts.ts'
 import { untilState } from './until-state.ts'
@@ -64,6 +66,7 @@ export class Session {
   readonly sharing: Sharing
   readonly network: Network | null
   localMirrors = new LocalMirrors()
+  readonly notices: Notices
   fetchHistory = new FetchHistory()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
@@ -85,6 +88,13 @@ export class Session {
     this.mirrors = parts.mirrors
     this.sharing = parts.sharing
     this.network = parts.network
+    const { notifier, now, log } = options
+    this.notices = new Notices({
+      ...{ notifier, now, isOnline: this.network !== null, warn: (message) => log('warn', message) },
+      channel: (key) => this.#followed.get(key)?.channel ?? null,
+      record: (fact) => this.record(fact),
+      onDefect: (error) => this.#onDefect(error),
+    })
     this.rotations = new Rotations({
       channels: () => this.channels,
       follow: (key, { role }) => this.#followSuccessor(key, role),
@@ -144,7 +154,7 @@ export class Session {
   /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when `channel` was stopped. */
   requireRunning(channel: Channel): void {
     const { status, context } = this.state(channel)
-    if (status === 'done') throw this.#stopError(channel, context.code as ErrorCode)
+    if (status === 'done') throw stopError(channel, context.code as ErrorCode, this.evidence)
   }
 
   /**
@@ -163,6 +173,7 @@ export class Session {
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
+    if (fact.type !== 'release.ready') this.notices.note(fact) // also while this session ends: nothing is told twice
     this.fetchHistory.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
@@ -177,11 +188,7 @@ export class Session {
     await this.rotations.look(followed.channel)
     if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
-    try {
-      await this.options.notifier.announce(followed.channel, previous)
-    } catch (error) {
-      this.#onTrouble(followed.channel, asFreshetError(error)) // the release is ready all the same
-    }
+    this.notices.note(fact)
     if (this.network !== null) followed.freshness.send(fact)
   }
 
@@ -296,7 +303,7 @@ export class Session {
 
   /** Folds the journal and starts every channel and every fetch where it was. */
   async #recover(): Promise<void> {
-    const fold = new JournalFold()
+    const fold = new JournalFold(this.notices.fold)
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
@@ -310,6 +317,7 @@ export class Session {
       this.#start(channel, { state, freshness })
     }
     for (const channel of this.channels) await this.rotations.look(channel)
+    this.notices.deliver()
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.fetches.wanted) this.fetches.resume(fact)
   }
@@ -345,6 +353,7 @@ export class Session {
     const followed = { channel, gossip, actor, freshness }
     this.#followed.set(channel.key, followed)
     actor.start()
+    this.notices.start(channel)
     this.network?.gossip(gossip)
     // A command that runs without peers has no listener either: the daemon is the one to say it.
     if (this.network !== null) freshness.start()
@@ -360,13 +369,7 @@ export class Session {
   #stopped({ channel, actor }: Followed): void {
     const code = actor.getSnapshot().context.code as ErrorCode
     if (code !== 'ROTATION_INVALID') this.network?.stop(channel)
-    this.#onTrouble(channel, this.#stopError(channel, code))
-  }
-
-  #stopError({ key, name }: Channel, code: ErrorCode): FreshetError {
-    const path = this.evidence.of(key).find((kept) => kept.code === code)?.path ?? null
-    const shown = path === null ? 'no evidence could be had' : `evidence: ${path}`
-    return new FreshetError(code, `${name} is stopped: ${ERROR_CODES[code].means}; ${shown}`, { evidence: path })
+    this.#onTrouble(channel, stopError(channel, code, this.evidence))
   }
 
   #onTrouble(channel: Channel, error: FreshetError): void {
@@ -390,11 +393,9 @@ export class Session {
     }
     this.fetches.close()
     const { network, sharing, heads, evidence, pool, store } = this
-    const parts = [network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store]
+    const parts = [network, sharing, ...this.channels, this.notices, heads, evidence, pool, this.#journal, store]
     const errors: unknown[] = []
     for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
     if (errors.length > 0) throw errors[0]
   }
 }
-
-const interrupted = ({ name }: Channel): FreshetError => new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)

@@ -2,9 +2,10 @@
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
  * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
- * metadata-limits.ts; all can be had from here.
+ * metadata-limits.ts, those of subscriptions and notifications in notice-limits.ts; all can be had from here.
  */
 export * from './metadata-limits.ts'
+export * from './notice-limits.ts'
 /** Of what travels. */
 export * from './wire-limits.ts'
 
@@ -293,8 +294,6 @@ export const DEB_CONTROL_ENTRIES_MAX = 1024
 export const DEB_FILES_MAX = 200_000
 /** Index of an .xz file: one small record for each block; xz makes one block of 24 MiB at level 9. */
 export const XZ_INDEX_BYTES_MAX = 16 * MIB
-/** Stanzas that a list of changes is read from; a release that changes more is told in numbers only. */
-export const PACKAGE_CHANGES_MAX = 5_000
 /** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
 export const COMPARED_STANZAS_MAX = 1_000_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
@@ -338,8 +337,6 @@ export const SNAPSHOT_MARKER_BYTES_MAX = 4 * KIB
 export const SNAPSHOT_PROGRESS_MS = 100
 /** How often a node compares the age of its channels with the clock, at least, in milliseconds: timers stop while a machine sleeps. */
 export const FRESHNESS_LOOK_MS_MAX = 60_000
-/** Notifications kept for those who ask late. */
-export const NOTIFICATIONS_MAX = 256
 
 // Signed heads and evidence (protocols/heads.ts, store/evidence.ts)
 /** Signatures of one head: 66 bytes for each signer of a quorum, and signers are few. */

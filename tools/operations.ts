@@ -5,7 +5,6 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Node } from '../actors/node.ts'
-import type { NodeEvent } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
@@ -22,6 +21,7 @@ import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
 import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
+import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
@@ -38,7 +38,6 @@ export const OPERATIONS = [
   'import',
   'commit',
   'follow',
-  'notifications',
   'releases',
   'snapshot',
   'snapshot.write',
@@ -54,6 +53,7 @@ export const OPERATIONS = [
   ...METADATA_OPERATIONS,
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...NOTICE_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
@@ -79,6 +79,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const mirror = mirrorOperations(node)
   const meta = metadataOperations(node)
   const maintainer = maintainerOperations(node)
+  const notice = noticeOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -87,7 +88,6 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     import: checked((args, io) => importRelease(node, args, io)),
     commit: checked((args) => commitSigned(node, args)),
     follow: checked((args) => follow(node, args)),
-    notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
@@ -117,6 +117,12 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     diff: checked(history.diff),
     when: checked(history.when),
     versions: checked(history.versions),
+    notifications: checked(notice.notifications),
+    'subscription.list': checked(notice['subscription.list']),
+    'subscription.set': checked(notice['subscription.set']),
+    'delivery.list': checked(notice['delivery.list']),
+    'delivery.add': checked(notice['delivery.add']),
+    'delivery.remove': checked(notice['delivery.remove']),
   }
 }
 
@@ -172,41 +178,6 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   } finally {
     await draft.close()
   }
-}
-
-async function follow(node: Node, args: Arguments): Promise<unknown> {
-  const channel = await node.follow(textOf(args, 'id'), optionalTextOf(args, 'name'))
-  return {
-    name: channel.name,
-    id: channel.log.id,
-    release: channel.current?.release.number ?? 0,
-    behind: channel.behind,
-    frozen: node.frozenSince(channel) !== null,
-  }
-}
-
-/** Streams notifications of one channel, or of all, until cancelled. What is ready already comes first when asked for. */
-async function notifications(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
-  const wanted = optionalTextOf(args, 'channel')
-  const key = wanted === null ? null : node.session.channel(wanted).log.id
-  const sendTo = (event: NodeEvent): void => {
-    if (key === null || event.id === key) void io.event(event).catch(() => {}) // the reader left: it ends below
-  }
-  const stop = node.onNotification(sendTo)
-  const stopWatching = node.notifier.watch(({ id, path, done, total }) => {
-    if (key === null || id === key) io.progress({ phase: 'rebuild', path, done, total })
-  })
-  try {
-    if (flagOf(args, 'recent')) node.notifier.recent.forEach(sendTo)
-    await new Promise<void>((resolve) => {
-      if (io.signal.aborted) resolve()
-      else io.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-  } finally {
-    stop()
-    stopWatching()
-  }
-  return {}
 }
 
 async function releases(node: Node, args: Arguments): Promise<unknown> {

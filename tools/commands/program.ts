@@ -13,11 +13,13 @@ import { addImportCommand } from './import.ts'
 import { addMaintainerCommands } from './maintainer.ts'
 import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
+import { addNotificationCommands } from './notifications.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
+import { addSubscriptionCommands } from './subscription.ts'
 import { addTagCommand } from './tag.ts'
 import { addWithdrawCommand } from './withdraw.ts'
 import { addWhyCommand } from './why.ts'
@@ -34,6 +36,8 @@ export function createProgram(): Command {
   addSignerCommands(program)
   addSigningCommands(program)
   addFollowCommand(program)
+  addSubscriptionCommands(program)
+  addNotificationCommands(program)
   addStartCommands(program)
   addQueryCommands(program)
   addSnapshotCommand(program)
