@@ -13,6 +13,10 @@ const MIB = 1024 * KIB
 export const STANZAS_BLOCK_BYTES_MAX = 256 * KIB
 /** One stanza. The largest of Debian 12 main has 27 KiB; a stanza must fit in a block of its own. */
 export const STANZA_BYTES_MAX = 1 * MIB
+/** Groups of one relation field (`a, b | c` has two). Debian 12's longest field has 1,027 of them. */
+export const RELATION_GROUPS_MAX = 16_384
+/** Alternatives of one group. Debian 12's longest has 47. */
+export const RELATION_ALTERNATIVES_MAX = 1_024
 /** Fields per stanza. Debian's richest has fewer than 40. */
 export const STANZA_FIELDS_MAX = 256
 /** One encoded block of the log (Hypercore refuses 15 MiB and more). */
@@ -158,6 +162,14 @@ export const POWER_SUPPLIES_MAX = 64
 export const USAGE_MONTHS_MAX = 12
 /** Counted traffic is written down at most this often, in milliseconds; a crash costs the count since. */
 export const USAGE_WRITE_MS = 60_000
+
+// Relations and the solver (schemas/relation.ts, actors/solver/)
+/** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
+export const INSTALL_DEPTH_MAX = 1_000
+/** Conflicts of one question to the SAT solver before it gives up. Those about Debian 12 take fewer than a thousand. */
+export const SOLVER_CONFLICTS_MAX = 1_000_000
+/** Steps of an explanation that are told. Those about Debian 12 have at most six. */
+export const EXPLANATION_STEPS_MAX = 64
 
 // Look-up index
 /** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
