@@ -115,6 +115,18 @@ export const ERROR_CODES = {
     means: 'two snapshots differ in more packages than can be compared at once',
     remedy: 'compare releases that are closer to each other',
   },
+  PACKAGES_BROKEN: {
+    means: 'a release has packages that cannot be installed',
+    remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
+  },
+  PLAN_IMPOSSIBLE: {
+    means: 'there is no way to install what was asked for',
+    remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',
+  },
+  STATUS_INVALID: {
+    means: 'a file is not the status file of dpkg, or a stanza of it cannot be read',
+    remedy: 'give the status file with --status FILE, or --empty for a machine that has nothing',
+  },
   SOLVER_GAVE_UP: {
     means: 'whether packages can be installed together could not be decided within the bound',
     remedy: 'ask for fewer packages at once, or name their versions',

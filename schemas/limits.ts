@@ -13,9 +13,9 @@ const MIB = 1024 * KIB
 export const STANZAS_BLOCK_BYTES_MAX = 256 * KIB
 /** One stanza. The largest of Debian 12 main has 27 KiB; a stanza must fit in a block of its own. */
 export const STANZA_BYTES_MAX = 1 * MIB
-/** Groups of one relation field (`a, b | c` has two). Debian 12's longest field has 1,027 of them. */
+/** Groups of one relation field (`a, b | c` has two). Debian 12's longest field has 1,603 of them. */
 export const RELATION_GROUPS_MAX = 16_384
-/** Alternatives of one group. Debian 12's longest has 47. */
+/** Alternatives of one group. Debian 12's longest has 14. */
 export const RELATION_ALTERNATIVES_MAX = 1_024
 /** Fields per stanza. Debian's richest has fewer than 40. */
 export const STANZA_FIELDS_MAX = 256
@@ -164,6 +164,8 @@ export const USAGE_MONTHS_MAX = 12
 export const USAGE_WRITE_MS = 60_000
 
 // Relations and the solver (schemas/relation.ts, actors/solver/)
+/** dpkg's status file: some 3 kB for each installed package. */
+export const STATUS_BYTES_MAX = 256 * MIB
 /** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
 export const INSTALL_DEPTH_MAX = 1_000
 /** Conflicts of one question to the SAT solver before it gives up. Those about Debian 12 take fewer than a thousand. */

@@ -1,4 +1,5 @@
-/** Packages of an index file, as the solver sees them. */
+/** Packages of an index file, and those of a machine, as the solver sees them. */
+import type { InstalledPackage } from '../../schemas/installed-packages.ts'
 import { readPackageRelations } from '../../schemas/package-relations.ts'
 import type { RelationParser } from '../../schemas/relation.ts'
 import { scanPackages } from '../../schemas/stanza.ts'
@@ -30,5 +31,17 @@ export function readCandidates(bytes: Buffer, path: string, parser: RelationPars
       source,
       ordinal,
     }
+  })
+}
+
+/** Of a status file that was read: they can stay, and there is no file of them here. */
+export function installedCandidates(
+  bytes: Buffer,
+  installed: readonly InstalledPackage[],
+  parser: RelationParser,
+): Candidate[] {
+  return installed.map(({ name, version, architecture, start, end }) => {
+    const relations = readPackageRelations(bytes, start, end, parser, name)
+    return { name, version, architecture, relations, source: null, ordinal: 0 }
   })
 }

@@ -151,6 +151,11 @@ export class Universe {
     return this.#names.get(name)?.own ?? NOBODY
   }
 
+  /** Packages that provide this name, in the order they came. */
+  providing(name: string): number[] {
+    return [...new Set((this.#names.get(name)?.provided ?? NOTHING_SAID).map(idOf))]
+  }
+
   /** For each name that a machine cannot do without: the packages that are marked so, the newest first. */
   essentials(): readonly (readonly number[])[] {
     return [...this.#essential.values()]

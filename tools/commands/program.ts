@@ -4,6 +4,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
+import { addCheckCommand } from './check.ts'
 import { addChannelCommands } from './channel.ts'
 import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
@@ -11,6 +12,7 @@ import { addFollowCommand } from './follow.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addMirrorCommands } from './mirror.ts'
+import { addPlanCommand } from './plan.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
@@ -35,6 +37,8 @@ export function createProgram(): Command {
   addSnapshotCommand(program)
   addHistoryCommands(program)
   addBisectCommand(program)
+  addCheckCommand(program)
+  addPlanCommand(program)
   addFetchCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
