@@ -168,6 +168,10 @@ export const USAGE_WRITE_MS = 60_000
 export const STATUS_BYTES_MAX = 256 * MIB
 /** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
 export const INSTALL_DEPTH_MAX = 1_000
+/** Packages of one name that may be chosen from at once: every version of a dozen architectures over hundreds of uploads. */
+export const VERSIONS_AT_ONCE_MAX = 4_096
+/** Pairs of packages of which one satisfies a need of the other, or refuses it, that are worked out. Debian 12 has 0.3 million. */
+export const SOLVER_PAIRS_MAX = 32_000_000
 /** Conflicts of one question to the SAT solver before it gives up. Those about Debian 12 take fewer than a thousand. */
 export const SOLVER_CONFLICTS_MAX = 1_000_000
 /** Steps of an explanation that are told. Those about Debian 12 have at most six. */

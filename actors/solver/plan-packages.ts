@@ -60,11 +60,13 @@ export async function planPackages(universe: Universe, request: PlanRequest): Pr
 
 /** What is installed, and what the wishes add to it; null where that was not found, or something would have to change. */
 function addOnly(universe: Universe, { installed, wishes }: PlanRequest): ReadonlySet<number> | null {
-  const isSound = installed.every((id) => isSatisfied(universe, id, new Set(installed)))
+  const present = new Set(installed)
+  if (!installed.every((id) => isSatisfied(universe, id, present))) return null
   const set = installed.length === 0 ? InstallSet.withEssentials(universe) : InstallSet.of(universe, installed)
-  if (set === null || !isSound) return null
-  const isNew = (ids: readonly number[]): boolean => set.has(ids[0] ?? -1) || ids.some((id) => set.add(id))
-  return wishes.every(isNew) ? new Set(set.members()) : null
+  // Where an older version is installed, the newest one is a change.
+  const addWish = ([newest = -1, ...others]: readonly number[]): boolean =>
+    set?.add(newest) === true || (!others.some((id) => present.has(id)) && others.some((id) => set?.add(id) === true))
+  return set !== null && wishes.every(addWish) ? new Set(set.members()) : null
 }
 
 function isSatisfied(universe: Universe, id: number, present: ReadonlySet<number>): boolean {

@@ -12,6 +12,8 @@
  * Source: Debian Policy 7; for architectures `archsatisfied` of dpkg (lib/dpkg/depcon.c).
  */
 import { compareVersions } from '../../schemas/debian-version.ts'
+import { FreshetError } from '../../schemas/errors.ts'
+import { SOLVER_PAIRS_MAX, VERSIONS_AT_ONCE_MAX } from '../../schemas/limits.ts'
 import { admitsVersion } from '../../schemas/relation.ts'
 import type { Relation, RelationGroup } from '../../schemas/relation.ts'
 import { needsOf, refusalsOf } from './candidate.ts'
@@ -25,11 +27,11 @@ interface Said {
 
 interface Named {
   /** Packages of this name, the newest first. */
-  own: readonly number[]
-  provided: readonly Said[]
-  refused: readonly Said[]
+  own: number[]
+  provided: Said[]
+  refused: Said[]
   /** Needs that name it. */
-  needs: readonly number[]
+  needs: number[]
 }
 
 /** A group of relations, as packages of one architecture ask for it. */
@@ -51,7 +53,6 @@ export interface Change {
 }
 
 const NOBODY: readonly number[] = []
-const NOTHING_SAID: readonly Said[] = []
 
 export class Universe {
   /** The machine's own architecture. */
@@ -65,6 +66,8 @@ export class Universe {
   readonly #needsOf: (readonly number[])[] = []
   readonly #conflicts: (readonly number[] | undefined)[] = []
   readonly #essential = new Map<string, number[]>()
+  /** Entries of the lists that were worked out so far. */
+  #found = 0
 
   constructor(architecture: string, candidates: Iterable<Candidate> = []) {
     this.architecture = architecture
@@ -89,10 +92,7 @@ export class Universe {
     const known = this.find(candidate)
     if (known !== null) return known
     const id = this.#candidates.push(candidate) - 1
-    const named = this.#named(candidate.name)
-    const { version } = candidate
-    const at = named.own.findIndex((other) => compareVersions(this.candidate(other).version, version) < 0)
-    named.own = named.own.toSpliced(at < 0 ? named.own.length : at, 0, id)
+    this.#nameOwn(candidate, id)
     this.#needsOf[id] = this.#ask(candidate, id)
     this.#say('provided', candidate.relations.provides, id)
     this.#say('refused', refusalsOf(candidate), id)
@@ -153,7 +153,7 @@ export class Universe {
 
   /** Packages that provide this name, in the order they came. */
   providing(name: string): number[] {
-    return [...new Set((this.#names.get(name)?.provided ?? NOTHING_SAID).map(idOf))]
+    return [...new Set((this.#names.get(name)?.provided ?? []).map(idOf))]
   }
 
   /** For each name that a machine cannot do without: the packages that are marked so, the newest first. */
@@ -178,7 +178,7 @@ export class Universe {
   /** Packages that any one of which satisfies the need, in the order they are preferred. */
   satisfying(need: number): readonly number[] {
     const asked = this.#need(need)
-    return (asked.satisfying ??= this.#findSatisfying(asked))
+    return (asked.satisfying ??= this.#counted(this.#findSatisfying(asked)))
   }
 
   /** Needs that name what this package is called or provides. */
@@ -190,7 +190,7 @@ export class Universe {
   conflicting(id: number): readonly number[] {
     const known = this.#conflicts[id]
     if (known !== undefined) return known
-    return (this.#conflicts[id] = this.#isAlone(id) ? NOBODY : this.#findConflicting(id))
+    return (this.#conflicts[id] = this.#isAlone(id) ? NOBODY : this.#counted(this.#findConflicting(id)))
   }
 
   /** Nearly all packages: nobody else of the name, and no word of conflicts on any side. */
@@ -286,9 +286,28 @@ export class Universe {
   #named(name: string): Named {
     const known = this.#names.get(name)
     if (known !== undefined) return known
-    const named: Named = { own: NOBODY, provided: NOTHING_SAID, refused: NOTHING_SAID, needs: NOBODY }
+    const named: Named = { own: [], provided: [], refused: [], needs: [] }
     this.#names.set(name, named)
     return named
+  }
+
+  /** Among those of its name, the newest first. */
+  #nameOwn({ name, version }: Candidate, id: number): void {
+    const { own } = this.#named(name)
+    if (own.length >= VERSIONS_AT_ONCE_MAX) {
+      throw new FreshetError('INDEX_TOO_LARGE', `more than ${VERSIONS_AT_ONCE_MAX} packages are called ${name}`, {
+        name,
+      })
+    }
+    const at = own.findIndex((other) => compareVersions(this.candidate(other).version, version) < 0)
+    own.splice(at < 0 ? own.length : at, 0, id)
+  }
+
+  /** What is worked out is kept, and an index could be made so that it does not fit into memory. */
+  #counted(found: readonly number[]): readonly number[] {
+    this.#found += found.length
+    if (this.#found <= SOLVER_PAIRS_MAX) return found
+    throw new FreshetError('SOLVER_GAVE_UP', `more than ${SOLVER_PAIRS_MAX} packages that satisfy or refuse each other`)
   }
 
   /** @returns the numbers of what the package needs. */
@@ -304,19 +323,14 @@ export class Universe {
       }
       const number = this.#needs.push({ group, architecture, askers: [id], satisfying: null }) - 1
       numbers.set(group, number)
-      for (const { name } of group) {
-        const named = this.#named(name)
-        named.needs = [...named.needs, number]
-      }
+      for (const { name } of group) this.#named(name).needs.push(number)
       return number
     })
   }
 
   #say(list: 'provided' | 'refused', groups: readonly RelationGroup[], id: number): void {
     for (const [relation] of groups) {
-      if (relation === undefined) continue
-      const named = this.#named(relation.name)
-      named[list] = [...named[list], { id, relation }]
+      if (relation !== undefined) this.#named(relation.name)[list].push({ id, relation })
     }
   }
 

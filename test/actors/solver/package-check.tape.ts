@@ -5,6 +5,7 @@ import { faultsOfSet } from '../../../actors/solver/check-plan.ts'
 import { explanationLines } from '../../../actors/solver/explain.ts'
 import { PackageCheck } from '../../../actors/solver/package-check.ts'
 import { Universe } from '../../../actors/solver/universe.ts'
+import { codeOf } from '../../helpers/refusal.ts'
 import { candidate, candidates, lines, subsets } from './universes.ts'
 
 async function brokenOf(...packages: readonly string[]): Promise<string[]> {
@@ -152,6 +153,12 @@ test('package check: a chain that is longer than the greedy search goes → prov
   const chain = Array.from({ length }, (_, i) => (i + 1 < length ? `p${i} 1; Depends: p${i + 1}` : `p${i} 1`))
   t.deepEqual(await brokenOf(...chain), [])
   t.equal((await brokenOf(...chain.slice(0, -1))).length, length - 1)
+  t.end()
+})
+
+test('package check: more of one name than can be chosen from → refused', async (t) => {
+  const many = Array.from({ length: 5_000 }, (_, i) => `aa ${i}`)
+  t.equal(await codeOf(brokenOf(...many)), 'INDEX_TOO_LARGE')
   t.end()
 })
 

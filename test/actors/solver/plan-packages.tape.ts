@@ -54,6 +54,11 @@ test('plan packages: what is installed → stays, unless the wish or an upgrade 
   const installed = ['lib 1', 'bb 1']
   t.deepEqual(await planned(suite, { installed, wishes: ['cc'] }), ['+cc 1'], 'nothing else changes')
   t.deepEqual(await planned(suite, { installed, wishes: ['aa'] }), ['+aa 2', '+bb 2', '+lib 2'], 'what must go along')
+  t.deepEqual(
+    await planned(suite, { installed, wishes: ['bb'] }),
+    ['+bb 2', '+lib 2'],
+    'the newest of what was asked for',
+  )
   t.deepEqual(await planned(suite, { installed, upgrade: true }), ['+bb 2', '+lib 2'])
   t.deepEqual(await planned(suite, { installed, upgrade: true, held: ['bb 1'] }), [], 'a hold is respected')
   t.deepEqual(await planned(suite, { installed, wishes: ['aa'], held: ['bb 1'] }), [
