@@ -137,7 +137,14 @@ test('solver: the commands → results on standard output, and exit codes that s
   const none = await run('plan', 'demo', 'old-plugin', '--empty', '--architecture', 'amd64')
   t.is(none.exitCode, 3)
   t.ok(none.stdout.includes('old-plugin:amd64 1 depends on editor (<< 2), and there is only editor:amd64 2'))
+  const fetched = await run('fetch', 'demo', 'editor', '--with-depends', '--empty', '--architecture', 'amd64', '--json')
+  const { files } = JSON.parse(fetched.stdout) as { files: { name: string }[] }
+  t.alike(
+    files.map(({ name }) => name),
+    ['base', 'editor', 'libtext', 'words'],
+  )
   for (const args of [
+    ['fetch', 'demo', 'editor', '--empty'],
     ['plan', 'demo'],
     ['plan', 'demo', 'editor', '--empty', '--status', 'x'],
     ['plan', 'demo', 'A'],
