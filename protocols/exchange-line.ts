@@ -288,7 +288,8 @@ export class ExchangeLine implements BundleLine {
 
   #join(bundle: SharedBundle, { ours, theirs }: Link): void {
     if (ours === null || theirs === null) return
-    bundle.join(this, { held: theirs.held, wanted: theirs.wanted, told: ours.told, roundTripMs: this.roundTripMs })
+    const { held, wanted } = theirs
+    bundle.join(this, { held, wanted, told: ours.told, roundTripMs: this.roundTripMs, givesLeaves: true })
     const said = NumberSet.decode(ours.wanted, bundle.bundle.pieces)
     const pieces = [...bundle.exchange.wanted].filter((piece) => !said.has(piece))
     if (pieces.length > 0) this.say(bundle, { type: 'want', pieces }, false) // since we opened

@@ -189,8 +189,8 @@ export class FileFetch {
       return
     }
     if (whole.unchecked.length === 0) return this.end(mismatch(digest))
-    exchange.lose(whole.unchecked, now())
     this.#blameOnly(whole.senders)
+    exchange.lose(whole.unchecked, now())
   }
 
   async #complete(): Promise<void> {
@@ -214,8 +214,8 @@ export class FileFetch {
     const senders = new Set(this.#senders)
     this.#senders.clear()
     this.#isCompleting = false
-    exchange.lose(blocks, now())
     this.#blameOnly(senders)
+    exchange.lose(blocks, now())
   }
 
   get #isLayerKnown(): boolean {
@@ -224,8 +224,12 @@ export class FileFetch {
     return first !== undefined && arriving.layerOf(exchange.bundle.fileOf(first)) !== null
   }
 
+  /** Where several may have sent what was wrong, nobody is blamed yet. */
   #blameOnly([sender, another]: ReadonlySet<number>): void {
-    if (sender !== undefined && another === undefined) this.#host.blame(sender)
+    const { exchange } = this.#host
+    const [first] = this.#pieces
+    if (another !== undefined && first !== undefined) return exchange.distrust(exchange.bundle.fileOf(first))
+    if (sender !== undefined) this.#host.blame(sender)
   }
 
   #indexOf(piece: number): number {

@@ -56,7 +56,7 @@ export class MirrorLine implements BundleLine {
     for (let block = bundle.blocksOf(first).first; block < end.first + end.count; block++) held.add(block)
     const nothing = new NumberSet(bundle.pieces)
     const told = NumberSet.full(bundle.blocks)
-    this.#bundle.join(this, { held, wanted: nothing, told, roundTripMs: this.roundTripMs })
+    this.#bundle.join(this, { held, wanted: nothing, told, roundTripMs: this.roundTripMs, givesLeaves: false })
   }
 
   leave(): void {

@@ -341,12 +341,16 @@ export class SharedBundle {
   #apply({ kept, lost, liars }: Checked): void {
     const nowMs = this.#options.now()
     if (kept.length > 0) this.exchange.keep(kept, nowMs)
-    if (lost.length > 0) this.exchange.lose(lost, nowMs)
     for (const liar of liars) this.#blame(liar)
+    if (lost.length > 0) this.exchange.lose(lost, nowMs)
   }
 
+  /** It leaves first: what it spoilt must not be asked of it again. */
   #blame(peer: number): void {
-    this.#lines.get(peer)?.blame(new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash'))
+    const line = this.#lines.get(peer)
+    if (line === undefined) return
+    this.leave(line)
+    line.blame(new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash'))
   }
 }
 

@@ -148,6 +148,10 @@ export const UPGRADE_STALL_MS = 1_500
 export const UPGRADE_STALL_MS_MAX = 30_000
 
 // Exchange of bundles (protocols/exchange/)
+/** What is asked of a peer that has brought nothing right yet: all that it can spoil before it is known. */
+export const FIRST_ASK_BYTES = 64 * KIB
+/** Pieces asked in advance of such a peer: it may only say that it is getting them. */
+export const FIRST_EXPECTED_PIECES = 1
 /** What is asked of a peer before its rate is known: one piece, 65 ms of a line of 32 Mbit/s. */
 export const ASK_AHEAD_BYTES_MIN = 256 * KIB
 /** Bytes asked of one peer and not yet here: fills 100 ms of a line of 320 Mbit/s. */
@@ -160,8 +164,12 @@ export const EXPECTED_PIECES_MAX = 64
 export const BLOCKS_ASKED_MAX = 2_048
 /** Word of new blocks waits so long for company: a frame for each would cost more than the blocks' own headers. */
 export const HAVE_DELAY_MS = 50
-/** A peer that sends nothing of what was asked for so long is asked no more until it does; its blocks are asked of others. */
-export const STALLED_MS = 4_000
+/** A peer that sends nothing of what was asked for so long, or for a few times as long as others take between two blocks, has stalled. */
+export const STALLED_MS = 1_000
+/** Longest patience with it: some thirty peers that share one Mbit/s. */
+export const STALLED_MS_MAX = 4_000
+/** How many times as long as others. */
+export const STALLED_FACTOR = 4
 /** Nothing is asked of a peer that stalled for this long; doubled each time. */
 export const STALLED_PAUSE_MS = 5_000
 /** Longest such pause. */
@@ -172,7 +180,7 @@ export const HEDGE_MS = 250
 export const RARE_COPIES_MAX = 3
 /** Blocks handed to one peer and not sent yet, above which it is handed nothing more: the next are asked for before the line falls silent. */
 export const HANDED_AHEAD_BLOCKS = 17
-/** A piece that was handed out and has not spread further for so long is offered to all. */
+/** A piece that was handed out and has not spread further for so long is handed to another, or offered to all. */
 export const HANDED_STUCK_MS = 700
 
 // Bundles (schemas/bundle-files.ts); both are constants of the format
@@ -233,3 +241,15 @@ export const ON_WAY_BYTES_START = 64 * KIB
 export const LINE_ON_WAY_BYTES_MAX = 4 * MIB
 /** Most over all lines: 30 ms of 2 Gbit/s. */
 export const ON_WAY_BYTES_MAX = 8 * MIB
+/** An origin whose line was idle for so long offers a piece to all; half of that for each further one: takers are slower than it is. */
+export const HANDED_IDLE_MS = 1_000
+/** Longest time on top of HANDED_STUCK_MS that takers have to pass something on, where others are slow as well. */
+export const HANDED_PASS_MS_MAX = 3_000
+/** HANDED_STUCK_MS while the origin's line is busy: thirty takers that share one Mbit/s wait so long for a piece. */
+export const HANDED_LOST_MS = 60_000
+/** Who has not asked for what it was handed after so long, and two round trips, does not want it: it is handed to another. */
+export const HANDED_ANSWER_MS = 500
+/** Who keeps what it was handed to itself is handed nothing for so long; doubled each time, to STALLED_PAUSE_MS_MAX. */
+export const HANDED_PAUSE_MS = 20_000
+/** How often a piece is handed to one peer alone before it is offered to all. */
+export const HANDED_TRIES_MAX = 3

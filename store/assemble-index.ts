@@ -28,22 +28,39 @@ interface Part {
   byteLength: number
 }
 
+/** An index file that was made before: its text, and where its stanzas begin. */
+export interface FileBefore {
+  readonly bytes: Buffer
+  readonly offsets: Uint32Array
+}
+
+export interface AssembleOptions {
+  /** What `index` of a run is about. */
+  readonly before: FileBefore | null
+  /** Blocks that are here, and how many are needed. */
+  readonly onProgress: (done: number, total: number) => void
+}
+
 /**
- * @param runs of the index, in order; `text` where it is at hand.
- * @param onProgress blocks that are here, and how many are needed.
+ * @param runs of the index, in order.
  * @throws FreshetError SNAPSHOT_MISMATCH unless the bytes are those of `index`; NO_PEERS, EVENT_INVALID.
  */
 export async function assembleIndex(
   log: ReleaseLog,
   index: PlannedIndex,
   runs: readonly FoundRun[],
-  onProgress: (done: number, total: number) => void,
+  { before, onProgress }: AssembleOptions,
 ): Promise<Buffer> {
   if (index.byteLength > INDEX_BYTES_MAX) throw mismatch(index, `exceeds ${INDEX_BYTES_MAX} bytes`)
-  const parts = runs.map(({ first, count, text }): Part => ({ first, count, at: 0, byteLength: text?.byteLength ?? 0 }))
+  const parts = runs.map((run): Part => ({
+    first: run.first,
+    count: run.count,
+    at: 0,
+    byteLength: lengthIn(before, run),
+  }))
   const byBlock = new Map<number, Part[]>()
-  for (const [i, { block, text }] of runs.entries()) {
-    if (text !== undefined) continue
+  for (const [i, { block, index }] of runs.entries()) {
+    if (index !== undefined) continue
     const known = byBlock.get(block)
     if (known === undefined) byBlock.set(block, [parts[i] as Part])
     else known.push(parts[i] as Part)
@@ -52,7 +69,7 @@ export async function assembleIndex(
   await log.download(blocks, (done) => onProgress(done, blocks.length))
   const packed = await measure(log, index, byBlock)
   const bytes = Buffer.allocUnsafe(place(index, parts))
-  for (const [i, { text }] of runs.entries()) text?.copy(bytes, (parts[i] as Part).at)
+  if (before !== null) copyFound(before, bytes, runs, parts)
   await eachOf(blocks, BLOCKS_AT_ONCE, NEVER, async (block) => {
     const { text, offsets } = await unpackStanzas(packed.get(block) ?? (await readPacked(log, block)))
     packed.delete(block)
@@ -64,6 +81,33 @@ export async function assembleIndex(
   const digest = createHash('sha256').update(bytes).digest('hex')
   if (digest !== index.digest) throw mismatch(index, `has SHA-256 ${digest}`)
   return bytes
+}
+
+/** Bytes of a run in the file before; 0 where it is not there. */
+function lengthIn(before: FileBefore | null, { index, count }: FoundRun): number {
+  if (before === null || index === undefined) return 0
+  return (before.offsets[index + count] ?? 0) - (before.offsets[index] ?? 0)
+}
+
+/** Copies what the file before has: what stands there without a gap, and is wanted so, in one piece. */
+function copyFound(
+  { bytes, offsets }: FileBefore,
+  target: Buffer,
+  runs: readonly FoundRun[],
+  parts: readonly Part[],
+): void {
+  let [from, until, to] = [0, 0, 0]
+  for (const [i, { index }] of runs.entries()) {
+    if (index === undefined) continue
+    const { at, byteLength } = parts[i] as Part
+    const start = offsets[index] as number
+    if (start !== until || at !== to + until - from) {
+      bytes.copy(target, to, from, until)
+      ;[from, to] = [start, at]
+    }
+    until = start + byteLength
+  }
+  bytes.copy(target, to, from, until)
 }
 
 /** Gives every part its length. @returns the blocks that were kept for it. */

@@ -12,14 +12,25 @@ import { FreshetError } from '../schemas/errors.ts'
 import { INDEX_FILES_IDLE_BYTES_MAX, INDEX_FILES_IDLE_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import { parseDigest } from '../schemas/units.ts'
-import { assembleIndex } from './assemble-index.ts'
+import { stanzaCount } from '../schemas/edit-script.ts'
+import { splitStanzas } from '../schemas/stanza.ts'
+import { assembleIndex, type FileBefore } from './assemble-index.ts'
 import { writeDurably } from './durable.ts'
 import { requireSpace } from './free-space.ts'
 import type { PlannedIndex } from './release-block.ts'
-import { PlacedStanzas } from './placed-stanzas.ts'
-import type { FoundRun } from './placed-stanzas.ts'
+import { blocksToRead, type FoundRun, PlacedStanzas } from './placed-stanzas.ts'
 import type { ReleaseLog } from './release-log.ts'
 import { isFaultOfCopies, throughCopies } from './through-copies.ts'
+
+/** Reading the file before costs as much as unpacking half of the blocks of a suite. */
+const BLOCKS_SAVED = 0.5
+
+/** A file that has most of another one. */
+interface NearFile {
+  readonly before: FileBefore
+  /** Runs of the other, with their place in this. */
+  readonly found: readonly FoundRun[]
+}
 
 export class IndexFiles {
   readonly #directory: string
@@ -78,11 +89,12 @@ export class IndexFiles {
     gatherings: readonly number[],
     onProgress: (done: number, total: number) => void,
   ): Promise<string> {
-    const before = await this.#before(log, index)
-    const found = runsOf(index, before)
+    const near = await this.#near(log, index)
+    const found = near?.found ?? index.runs
+    const before = near?.before ?? null
     const through = await throughCopies(log, gatherings, found)
     const assemble = async (runs: readonly FoundRun[]): Promise<string> => {
-      await this.store(index.digest, await assembleIndex(log, index, runs, onProgress))
+      await this.store(index.digest, await assembleIndex(log, index, runs, { before, onProgress }))
       return this.#made(log, index)
     }
     // Copies may be wrong, or nobody may have them; the file before may be damaged, or cut elsewhere than the log says.
@@ -90,7 +102,7 @@ export class IndexFiles {
     const made =
       (through === found ? null : await assemble(through).catch(ifCopiesHold)) ??
       (before === null ? null : await assemble(found).catch(nullIf(isMismatch)))
-    return made ?? assemble(runsOf(index, null)) // the log itself decides
+    return made ?? assemble(index.runs) // the log itself decides
   }
 
   #made({ key }: ReleaseLog, index: PlannedIndex): string {
@@ -98,12 +110,18 @@ export class IndexFiles {
     return join(this.#directory, index.digest)
   }
 
-  async #before({ key }: ReleaseLog, { path }: PlannedIndex): Promise<PlacedStanzas | null> {
+  /** The newest file that was made of this index, where it saves reading most blocks. */
+  async #near({ key }: ReleaseLog, { path, runs }: PlannedIndex): Promise<NearFile | null> {
     const newest = this.#newest.get(`${key} ${path}`)
     const held = newest === undefined ? null : this.held(newest.digest)
     if (newest === undefined || held === null) return null
+    const found = new PlacedStanzas(newest.runs).find(runs)
+    if (blocksToRead(found).size > BLOCKS_SAVED * blocksToRead(runs).size) return null
     const bytes = await readFile(held).catch(() => null) // unreadable or gone: the log has it all
-    return bytes === null ? null : PlacedStanzas.of(bytes, newest.runs)
+    if (bytes === null) return null
+    const offsets = splitStanzas(bytes)
+    // A publisher may cut its text elsewhere than we do.
+    return offsets.length - 1 === stanzaCount(newest.runs) ? { found, before: { bytes, offsets } } : null
   }
 
   /** Keeps bytes that are known to have this digest (the publisher has just read them). */
@@ -153,8 +171,4 @@ function nullIf(leavesAnotherWay: (error: unknown) => boolean): (error: unknown)
     if (leavesAnotherWay(error)) return null
     throw error
   }
-}
-
-function runsOf({ runs }: PlannedIndex, before: PlacedStanzas | null): readonly FoundRun[] {
-  return before === null ? runs : runs.flatMap((run) => [...before.find(run)])
 }

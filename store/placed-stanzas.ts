@@ -1,12 +1,11 @@
 /**
- * The text of stanzas by their place in the log, taken from an index file that was rebuilt from it before.
+ * Which stanzas of the log an index file has that was rebuilt from it before, and where in the file.
  *
  * Most of a release stands in the file of the release before: copying it from there costs a tenth of unpacking every block
- * again. Trusts nothing: whoever builds a file from this checks its SHA-256, and has the log to turn to.
+ * again. Of a release long before or after, hardly a block need not be unpacked all the same. Trusts nothing: whoever builds a file from this checks
+ * its SHA-256, and has the log to turn to.
  */
-import { stanzaCount } from '../schemas/edit-script.ts'
 import type { Run } from '../schemas/edit-script.ts'
-import { splitStanzas } from '../schemas/stanza.ts'
 
 /** Stanzas first..end of a block stand one after the other in the file, the first of them as its stanza `index`. */
 interface Span {
@@ -15,20 +14,17 @@ interface Span {
   readonly index: number
 }
 
-/** `text`: where it is in the file; none: not there, and neither are the `count` stanzas from here on. */
+/** A run, and which stanza of the file its first one is; none where it is not there. */
 export interface FoundRun extends Run {
-  readonly text?: Buffer
+  readonly index?: number
 }
 
 export class PlacedStanzas {
-  readonly #bytes: Buffer
-  readonly #offsets: Uint32Array
   /** By block, in the order of `first`. */
   readonly #spans = new Map<number, Span[]>()
 
-  private constructor(bytes: Buffer, offsets: Uint32Array, runs: readonly Run[]) {
-    this.#bytes = bytes
-    this.#offsets = offsets
+  /** @param runs what the file was made of. */
+  constructor(runs: readonly Run[]) {
     let index = 0
     for (const { block, first, count } of runs) {
       const spans = this.#spans.get(block)
@@ -40,34 +36,32 @@ export class PlacedStanzas {
     for (const spans of this.#spans.values()) spans.sort((a, b) => a.first - b.first)
   }
 
-  /** @returns null when the file does not have as many stanzas as its runs: a publisher may cut its text elsewhere than we do. */
-  static of(bytes: Buffer, runs: readonly Run[]): PlacedStanzas | null {
-    const offsets = splitStanzas(bytes)
-    return offsets.length - 1 === stanzaCount(runs) ? new PlacedStanzas(bytes, offsets, runs) : null
+  /** Cuts runs into what is in the file and what is not, in order. */
+  find(runs: readonly Run[]): FoundRun[] {
+    const found: FoundRun[] = []
+    for (const run of runs) this.#find(run, found)
+    return found
   }
 
-  /** Cuts `run` into what is in the file and what is not, in order. */
-  *find({ block, first, count }: Run): Generator<FoundRun> {
+  #find({ block, first, count }: Run, found: FoundRun[]): void {
     const end = first + count
     let at = first
     for (const span of this.#spans.get(block) ?? []) {
       if (span.end <= at) continue
       if (span.first >= end || at >= end) break // `at`: spans overlap where a file has a stanza twice
-      if (span.first > at) yield { block, first: at, count: span.first - at }
+      if (span.first > at) found.push({ block, first: at, count: span.first - at })
       const from = Math.max(at, span.first)
       const until = Math.min(end, span.end)
-      yield {
-        block,
-        first: from,
-        count: until - from,
-        text: this.#textOf(span.index + from - span.first, until - from),
-      }
+      found.push({ block, first: from, count: until - from, index: span.index + from - span.first })
       at = until
     }
-    if (at < end) yield { block, first: at, count: end - at }
+    if (at < end) found.push({ block, first: at, count: end - at })
   }
+}
 
-  #textOf(index: number, count: number): Buffer {
-    return this.#bytes.subarray(this.#offsets[index], this.#offsets[index + count])
-  }
+/** Blocks of the log that have to be read for what is not in the file. */
+export function blocksToRead(runs: readonly FoundRun[]): Set<number> {
+  const blocks = new Set<number>()
+  for (const { block, index } of runs) if (index === undefined) blocks.add(block)
+  return blocks
 }

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../schemas/errors.ts'
 import { UNGATHERED_BLOCKS_MAX } from '../schemas/limits.ts'
 import { StanzaCopies } from '../schemas/stanza-copies.ts'
 import { readGatherings } from './gather-stanzas.ts'
-import type { FoundRun } from './placed-stanzas.ts'
+import { blocksToRead, type FoundRun } from './placed-stanzas.ts'
 import type { ReleaseLog } from './release-log.ts'
 
 /** Copies are not to be had, or say something else than they should; whatever else fails is no fault of theirs. */
@@ -25,13 +25,13 @@ export async function throughCopies(
   gatherings: readonly number[],
   runs: readonly FoundRun[],
 ): Promise<readonly FoundRun[]> {
-  const origins = blocksOf(runs)
+  const origins = blocksToRead(runs)
   if (gatherings.length === 0 || origins.size <= UNGATHERED_BLOCKS_MAX) return runs
   const missing = await log.missing(origins)
   if (missing.length === 0 && (await log.missing(gatherings)).length > 0) return runs // a follower since the beginning
   const through = await readThrough(log, gatherings, runs)
   if (through === null) return runs
-  const sources = blocksOf(through)
+  const sources = blocksToRead(through)
   const toFetch = (await log.missing(sources)).length
   const isBetter = toFetch < missing.length || (toFetch === missing.length && sources.size < origins.size)
   return isBetter ? through : runs
@@ -52,13 +52,6 @@ async function readThrough(
 }
 
 function replaced(runs: readonly FoundRun[], copies: StanzaCopies): readonly FoundRun[] {
-  if (runs.every(({ text }) => text === undefined)) return copies.through(runs)
-  return runs.flatMap((run) => (run.text === undefined ? copies.through([run]) : [run]))
-}
-
-/** Of runs whose text is not at hand. */
-function blocksOf(runs: readonly FoundRun[]): Set<number> {
-  const blocks = new Set<number>()
-  for (const { block, text } of runs) if (text === undefined) blocks.add(block)
-  return blocks
+  if (runs.every(({ index }) => index === undefined)) return copies.through(runs)
+  return runs.flatMap((run) => (run.index === undefined ? copies.through([run]) : run))
 }

@@ -18,14 +18,15 @@ if (!Number.isSafeInteger(seed) || seed < 0 || crowds.length === 0) {
   console.error(`usage: npm run sim -- [--seed NUMBER] [--crowd ${CROWDS.map(({ name }) => name).join('|')}]...`)
   process.exitCode = 2
 } else {
-  console.log('| crowd | bound | last | median | origin | all | largest upload | words a node | trace |')
-  console.log('|---|---|---|---|---|---|---|---|---|')
+  console.log('| crowd | bound | last | median | origin | all | largest upload | wasted | words a node | trace |')
+  console.log('|---|---|---|---|---|---|---|---|---|---|')
   for (const crowd of crowds) console.log(row(crowd))
 }
 
 function row(crowd: Crowd): string {
   const { lines, files, what } = crowd
-  const [origin, ...takers] = lines
+  const [origin, ...all] = lines
+  const takers = all.filter((_, index) => crowd.hostile?.has(index + 1) !== true)
   if (origin === undefined) throw new Error(`crowd ${crowd.name} has no origin`)
   const byteLength = files.reduce((sum, file) => sum + file.byteLength, 0)
   const boundS = kumarRoss(byteLength, origin, takers)
@@ -38,7 +39,8 @@ function row(crowd: Crowd): string {
     (outcome.originBytes / byteLength).toFixed(2),
     (outcome.sentBytes / byteLength / takers.length).toFixed(3),
     (outcome.largestUploadBytes / byteLength).toFixed(2),
-    Math.round(outcome.words / lines.length).toString(),
+    `${((100 * outcome.wastedBytes) / outcome.arrivedBytes).toFixed(1)} %`,
+    Math.round(outcome.words / (takers.length + 1)).toString(),
     outcome.trace.toString(16),
   ]
   return `| ${what} | ${cells.join(' | ')} |`

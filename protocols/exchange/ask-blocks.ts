@@ -5,7 +5,15 @@
  * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
  * a whole comes from one peer at a time, so that whoever spoils it is known.
  */
-import { HEDGE_MS, STALLED_MS } from '../../schemas/limits.ts'
+import {
+  FIRST_EXPECTED_PIECES,
+  HEDGE_MS,
+  LEAF_BYTES,
+  PIECE_BYTES,
+  STALLED_FACTOR,
+  STALLED_MS,
+  STALLED_MS_MAX,
+} from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
 import { maskOf, type BlockMask } from './exchange-words.ts'
 import type { Partner } from './partner.ts'
@@ -15,6 +23,9 @@ import { RandomSet } from './random-set.ts'
 const PIECES_LOOKED_AT = 64
 /** Rates are guesses: a block moves to who is expected to bring it in a third of the time. */
 const MOVE_FACTOR = 2.5
+/** Who has brought nothing yet has so long before its blocks are moved: nobody knows how fast it is. */
+const UNKNOWN_RATE_MS = 500
+const BLOCKS_A_PIECE = PIECE_BYTES / LEAF_BYTES
 
 export class AskBlocks {
   readonly #exchange: ExchangeView
@@ -23,8 +34,10 @@ export class AskBlocks {
   readonly #asks = new Map<number, Partner>()
   /** Who gives a file that can only be checked as a whole, by file: one peer at a time. */
   readonly #givers = new Map<number, Partner>()
-  /** Came, and are being checked. */
-  readonly #arrived = new Set<number>()
+  /** Files that came wrong from several at once: of those whose blocks nothing checks one at a time gives them from then on. */
+  readonly #distrusted = new Set<number>()
+  /** Came, and are being checked; from whom, or null where they were here before. */
+  readonly #arrived = new Map<number, Partner | null>()
 
   constructor(exchange: ExchangeView) {
     this.#exchange = exchange
@@ -50,14 +63,37 @@ export class AskBlocks {
   }
 
   /** Everything that a peer shows or expects of one piece and that is asked of nobody. @returns whether that was anything. */
-  askPiece(partner: Partner, piece: number, nowMs: number): boolean {
+  askPiece(partner: Partner, piece: number, nowMs: number, blocksMax = BLOCKS_A_PIECE): boolean {
     if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
     const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
     const { bundle, mayAsk } = this.#exchange
     if (blocks.length === 0 || !this.#mayGive(partner, piece)) return false
+    if (blocksMax < blocks.length && bundle.checksBlocks(piece)) blocks.length = blocksMax
     if (!mayAsk(blocks.reduce((sum, block) => sum + bundle.blockBytes(block), 0))) return false
     this.#ask(partner, piece, blocks, nowMs)
     return true
+  }
+
+  /**
+   * A peer hands us a piece: what is asked of those who only expect it is asked of this one instead. @returns whether anything is.
+   */
+  askHanded(partner: Partner, piece: number, nowMs: number): boolean {
+    if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
+    const { first, count } = this.#exchange.bundle.blocksOf(piece)
+    const promised = new Map<Partner, number[]>()
+    for (let block = first; block < first + count; block++) {
+      const other = this.#asks.get(block)
+      if (other === undefined || other === partner || other.shown.has(block)) continue
+      promised.set(other, [...(promised.get(other) ?? []), block])
+    }
+    for (const [other, blocks] of promised) this.#cancel(other, piece, blocks)
+    return this.askPiece(partner, piece, nowMs)
+  }
+
+  /** A peer says that it is getting a piece: that is asked of it in advance, as far as it can be believed. */
+  askExpected(partner: Partner, piece: number, nowMs: number): void {
+    if (partner.delivered > 0 || partner.asked.size < FIRST_EXPECTED_PIECES * BLOCKS_A_PIECE)
+      this.askPiece(partner, piece, nowMs)
   }
 
   /** Asks every peer for as much as it can bring. */
@@ -69,7 +105,8 @@ export class AskBlocks {
     const window = partner.window(nowMs)
     while (this.#open.size > 0 && partner.askedBytes < window) {
       const piece = this.#next(partner)
-      if (piece === null || !this.askPiece(partner, piece, nowMs)) return
+      if (piece === null || !this.askPiece(partner, piece, nowMs, blocksMax(partner, window - partner.askedBytes)))
+        return
     }
   }
 
@@ -81,23 +118,32 @@ export class AskBlocks {
   /** @returns whether it was asked of `partner`. */
   arrived(partner: Partner, block: number, nowMs: number): boolean {
     if (!this.#drop(partner, block)) return false
-    if (!this.#exchange.held.has(block)) this.#arrived.add(block)
+    if (!this.#exchange.held.has(block)) this.#arrived.set(block, partner)
     this.fillOne(partner, nowMs)
     return true
   }
 
   came(block: number): void {
-    this.#arrived.add(block)
+    this.#arrived.set(block, null)
     const piece = this.#exchange.bundle.pieceOf(block)
     if (this.#unasked(piece).length === 0) this.#open.delete(piece)
   }
 
-  kept(block: number): void {
+  kept(block: number, nowMs: number): void {
+    const sender = this.#arrived.get(block) ?? null
     this.#arrived.delete(block)
+    if (sender !== null) this.#delivered(sender, nowMs)
     const piece = this.#exchange.bundle.pieceOf(block)
     const partner = this.#asks.get(block)
     if (partner !== undefined) this.#cancel(partner, piece, [block])
     if (this.#open.has(piece) && this.#unasked(piece).length === 0) this.#open.delete(piece)
+  }
+
+  #delivered(partner: Partner, nowMs: number): void {
+    partner.hasFailed = false
+    if (partner.delivered++ > 0) return
+    for (const piece of partner.expects) this.askPiece(partner, piece, nowMs)
+    this.fillOne(partner, nowMs)
   }
 
   lost(block: number): void {
@@ -106,6 +152,11 @@ export class AskBlocks {
     this.#arrived.delete(block)
     this.#givers.delete(bundle.fileOf(piece))
     this.#reopen(piece)
+  }
+
+  /** Some of `file` was wrong, and more than one may have sent it. */
+  distrust(file: number): void {
+    this.#distrusted.add(file)
   }
 
   refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
@@ -123,9 +174,26 @@ export class AskBlocks {
   }
 
   tick(nowMs: number): void {
-    for (const partner of this.#exchange.partners.values()) if (isStalled(partner, nowMs)) this.#stalled(partner, nowMs)
+    const stalledMs = this.#stalledMs(nowMs)
+    for (const partner of this.#exchange.partners.values()) {
+      if (partner.asked.size > 0 && nowMs - partner.lastArrivalMs >= stalledMs + partner.roundTripMs)
+        this.#stalled(partner, nowMs)
+    }
     this.fill(nowMs)
     this.#move(nowMs)
+  }
+
+  /** A few times what those who bring something take between two blocks. */
+  #stalledMs(nowMs: number): number {
+    let asked = 0
+    let rate = 0
+    for (const partner of this.#exchange.partners.values()) {
+      if (partner.asked.size === 0) continue
+      asked++
+      rate += partner.rate(nowMs)
+    }
+    const usual = rate === 0 ? 0 : (asked * LEAF_BYTES * 1000) / rate
+    return Math.min(STALLED_MS_MAX, Math.max(STALLED_MS, STALLED_FACTOR * usual))
   }
 
   #stalled(partner: Partner, nowMs: number): void {
@@ -150,17 +218,25 @@ export class AskBlocks {
    */
   #move(nowMs: number): void {
     const { bundle } = this.#exchange
-    const idle = [...this.#exchange.partners.values()].filter((partner) => partner.askedBytes < partner.window(nowMs))
+    // Not to who has sent nothing since a block was moved away from it: else a block would go round among such peers, and none of them would stall.
+    const idle = [...this.#exchange.partners.values()].filter(
+      (partner) => !partner.hasFailed && partner.askedBytes < partner.window(nowMs),
+    )
     for (const [block, slow] of [...this.#asks]) {
       if (idle.length === 0) return
       if (this.#asks.get(block) !== slow) continue // moved with its piece
+      if (slow.delivered === 0 && nowMs - slow.lastArrivalMs < UNKNOWN_RATE_MS) continue
       const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
-      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs) < slowMs)
+      // What moves as a whole is asked for again as a whole: the time of one more block is the least that it takes.
+      const more = bundle.checksBlocks(bundle.pieceOf(block)) ? 0 : 1
+      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs, more) < slowMs)
       if (quicker === undefined || quicker === slow) continue
       const piece = bundle.pieceOf(block)
+      if (bundle.checksBlocks(piece) && !this.#mayGive(quicker, piece)) continue
       const blocks = bundle.checksBlocks(piece) ? [block] : this.#askedWhole(slow, piece)
       if (blocks.length === 0) continue
       this.#cancel(slow, piece, blocks)
+      slow.hasFailed = true
       this.#ask(quicker, piece, blocks, nowMs)
       if (quicker.askedBytes >= quicker.window(nowMs)) idle.splice(idle.indexOf(quicker), 1)
     }
@@ -207,16 +283,22 @@ export class AskBlocks {
 
   #mayGive(partner: Partner, piece: number): boolean {
     const { bundle } = this.#exchange
-    if (bundle.checksBlocks(piece)) return true
+    if (!this.#isAlone(partner, piece)) return true
     const giver = this.#givers.get(bundle.fileOf(piece))
     return giver === undefined || giver === partner
+  }
+
+  /** Whether it gives the file of a piece alone or not at all. */
+  #isAlone({ givesLeaves }: Partner, piece: number): boolean {
+    const { bundle } = this.#exchange
+    return !bundle.checksBlocks(piece) || (!givesLeaves && this.#distrusted.has(bundle.fileOf(piece)))
   }
 
   #ask(partner: Partner, piece: number, blocks: readonly number[], nowMs: number): void {
     if (blocks.length === 0) return
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
-    if (!bundle.checksBlocks(piece)) this.#givers.set(bundle.fileOf(piece), partner)
+    if (this.#isAlone(partner, piece)) this.#givers.set(bundle.fileOf(piece), partner)
     for (const block of blocks) {
       partner.asked.add(block)
       if (partner.shown.has(block)) partner.askedBytes += bundle.blockBytes(block)
@@ -264,6 +346,7 @@ export class AskBlocks {
   }
 }
 
-function isStalled(partner: Partner, nowMs: number): boolean {
-  return partner.asked.size > 0 && nowMs - partner.lastArrivalMs >= STALLED_MS
+/** Of one piece at once: all of it, but of a stranger no more than its window, where blocks tell by themselves whether they are right. */
+function blocksMax({ delivered, givesLeaves }: Partner, roomBytes: number): number {
+  return delivered > 0 || !givesLeaves ? BLOCKS_A_PIECE : Math.ceil(roomBytes / LEAF_BYTES)
 }

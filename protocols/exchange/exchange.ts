@@ -52,6 +52,8 @@ export class Exchange implements ExchangeView {
   readonly #handOut: HandOut
   readonly #serve: ServeBlocks
   #missing: number
+  /** Of the last tick: near enough where nothing else tells. */
+  #nowMs = Number.NEGATIVE_INFINITY
   #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: ExchangeOptions) {
@@ -161,9 +163,9 @@ export class Exchange implements ExchangeView {
     for (const block of blocks) {
       if (!this.held.add(block)) continue
       if (this.wanted.has(this.bundle.pieceOf(block))) this.#missing--
-      this.#asks.kept(block)
+      this.#asks.kept(block, nowMs)
       for (const partner of this.partners.values()) {
-        if (partner.awaited.delete(block)) this.#enqueue(partner, block)
+        if (partner.awaited.delete(block)) this.#enqueue(partner, block, true)
         if (!partner.told.has(block)) partner.untold.add(block)
       }
     }
@@ -191,6 +193,11 @@ export class Exchange implements ExchangeView {
     this.#asks.fill(nowMs)
   }
 
+  /** A file was wrong, and more than one may have sent what was: who sends no hashes of blocks gives it one at a time from now on. */
+  distrust(file: number): void {
+    this.#asks.distrust(file)
+  }
+
   /**
    * The next block to send, taken off the queue; null when nobody waits for one that is here.
    * @param isReady whether a peer's line can take something.
@@ -198,12 +205,13 @@ export class Exchange implements ExchangeView {
   nextUpload(isReady: (peer: number) => boolean): Upload | null {
     const upload = this.#serve.next(this.partners.values(), isReady)
     if (upload === null) return null
-    this.#handOut.sent(upload.partner, upload.block)
+    this.#handOut.sent(upload.partner, upload.block, this.#nowMs)
     return { peer: upload.partner.id, block: upload.block }
   }
 
   /** Call some twenty times a second. */
   tick(nowMs: number): void {
+    this.#nowMs = nowMs
     if (nowMs - this.#toldAtMs >= HAVE_DELAY_MS) {
       this.#toldAtMs = nowMs
       for (const partner of this.partners.values()) this.#tellNews(partner)
@@ -264,7 +272,7 @@ export class Exchange implements ExchangeView {
     const isNew = !isSource(this.bundle, partner, piece)
     for (const block of this.#blocks(piece)) if (partner.shown.add(block)) this.#asks.shown(partner, block)
     if (isNew) this.#sourced(piece, 1)
-    if (!this.#asks.askPiece(partner, piece, nowMs)) return
+    if (!this.#asks.askHanded(partner, piece, nowMs)) return
     for (const other of this.partners.values()) {
       if (other !== partner && other.wants.has(piece)) this.say(other.id, { type: 'expect', piece })
     }
@@ -274,7 +282,7 @@ export class Exchange implements ExchangeView {
     if (isSource(this.bundle, partner, piece) || partner.expects.size >= EXPECTED_PIECES_MAX) return
     partner.expects.add(piece)
     this.#sourced(piece, 1)
-    this.#asks.askPiece(partner, piece, nowMs)
+    this.#asks.askExpected(partner, piece, nowMs)
   }
 
   #heardAsk(partner: Partner, piece: number, mask: BlockMask): void {
@@ -292,15 +300,19 @@ export class Exchange implements ExchangeView {
     for (const block of this.#masked(piece, mask)) {
       partner.awaited.delete(block)
       if (!partner.queue.delete(block)) continue
-      this.#handOut.sent(partner, block)
+      this.#handOut.sent(partner, block, this.#nowMs)
       partner.told.delete(block)
       partner.untold.add(block)
     }
   }
 
-  #enqueue(partner: Partner, block: number): void {
+  #enqueue(
+    partner: Partner,
+    block: number,
+    isFirst = this.#handOut.isHandedTo(partner, this.bundle.pieceOf(block)),
+  ): void {
     this.#serve.waits(partner)
-    partner.queue.add(block)
+    partner.queue.add(block, isFirst)
     partner.told.add(block)
   }
 

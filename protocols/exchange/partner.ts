@@ -8,10 +8,12 @@ import {
   ASK_AHEAD_BYTES_MAX,
   ASK_AHEAD_BYTES_MIN,
   ASK_AHEAD_MS,
+  FIRST_ASK_BYTES,
   LEAF_BYTES,
   STALLED_PAUSE_MS,
   STALLED_PAUSE_MS_MAX,
 } from '../../schemas/limits.ts'
+import { BlockQueue } from './block-queue.ts'
 
 /** Time over which a rate is averaged. */
 const RATE_MS = 1_000
@@ -24,6 +26,8 @@ export class Partner {
   readonly expects = new Set<number>()
   /** Pieces that it wants; a peer that only gives wants none. */
   readonly wants: NumberSet
+  /** Whether hashes come with its blocks, so that each is checked by itself: what a mirror sends is checked by pieces. */
+  readonly givesLeaves: boolean
   /** Blocks that we said we have. */
   readonly told: NumberSet
   /** Blocks to tell it of, when there is company enough. */
@@ -32,8 +36,8 @@ export class Partner {
   readonly asked = new Set<number>()
   /** Those of them that it had when it last said so. */
   askedBytes = 0
-  /** Blocks that it asked of us and that are here, oldest first. */
-  readonly queue = new Set<number>()
+  /** Blocks that it asked of us and that are here. */
+  readonly queue = new BlockQueue()
   /** Blocks that it asked of us and that are not here yet. */
   readonly awaited = new Set<number>()
   /** Wants something that it does not show. */
@@ -43,6 +47,12 @@ export class Partner {
   /** When it is next to get a block, in bytes of a line that only it uses (serve-blocks.ts). */
   turn = 0
   receivedBytes = 0
+  /** Bytes of what we handed to it that others have: it gave them in our place. */
+  passedOnBytes = 0
+  /** Blocks that it sent and that were right: what it says is worth something from the first of them on. */
+  delivered = 0
+  /** Whether it has brought nothing since a block that it was too slow with was asked of somebody else. */
+  hasFailed = false
   lastArrivalMs: number
   pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = STALLED_PAUSE_MS
@@ -54,6 +64,7 @@ export class Partner {
     this.shown = opening.held
     this.wants = opening.wanted
     this.told = opening.told
+    this.givesLeaves = opening.givesLeaves
     this.wantsMore = opening.wanted.size > 0
     this.roundTripMs = opening.roundTripMs
     this.lastArrivalMs = nowMs
@@ -69,6 +80,7 @@ export class Partner {
   /** Bytes that may be asked of it and not be here yet: what it brings in a round trip and a little more (bandwidth-delay product). */
   window(nowMs: number): number {
     if (nowMs < this.pausedUntilMs) return 0
+    if (this.delivered === 0) return FIRST_ASK_BYTES
     const ahead = (this.rate(nowMs) * (this.roundTripMs + ASK_AHEAD_MS)) / 1000
     return Math.min(ASK_AHEAD_BYTES_MAX, Math.max(ASK_AHEAD_BYTES_MIN, ahead))
   }
@@ -93,10 +105,10 @@ export class Partner {
     this.#rateSinceMs = nowMs
   }
 
-  /** When a block asked of it now would be here. */
-  etaMs(nowMs: number): number {
+  /** In how many milliseconds the last of what was asked of it, and `more` blocks, would be here. */
+  etaMs(nowMs: number, more = 0): number {
     const rate = Math.max(this.rate(nowMs), LEAF_BYTES)
-    return this.roundTripMs + ((this.asked.size * LEAF_BYTES) / rate) * 1000
+    return this.roundTripMs + (((this.asked.size + more) * LEAF_BYTES) / rate) * 1000
   }
 }
 
@@ -107,4 +119,5 @@ export interface Opening {
   /** What we said that we hold when we opened. The partner keeps it up to date. */
   readonly told: NumberSet
   readonly roundTripMs: number
+  readonly givesLeaves: boolean
 }

@@ -1,5 +1,6 @@
 /** The crowds that `npm run sim` runs unless it is told otherwise: those of the benchmark over real links, by the same names. */
 import type { Line } from './bound.ts'
+import { HOSTILE_KINDS } from './hostile.ts'
 import type { WorldOptions } from './world.ts'
 
 export interface Crowd extends Omit<WorldOptions, 'seed'> {
@@ -31,7 +32,18 @@ export const CROWDS: readonly Crowd[] = [
     files: smallFiles(16 * MIB).map((byteLength) => ({ byteLength, checksBlocks: false })),
   },
   { ...crowd('100', '100 takers 8/32 with 12 neighbours, 4 MiB', equal(100, 8, 32), [4 * MIB]), degree: 12 },
+  crowd('hostile-0', '12 takers 16/32, 12 MiB', equal(12, 16, 32), [12 * MIB]),
+  hostile('hostile-50', 12, 12),
+  hostile('hostile-90', 6, 54),
 ]
+
+/** A crowd of which some harm, of every kind as many. The bound and the copies are those of the honest ones alone. */
+function hostile(name: string, honest: number, harmful: number): Crowd {
+  const what = `${honest} takers 16/32 and ${harmful} hostile ones, 12 MiB`
+  const kinds = Array.from({ length: harmful }, (_, i) => HOSTILE_KINDS[i % HOSTILE_KINDS.length] ?? 'liar')
+  const takers = new Map(kinds.map((kind, i) => [honest + 1 + i, kind]))
+  return { ...crowd(name, what, equal(honest + harmful, 16, 32), [12 * MIB]), hostile: takers }
+}
 
 function crowd(name: string, what: string, lines: readonly Line[], sizes: readonly number[]): Crowd {
   const files = sizes.map((byteLength) => ({ byteLength, checksBlocks: true }))

@@ -11,7 +11,9 @@ import type { ExchangeWord } from '../../protocols/exchange/exchange-words.ts'
 import { Exchange } from '../../protocols/exchange/exchange.ts'
 import type { Line } from './bound.ts'
 import { EventQueue } from './event-queue.ts'
+import { HOSTILE_RATES, HostilePeer, type HostileKind } from './hostile.ts'
 import { randomFrom } from './random.ts'
+import { HonestPeer, type SimPeer, type Verdict } from './sim-peer.ts'
 
 /** Bytes on the wire for one byte of payload: IP, UDP, UDX and Noise headers on packets of 1,200 bytes. */
 const HEADER_FACTOR = 1.046
@@ -30,23 +32,29 @@ export interface WorldOptions {
   readonly degree: number
   /** Taker number (from 1) → when it disappears. */
   readonly leaves?: ReadonlyMap<number, number>
+  /** Taker number (from 1) → how it harms. */
+  readonly hostile?: ReadonlyMap<number, HostileKind>
 }
 
 export interface Outcome {
-  /** Of each taker that stayed; infinite when it never had everything. */
+  /** Of each honest taker that stayed; infinite when it never had everything. */
   readonly finishedAtMs: readonly number[]
   readonly originBytes: number
   readonly sentBytes: number
   readonly largestUploadBytes: number
   readonly words: number
+  /** Bytes of blocks that reached honest nodes, and those of them that were wrong, or here already. */
+  readonly arrivedBytes: number
+  readonly wastedBytes: number
+  /** Honest nodes that an honest node dropped. */
+  readonly honestDropped: number
   /** FNV-1a over every delivery: the same seed must give the same. */
   readonly trace: number
 }
 
 interface Node {
-  readonly exchange: Exchange
+  readonly peer: SimPeer
   readonly line: Line
-  readonly parts: Map<number, Set<number>>
   upFreeAtMs: number
   downFreeAtMs: number
   pumping: boolean
@@ -55,7 +63,7 @@ interface Node {
   gone: boolean
 }
 
-/** Runs until everybody has everything, or nothing has happened for a virtual hour. */
+/** Runs until every honest node has everything, or nothing has happened for a virtual hour. */
 export function simulate(options: WorldOptions): Outcome {
   return new World(options).run()
 }
@@ -68,6 +76,9 @@ class World {
   readonly #nodes: Node[]
   #unfinished: number
   #words = 0
+  #arrivedBytes = 0
+  #wastedBytes = 0
+  #honestDropped = 0
   #trace = 0x811c9dc5
 
   constructor(options: WorldOptions) {
@@ -75,7 +86,7 @@ class World {
     this.#bundle = new Bundle(options.files)
     this.#random = randomFrom(options.seed)
     this.#nodes = options.lines.map((line, index) => this.#node(line, index))
-    this.#unfinished = options.lines.length - 1
+    this.#unfinished = this.#nodes.filter(({ peer }) => !peer.isComplete).length
   }
 
   run(): Outcome {
@@ -84,39 +95,53 @@ class World {
     for (const [taker, atMs] of this.#options.leaves ?? []) this.#events.add(atMs, () => this.#leave(taker))
     while (this.#unfinished > 0 && this.#events.nowMs < 3_600_000 && this.#events.step());
     const [origin, ...takers] = this.#nodes
-    const uploads = takers.map(({ sentBytes }) => sentBytes)
+    const honest = takers.filter(({ peer }) => peer.isHonest)
     return {
-      finishedAtMs: takers.filter(({ gone }) => !gone).map(({ finishedAtMs }) => finishedAtMs),
+      finishedAtMs: honest.filter(({ gone }) => !gone).map(({ finishedAtMs }) => finishedAtMs),
       originBytes: origin?.sentBytes ?? 0,
-      sentBytes: this.#nodes.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
-      largestUploadBytes: Math.max(0, ...uploads),
+      sentBytes: this.#nodes.reduce((sum, { peer, sentBytes }) => sum + (peer.isHonest ? sentBytes : 0), 0),
+      largestUploadBytes: Math.max(0, ...honest.map(({ sentBytes }) => sentBytes)),
       words: this.#words,
+      arrivedBytes: this.#arrivedBytes,
+      wastedBytes: this.#wastedBytes,
+      honestDropped: this.#honestDropped,
       trace: this.#trace >>> 0,
     }
   }
 
   #node(line: Line, index: number): Node {
+    const idle = { upFreeAtMs: 0, downFreeAtMs: 0, pumping: false, sentBytes: 0, gone: false }
+    const state = { ...idle, finishedAtMs: Number.POSITIVE_INFINITY }
+    const kind = this.#options.hostile?.get(index)
+    if (kind === undefined) return { peer: this.#honest(index), line, ...state }
+    const peer = new HostilePeer(kind, this.#bundle, (to, word) => this.#say(index, to, word))
+    return { peer, line: { ...line, up: HOSTILE_RATES[kind] ?? line.up }, ...state }
+  }
+
+  #honest(index: number): HonestPeer {
     const bundle = this.#bundle
     const exchange = new Exchange({
       bundle,
       held: index === 0 ? NumberSet.full(bundle.blocks) : new NumberSet(bundle.blocks),
       wanted: index === 0 ? new NumberSet(bundle.pieces) : NumberSet.full(bundle.pieces),
       isOrigin: index === 0,
-      say: (peer, word) => this.#say(index, peer, word),
+      say: (to, word) => this.#say(index, to, word),
       mayAsk: () => true,
       urgent: () => [],
       random: this.#random,
     })
-    const idle = { upFreeAtMs: 0, downFreeAtMs: 0, pumping: false, sentBytes: 0 }
-    return { exchange, line, parts: new Map(), ...idle, finishedAtMs: Number.POSITIVE_INFINITY, gone: false }
+    return new HonestPeer(exchange)
   }
 
   #connect(): void {
     const { length } = this.#nodes
+    const degrees = this.#nodes.map(() => 0)
     for (let index = 0; index < length; index++) {
-      while ((this.#nodes[index]?.exchange.partners.size ?? 0) < Math.min(this.#options.degree, length - 1)) {
+      while ((degrees[index] ?? 0) < Math.min(this.#options.degree, length - 1)) {
         const other = Math.floor(this.#random() * length)
-        if (other !== index && !this.#nodes[index]?.exchange.partners.has(other)) this.#link(index, other)
+        if (other === index || this.#nodes[index]?.peer.knows(other)) continue
+        this.#link(index, other)
+        for (const end of [index, other]) degrees[end] = (degrees[end] ?? 0) + 1
       }
     }
   }
@@ -128,10 +153,8 @@ class World {
     ] as const) {
       const [node, peer] = [this.#nodes[from], this.#nodes[to]]
       if (node === undefined || peer === undefined) continue
-      const { wanted } = peer.exchange
-      const [held, told] = [new NumberSet(this.#bundle.blocks), new NumberSet(this.#bundle.blocks)]
-      const opening = { held, wanted, told, roundTripMs: 2 * this.#options.delayMs }
-      node.exchange.join(to, opening, 0)
+      const told = new NumberSet(this.#bundle.blocks)
+      node.peer.join(to, { ...peer.peer.opening(), told, roundTripMs: 2 * this.#options.delayMs, givesLeaves: true }, 0)
     }
   }
 
@@ -140,8 +163,8 @@ class World {
     if (node === undefined || node.gone) return
     node.gone = true
     if (node.finishedAtMs === Number.POSITIVE_INFINITY) this.#unfinished--
-    for (const peer of node.exchange.partners.keys()) {
-      this.#nodes[peer]?.exchange.leave(taker, this.#events.nowMs)
+    for (const peer of node.peer.peers()) {
+      this.#nodes[peer]?.peer.leave(taker, this.#events.nowMs)
       this.#pump(peer)
     }
   }
@@ -150,7 +173,7 @@ class World {
     // Spread out, or all nodes would speak at the same moments.
     const run = (): void => {
       if (node.gone) return
-      node.exchange.tick(this.#events.nowMs)
+      node.peer.tick(this.#events.nowMs)
       this.#pump(index)
       this.#events.add(this.#events.nowMs + TICK_MS, run)
     }
@@ -158,16 +181,18 @@ class World {
   }
 
   #say(from: number, to: number, word: ExchangeWord): void {
-    this.#words++
-    const bytes = WORD_BYTES + (word.type === 'have' ? 2 * word.blocks.length : 0)
     const node = this.#nodes[from]
     if (node === undefined) return
+    const bytes = WORD_BYTES + (word.type === 'have' ? 2 * word.blocks.length : 0)
+    if (node.peer.isHonest) this.#words++
     node.sentBytes += bytes
-    node.upFreeAtMs = Math.max(node.upFreeAtMs, this.#events.nowMs) + (bytes * 1000) / node.line.up
-    this.#events.add(this.#events.nowMs + (bytes * 1000) / node.line.up + this.#options.delayMs, () => {
+    // What harms slowly still speaks at once.
+    const travelMs = (bytes * 1000) / (this.#options.lines[from]?.up ?? node.line.up)
+    if (node.peer.isHonest) node.upFreeAtMs = Math.max(node.upFreeAtMs, this.#events.nowMs) + travelMs
+    this.#events.add(this.#events.nowMs + travelMs + this.#options.delayMs, () => {
       const taker = this.#nodes[to]
-      if (taker === undefined || taker.gone || node.gone) return
-      taker.exchange.hear(from, word, this.#events.nowMs)
+      if (taker === undefined || taker.gone || node.gone || !taker.peer.knows(from)) return
+      taker.peer.hear(from, word, this.#events.nowMs)
       this.#pump(to)
     })
   }
@@ -177,7 +202,7 @@ class World {
     const node = this.#nodes[index]
     if (node === undefined || node.pumping || node.gone) return
     if (node.upFreeAtMs > this.#events.nowMs) return this.#pumpLater(node, index)
-    const upload = node.exchange.nextUpload(() => true)
+    const upload = node.peer.nextUpload()
     if (upload === null) return
     const bytes = this.#bundle.blockBytes(upload.block) * HEADER_FACTOR + BLOCK_WORD_BYTES
     node.sentBytes += bytes
@@ -202,24 +227,31 @@ class World {
   }
 
   #deliver(node: Node, from: number, to: number, block: number): void {
-    const { exchange } = node
     const { nowMs } = this.#events
     this.#note(from, to, block)
-    exchange.arrived(from, block, nowMs)
-    exchange.keep(this.#checked(node, block), nowMs)
+    const isRight = this.#options.hostile?.get(from) !== 'liar'
+    const verdict = node.peer.take(from, block, isRight, nowMs)
+    if (node.peer.isHonest) this.#count(verdict, block)
+    if (verdict === 'wrong') this.#drop(to, from)
     this.#pump(to)
-    if (!exchange.complete || node.finishedAtMs < Number.POSITIVE_INFINITY || node.gone) return
+    if (!node.peer.isComplete || node.finishedAtMs < Number.POSITIVE_INFINITY || node.gone || !node.peer.isHonest)
+      return
     node.finishedAtMs = nowMs
     this.#unfinished--
   }
 
-  /** Blocks that can be checked now that `block` is here. */
-  #checked({ parts }: Node, block: number): Iterable<number> {
-    const piece = this.#bundle.pieceOf(block)
-    if (this.#bundle.checksBlocks(piece)) return [block]
-    const here = parts.get(piece) ?? new Set()
-    parts.set(piece, here.add(block))
-    return here.size === this.#bundle.blocksOf(piece).count ? here : []
+  #count(verdict: Verdict, block: number): void {
+    const bytes = this.#bundle.blockBytes(block)
+    this.#arrivedBytes += bytes
+    if (verdict !== 'kept') this.#wastedBytes += bytes
+  }
+
+  /** `index` dropped `dropped`, which hears of it when the word is there. */
+  #drop(index: number, dropped: number): void {
+    if (this.#nodes[dropped]?.peer.isHonest === true) this.#honestDropped++
+    this.#events.add(this.#events.nowMs + this.#options.delayMs, () => {
+      this.#nodes[dropped]?.peer.leave(index, this.#events.nowMs)
+    })
   }
 
   #note(...numbers: readonly number[]): void {

@@ -1,7 +1,7 @@
 /** One exchange on its own: what it says to what it hears. Peers are numbers, the clock is ours. */
 import test from 'tape'
 import { Bundle } from '../../../schemas/bundle.ts'
-import { PIECE_BYTES, STALLED_MS } from '../../../schemas/limits.ts'
+import { HANDED_STUCK_MS, PIECE_BYTES, STALLED_MS_MAX } from '../../../schemas/limits.ts'
 import { NumberSet } from '../../../schemas/number-set.ts'
 import type { ExchangeWord } from '../../../protocols/exchange/exchange-words.ts'
 import { Exchange } from '../../../protocols/exchange/exchange.ts'
@@ -13,11 +13,17 @@ interface Said {
   readonly word: ExchangeWord
 }
 
+interface CrowdOptions {
+  urgent?: () => number[]
+  checksBlocks?: boolean
+  givesLeaves?: boolean
+}
+
 /** Two pieces of sixteen blocks; a taker wants both. */
 function exchangeOf(
   role: 'taker' | 'origin',
   peers: readonly number[],
-  { urgent = () => [], checksBlocks = true }: { urgent?: () => number[]; checksBlocks?: boolean } = {},
+  { urgent = () => [], checksBlocks = true, givesLeaves = true }: CrowdOptions = {},
 ): { exchange: Exchange; said: Said[] } {
   const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks }])
   const said: Said[] = []
@@ -38,10 +44,18 @@ function exchangeOf(
       wanted: NumberSet.full(bundle.pieces),
       told: new NumberSet(bundle.blocks),
       roundTripMs: 20,
+      givesLeaves,
     }
     exchange.join(peer, opening, 0)
   }
   return { exchange, said }
+}
+
+/** Shows that `peer` can be believed. */
+function deliver(exchange: Exchange, peer: number, block: number): void {
+  exchange.hear(peer, { type: 'have', blocks: [block] }, 0)
+  exchange.arrived(peer, block, 0)
+  exchange.keep([block], 0)
 }
 
 const PIECE_0 = Array.from({ length: 16 }, (_, block) => block)
@@ -64,6 +78,13 @@ test('a piece that was handed to a taker who left is handed to another', (t) => 
   exchange.leave(taker, 100)
   exchange.tick(150)
   t.same(said[0], { peer: 3 - taker, word: { type: 'hand', piece: 0 } })
+  t.end()
+})
+
+test('who sends no hashes of blocks is asked for whole pieces: two of them in one piece could not be told apart', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1], { givesLeaves: false })
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  t.same(said, [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
   t.end()
 })
 
@@ -122,19 +143,76 @@ test('a peer that says the same again and again is one source, and none when it 
 test('what one peer refuses, or stalls with, is asked of another', (t) => {
   for (const ending of ['refuse', 'stall', 'leave'] as const) {
     const { exchange, said } = exchangeOf('taker', [1, 2])
+    for (const peer of [1, 2]) deliver(exchange, peer, 15 + peer)
     exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
     exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
-    t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
+    t.same(said.splice(0).at(-1), { peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } })
     if (ending === 'refuse') exchange.hear(1, { type: 'refuse', piece: 0, blocks: ALL }, 1)
-    if (ending === 'stall') exchange.tick(STALLED_MS)
+    if (ending === 'stall') exchange.tick(STALLED_MS_MAX + 20)
     if (ending === 'leave') exchange.leave(1, 1)
-    const asks = said.filter(({ word }) => word.type === 'ask')
-    t.same(asks, [{ peer: 2, word: { type: 'ask', piece: 0, blocks: ALL } }], ending)
+    const asks = said.flatMap(({ peer, word }) =>
+      peer === 2 && word.type === 'ask' && word.piece === 0 ? [word.blocks] : [],
+    )
+    t.equal(
+      asks.reduce((all, blocks) => all | blocks, 0),
+      ALL,
+      ending,
+    )
     t.equal(
       said.some(({ peer, word }) => peer === 1 && word.type === 'cancel'),
       ending === 'stall',
     )
   }
+  t.end()
+})
+
+test('who has brought nothing yet is asked for little, and for one of the pieces that it says it is getting', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2])
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: 0b1111 } }])
+  exchange.hear(2, { type: 'expect', piece: 1 }, 0)
+  exchange.hear(2, { type: 'expect', piece: 0 }, 0)
+  t.same(said.splice(0), [{ peer: 2, word: { type: 'ask', piece: 1, blocks: ALL } }])
+  exchange.arrived(1, 0, 1)
+  exchange.keep([0], 1)
+  t.ok(
+    said.some(({ peer, word }) => peer === 1 && word.type === 'ask'),
+    'more once a block was right',
+  )
+  t.end()
+})
+
+test('of who sends no hashes of blocks one at a time gives a file that came wrong from several', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2], { givesLeaves: false })
+  exchange.distrust(0)
+  exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
+  exchange.hear(2, { type: 'have', blocks: Array.from({ length: 32 }, (_, block) => block) }, 0)
+  t.ok(said.length > 0 && said.every(({ peer }) => peer === 1))
+  t.end()
+})
+
+test('what is handed over is asked of who hands it, not of who only expects it', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2])
+  exchange.hear(2, { type: 'expect', piece: 0 }, 0)
+  said.splice(0)
+  exchange.hear(1, { type: 'hand', piece: 0 }, 1)
+  t.same(said.slice(0, 2), [
+    { peer: 2, word: { type: 'cancel', piece: 0, blocks: ALL } },
+    { peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } },
+  ])
+  t.end()
+})
+
+test('what a peer keeps to itself goes to others', (t) => {
+  const { exchange, said } = exchangeOf('origin', [1, 2])
+  t.ok(said.splice(0).every(({ peer, word }) => peer === 1 && word.type === 'hand'))
+  exchange.tick(0)
+  for (const piece of [0, 1]) exchange.hear(1, { type: 'ask', piece, blocks: ALL }, 0)
+  for (let upload = exchange.nextUpload(() => true); upload !== null; upload = exchange.nextUpload(() => true));
+  exchange.tick(HANDED_STUCK_MS + 200)
+  t.same(said, [], 'nobody has shown yet that it passes anything on')
+  for (const ms of [900, 950]) exchange.tick(HANDED_STUCK_MS + ms)
+  t.same(said[0], { peer: 2, word: { type: 'have', blocks: PIECE_0 } })
   t.end()
 })
 
@@ -168,13 +246,13 @@ test('what names no piece or block of the bundle is refused with an error', (t) 
 })
 
 test('a peer that sends what nobody asked for stalls all the same', (t) => {
-  const { exchange, said } = exchangeOf('taker', [1, 2])
+  const { exchange, said } = exchangeOf('taker', [1])
   exchange.hear(1, { type: 'have', blocks: PIECE_0 }, 0)
-  exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
   said.splice(0)
-  for (let nowMs = 0; nowMs < STALLED_MS; nowMs += 500) exchange.arrived(1, 20, nowMs)
-  exchange.tick(STALLED_MS)
-  t.ok(said.some(({ peer, word }) => peer === 2 && word.type === 'ask'))
+  for (let nowMs = 0; nowMs < STALLED_MS_MAX; nowMs += 500) exchange.arrived(1, 20, nowMs)
+  t.same(said, [])
+  exchange.tick(STALLED_MS_MAX)
+  t.ok(said.some(({ peer, word }) => peer === 1 && word.type === 'cancel'))
   t.end()
 })
 
@@ -183,9 +261,9 @@ test('pieces that are wanted later are told to peers and asked for; those that a
   exchange.unwant([1])
   said.splice(0)
   exchange.hear(1, { type: 'have', blocks: [...PIECE_0, 16, 17] }, 0)
-  t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: ALL } }])
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'ask', piece: 0, blocks: 0b1111 } }])
   exchange.unwant([0])
-  t.same(said.splice(0), [{ peer: 1, word: { type: 'cancel', piece: 0, blocks: ALL } }])
+  t.same(said.splice(0), [{ peer: 1, word: { type: 'cancel', piece: 0, blocks: 0b1111 } }])
   exchange.want([1], 1)
   t.same(said.splice(0), [
     { peer: 1, word: { type: 'want', pieces: [1] } },
@@ -217,7 +295,7 @@ test('a piece that is gone is refused to who waits for it, and told of again whe
 test('what a reader waits for is asked for first, however rare the rest is', (t) => {
   const { exchange, said } = exchangeOf('taker', [1], { urgent: () => [1] })
   exchange.hear(1, { type: 'have', blocks: Array.from({ length: 32 }, (_, block) => block) }, 0)
-  t.same(said[0], { peer: 1, word: { type: 'ask', piece: 1, blocks: ALL } })
+  t.same(said[0], { peer: 1, word: { type: 'ask', piece: 1, blocks: 0b1111 } })
   t.end()
 })
 

@@ -1,6 +1,7 @@
 /** Small crowds on a virtual clock: everybody gets everything, whoever leaves, and the same seed gives the same run. */
 import test from 'tape'
 import { kumarRoss } from '../../../tools/sim/bound.ts'
+import { CROWDS } from '../../../tools/sim/crowds.ts'
 import { EventQueue } from '../../../tools/sim/event-queue.ts'
 import { randomFrom } from '../../../tools/sim/random.ts'
 import { simulate, type WorldOptions } from '../../../tools/sim/world.ts'
@@ -81,5 +82,26 @@ test('takers that leave in the middle do not keep the others from having everyth
 test('a crowd that does not all know each other gets everything too', (t) => {
   const { finishedAtMs } = simulate({ ...crowdOf(40, MIB), degree: 6, seed: 1 })
   t.ok(finishedAtMs.every(Number.isFinite))
+  t.end()
+})
+
+test('crowds keep to their bars: time of the last over the bound, and copies from the origin', (t) => {
+  const bars = {
+    'half-slow': [1.2, 1.4],
+    asymmetric: [1.2, 3.5],
+    'small-1': [1.7, 1.4],
+    killed: [1.15, 1.4],
+    '100': [1.4, 1.3],
+  }
+  for (const [wanted, [timeMax = 0, copiesMax = 0]] of Object.entries(bars)) {
+    const crowd = CROWDS.find(({ name }) => name === wanted)
+    if (crowd === undefined) return t.end(`no crowd ${wanted}`)
+    const [origin = { up: 1, down: 1 }, ...takers] = crowd.lines
+    const byteLength = crowd.files.reduce((sum, file) => sum + file.byteLength, 0)
+    const { finishedAtMs, originBytes } = simulate({ ...crowd, seed: 1 })
+    const ratio = Math.max(...finishedAtMs) / 1000 / kumarRoss(byteLength, origin, takers)
+    t.ok(ratio < timeMax, `${wanted}: ${ratio.toFixed(3)} of the bound`)
+    t.ok(originBytes / byteLength < copiesMax, `${wanted}: ${(originBytes / byteLength).toFixed(2)} copies`)
+  }
   t.end()
 })
