@@ -8,7 +8,8 @@
 import type { SnapshotFrom } from 'xstate'
 import type { Fact, FactOf } from '../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../schemas/limits.ts'
-import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { KeyHex } from '../schemas/units.ts'
+import { FetchHistory } from './fetch-history.ts'
 import { followChannel } from './follow-channel.ts'
 import type { FollowFact } from './follow-channel.ts'
 import { LocalMirrors } from './local-mirrors.ts'
@@ -42,19 +43,17 @@ export class JournalFold {
   readonly #added = new Map<KeyHex, FactOf<'channel.added'>>()
   readonly #folds = new Map<KeyHex, ChannelFold>()
   readonly mirrors = new LocalMirrors()
-  readonly #wanted = new Map<DigestHex, FactOf<'artifact.wanted'>>()
+  readonly fetches = new FetchHistory()
 
   /** Facts must come in the order in which they were recorded. */
   add(fact: Fact): void {
     this.#count++
     this.mirrors.note(fact)
+    this.fetches.note(fact)
     if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
     else if (fact.type === 'channel.moved') this.#move(fact)
-    else if (fact.type === 'artifact.wanted') this.#wanted.set(fact.digest, fact)
-    else if (fact.type === 'artifact.kept' || fact.type === 'artifact.unavailable') this.#wanted.delete(fact.digest)
     else if (fact.type === 'journal.compacted') this.#clear()
-    else if (fact.type !== 'mirrors.chosen')
-      this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
+    else if (!isNoted(fact)) this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
   }
 
   get channels(): readonly RecoveredChannel[] {
@@ -62,10 +61,6 @@ export class JournalFold {
       const { state, freshness, readyBlock } = this.#folds.get(added.key) ?? unfolded(added.key)
       return { added, state, freshness, readyBlock }
     })
-  }
-
-  get wanted(): readonly FactOf<'artifact.wanted'>[] {
-    return [...this.#wanted.values()]
   }
 
   /** @returns the facts to go on with, or null while the journal is short or would stay as long. */
@@ -81,7 +76,7 @@ export class JournalFold {
       const { head, ready, refused, stopped, frozen } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
       return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
-    return [...channels, ...this.mirrors.facts, ...this.#wanted.values()]
+    return [...channels, ...this.mirrors.facts, ...this.fetches.facts]
   }
 
   /** What is left of the old log is history: this node adds nothing to it. */
@@ -95,9 +90,14 @@ export class JournalFold {
   #clear(): void {
     this.#added.clear()
     this.#folds.clear()
-    this.#wanted.clear()
+    this.fetches.clear()
     this.mirrors.clear()
   }
+}
+
+/** What the folds beside this one take up. */
+function isNoted(fact: Fact): fact is FactOf<'mirrors.chosen' | `artifact.${'wanted' | 'kept' | 'unavailable'}`> {
+  return fact.type === 'mirrors.chosen' || fact.type.startsWith('artifact.')
 }
 
 function unfolded(key: KeyHex): ChannelFold {

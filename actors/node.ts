@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../schemas/limits.ts'
+import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
@@ -23,6 +24,7 @@ import { keepSigningKey, readSigningKey } from '../store/signing-keys.ts'
 import type { Channel } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
 import type { LinkFacts } from './link-policy.ts'
+import type { LiveStatus, LiveView } from './live-status.ts'
 import { Notifier } from './notifier.ts'
 import type { NodeEvent } from './notifier.ts'
 import { fetchPackage } from './ports/fetch-package.ts'
@@ -92,7 +94,9 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.home = homeAt(options.home)
-    this.config = new ConfigFile(this.home.config, ({ config }) => this.#session?.sharing.configure(config))
+    this.config = new ConfigFile(this.home.config, ({ config }) => {
+      if (this.#session !== null) configureSession(this.#session, config)
+    })
     this.#options = options
     this.#now = options.now ?? Date.now
   }
@@ -234,6 +238,11 @@ export class Node {
     return statusOf(this.session, this.#gateway?.url ?? null, this.#now())
   }
 
+  /** @param view of one reader, who sees rates since its last look. */
+  liveStatus(view: LiveView): LiveStatus {
+    return view.look(this.session, this.#now(), performance.now())
+  }
+
   /** @returns the Valid-Until of the newest release, in Unix milliseconds, when it has passed; else null. */
   frozenSince({ current }: Channel): number | null {
     return frozenSince(current?.release ?? null, this.#now())
@@ -280,7 +289,7 @@ export class Node {
       onFailure: (failure) => void this.#reopen(failure),
       log: this.#options.log ?? (() => {}),
     })
-    session.sharing.configure(this.config.inForce.config) // it may have changed while the session was being opened
+    configureSession(session, this.config.inForce.config) // it may have changed while the session was being opened
     return session
   }
 
@@ -335,4 +344,9 @@ export class Node {
       ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
     ]
   }
+}
+
+function configureSession({ sharing, network }: Session, config: NodeConfig): void {
+  sharing.configure(config)
+  network?.configure(config)
 }

@@ -45,8 +45,7 @@ export interface SessionParts {
 
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
 export async function openParts(options: PartsOptions): Promise<SessionParts> {
-  const { home, network, now, log, onFailure } = options
-  const tcpPort = options.config['tcp-port']
+  const { home, network, config, now, log, onFailure } = options
   const store = await Store.open(home.store, onFailure)
   let sharing: Sharing | null = null
   try {
@@ -64,8 +63,7 @@ export async function openParts(options: PartsOptions): Promise<SessionParts> {
       journal: await Journal.open(store),
       mirrors,
       sharing,
-      network:
-        network === null ? null : await Network.open({ ...network, tcpPort }, store, pool, mirrors, sharing, log),
+      network: network === null ? null : await Network.open({ ...network, config }, store, pool, mirrors, sharing, log),
     }
   } catch (error) {
     await sharing?.close()

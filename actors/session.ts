@@ -24,6 +24,7 @@ import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
 import { channelActors } from './channel-actors.ts'
 import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
+import { FetchHistory } from './fetch-history.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
 import { Fetches } from './ports/fetches.ts'
@@ -63,6 +64,7 @@ export class Session {
   readonly sharing: Sharing
   readonly network: Network | null
   localMirrors = new LocalMirrors()
+  fetchHistory = new FetchHistory()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, Followed>()
   /** The newest trouble of each channel, for people: the machine only knows codes. */
@@ -96,12 +98,12 @@ export class Session {
       record: (fact) => this.record(fact),
       now: options.now,
       requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, { key, path, block }, signal) => {
+      transfer: async (sink, { key, path, block }, tally, signal) => {
         if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
         const channel = this.#followed.get(key)?.channel
         if (channel === undefined) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
-        const mirrored = { path, mirrors: this.mirrorsOf(key) }
-        await this.network.fetch(sink, { channel, block, mirrored }, signal)
+        const mirrors = this.mirrorsOf(key)
+        await this.network.fetch(sink, { channel, block, mirrored: { path, mirrors } }, tally, signal)
       },
       onDefect: (error) => this.#onDefect(error),
     })
@@ -161,6 +163,7 @@ export class Session {
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
+    this.fetchHistory.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
     if (!isFollowFact(fact)) return
@@ -297,6 +300,7 @@ export class Session {
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
+    this.fetchHistory = fold.fetches
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
     for (const { added, state, freshness, readyBlock } of fold.channels) {
       const { key, name, role } = added
@@ -307,7 +311,7 @@ export class Session {
     }
     for (const channel of this.channels) await this.rotations.look(channel)
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
-    for (const fact of fold.wanted) this.fetches.resume(fact)
+    for (const fact of fold.fetches.wanted) this.fetches.resume(fact)
   }
 
   async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
@@ -392,6 +396,4 @@ export class Session {
   }
 }
 
-function interrupted({ name }: Channel): FreshetError {
-  return new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)
-}
+const interrupted = ({ name }: Channel): FreshetError => new FreshetError('INTERRUPTED', `${name} was closed meanwhile`)

@@ -1,7 +1,7 @@
 /** What `freshet status` tells: a view of a session, nothing of its own. */
 import type { ChannelRole } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
-import type { SharingStatus } from './ports/sharing.ts'
+import type { SharingStatus, Traffic } from './ports/sharing.ts'
 import type { Session } from './session.ts'
 
 export interface ChannelStatus {
@@ -45,6 +45,8 @@ export interface MirrorStatus {
 export interface NodeStatus {
   readonly channels: readonly ChannelStatus[]
   readonly peers: number
+  /** Of them those of the local network. */
+  readonly lanPeers: number
   /** Of them those that files go to and come from over TCP. */
   readonly tcpPeers: number
   readonly gateway: string | null
@@ -52,12 +54,14 @@ export interface NodeStatus {
   readonly fetching: number
   /** What is given and fetched at the moment, and why not more. */
   readonly sharing: SharingStatus
+  /** Bytes of files since the store was opened. */
+  readonly traffic: Traffic
   /** HTTP mirrors of all channels. */
   readonly mirrors: readonly MirrorStatus[]
 }
 
-export function statusOf(session: Session, gateway: string | null, nowMs: number): NodeStatus {
-  const channels = session.channels.map((channel): ChannelStatus => {
+export function channelsOf(session: Session, nowMs: number): ChannelStatus[] {
+  return session.channels.map((channel): ChannelStatus => {
     const { value, context } = session.state(channel)
     const state = typeof value === 'string' ? value : value.following
     const release = channel.current?.release ?? null
@@ -78,14 +82,19 @@ export function statusOf(session: Session, gateway: string | null, nowMs: number
       evidence: session.evidence.of(channel.key)[0]?.path ?? null,
     }
   })
+}
+
+export function statusOf(session: Session, gateway: string | null, nowMs: number): NodeStatus {
   return {
-    channels,
+    channels: channelsOf(session, nowMs),
     peers: session.network?.peerCount ?? 0,
+    lanPeers: session.network?.lanPeerCount ?? 0,
     tcpPeers: session.network?.tcpPeerCount ?? 0,
     gateway,
     pool: session.pool.status(),
     fetching: session.fetches.count,
     sharing: session.sharing.status,
+    traffic: session.sharing.traffic,
     mirrors: mirrorsOf(session, nowMs),
   }
 }

@@ -30,13 +30,14 @@ export interface WholePiece {
 }
 
 interface Part {
-  readonly bytes: Buffer
   readonly sender: number
   isChecked: boolean
 }
 
 interface Piece {
-  /** By block of the bundle. */
+  /** Blocks stand at their places; null until the first of them is here. */
+  bytes: Buffer | null
+  /** Blocks that are here, by their number in the bundle. */
   readonly parts: Map<number, Part>
   /** Hashes of its blocks; null while they are not known. */
   leaves: Buffer | null
@@ -74,8 +75,9 @@ export class ArrivingBlocks {
 
   /** A block that is here; null where it is not, or is not checked. */
   block(block: number): Buffer | null {
-    const part = this.#pieces.get(this.#bundle.pieceOf(block))?.parts.get(block)
-    return part?.isChecked === true ? part.bytes : null
+    const index = this.#bundle.pieceOf(block)
+    const piece = this.#pieces.get(index)
+    return piece?.parts.get(block)?.isChecked === true ? this.#textOf(index, piece, block) : null
   }
 
   has(block: number): boolean {
@@ -106,13 +108,15 @@ export class ArrivingBlocks {
     return checked
   }
 
-  /** @param bytes as many as the block has. */
+  /** @param bytes as many as the block has; they are copied. */
   add(sender: number, block: number, bytes: Buffer): Checked {
     const checked = nothing()
     const index = this.#bundle.pieceOf(block)
     const piece = this.#piece(index)
     if (piece.parts.has(block)) return checked
-    const part = { bytes, sender, isChecked: false }
+    piece.bytes ??= Buffer.allocUnsafeSlow(this.#byteLengthOf(index))
+    bytes.copy(piece.bytes, this.#placeOf(index, block))
+    const part = { sender, isChecked: false }
     piece.parts.set(block, part)
     this.#judge(index, piece, block, part, checked)
     return checked
@@ -120,13 +124,11 @@ export class ArrivingBlocks {
 
   /** Null until all blocks of the piece are here. */
   whole(index: number): WholePiece | null {
-    const { first, count } = this.#bundle.blocksOf(index)
     const piece = this.#pieces.get(index)
-    if (piece === undefined || piece.parts.size < count) return null
-    const parts = Array.from({ length: count }, (_, i) => [first + i, piece.parts.get(first + i) as Part] as const)
-    const unchecked = parts.filter(([, { isChecked }]) => !isChecked)
+    if (piece?.bytes == null || piece.parts.size < this.#bundle.blocksOf(index).count) return null
+    const unchecked = [...piece.parts].filter(([, { isChecked }]) => !isChecked)
     return {
-      bytes: Buffer.concat(parts.map(([, { bytes }]) => bytes)),
+      bytes: piece.bytes,
       unchecked: unchecked.map(([block]) => block),
       senders: new Set(unchecked.map(([, { sender }]) => sender)),
     }
@@ -140,11 +142,11 @@ export class ArrivingBlocks {
   /** Unchecked blocks of a sender who will send no more: what it began nobody else can end. @returns blocks that are not here after all. */
   forgetSender(sender: number): number[] {
     const lost: number[] = []
-    for (const { parts, said } of this.#pieces.values()) {
-      said.delete(sender)
-      for (const [block, part] of parts) {
+    for (const piece of this.#pieces.values()) {
+      piece.said.delete(sender)
+      for (const [block, part] of piece.parts) {
         if (part.sender !== sender || part.isChecked) continue
-        parts.delete(block)
+        takeOut(piece, block)
         lost.push(block)
       }
     }
@@ -153,8 +155,23 @@ export class ArrivingBlocks {
 
   #piece(index: number): Piece {
     let piece = this.#pieces.get(index)
-    if (piece === undefined) this.#pieces.set(index, (piece = { parts: new Map(), leaves: null, said: new Map() }))
+    if (piece === undefined)
+      this.#pieces.set(index, (piece = { bytes: null, parts: new Map(), leaves: null, said: new Map() }))
     return piece
+  }
+
+  #byteLengthOf(index: number): number {
+    const { first, count } = this.#bundle.blocksOf(index)
+    return (count - 1) * LEAF_BYTES + this.#bundle.blockBytes(first + count - 1)
+  }
+
+  #placeOf(index: number, block: number): number {
+    return (block - this.#bundle.blocksOf(index).first) * LEAF_BYTES
+  }
+
+  #textOf(index: number, piece: Piece, block: number): Buffer {
+    const at = this.#placeOf(index, block)
+    return (piece.bytes as Buffer).subarray(at, at + this.#bundle.blockBytes(block))
   }
 
   #artifactOf(piece: number): Artifact {
@@ -184,14 +201,14 @@ export class ArrivingBlocks {
 
   #judge(index: number, piece: Piece, block: number, part: Part, checked: Checked): void {
     if (part.isChecked) return
-    const isRight = this.#isRight(index, piece, block, part.bytes)
+    const isRight = this.#isRight(index, piece, block, this.#textOf(index, piece, block))
     if (isRight === null) return
     if (isRight) {
       part.isChecked = true
       checked.kept.push(block)
       return
     }
-    piece.parts.delete(block)
+    takeOut(piece, block)
     checked.lost.push(block)
     checked.liars.add(part.sender)
   }
@@ -204,6 +221,12 @@ export class ArrivingBlocks {
     const at = (block - this.#bundle.blocksOf(index).first) * HASH_BYTES
     return leafHash(bytes).equals(leaves.subarray(at, at + HASH_BYTES))
   }
+}
+
+/** The bytes may be on their way to the disk: what comes in place of the block does not go over them. */
+function takeOut(piece: Piece, block: number): void {
+  piece.parts.delete(block)
+  if (piece.bytes !== null) piece.bytes = Buffer.from(piece.bytes)
 }
 
 function nothing(): Checked {

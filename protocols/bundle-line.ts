@@ -2,6 +2,7 @@
 import type { FreshetError } from '../schemas/errors.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { ExchangeWord } from './exchange/exchange-words.ts'
+import type { Source } from './fetch-tally.ts'
 import type { SharedBundle } from './shared-bundle.ts'
 
 export interface BundleLine {
@@ -9,6 +10,7 @@ export interface BundleLine {
   readonly id: number
   /** Of the peer; of a mirror, what stands for its URL. */
   readonly key: KeyHex
+  readonly source: Source
   readonly roundTripMs: number
   /** Whether our own policy lets it have anything at the moment. */
   mayReceive(): boolean

@@ -18,7 +18,7 @@
  * trusted: a block counts when its hash leads to what the log signs.
  * Versions (part of the protocol name): 1 first release.
  */
-import { bytes, fixed32, list, struct, uint, type Infer } from '../schemas/codec.ts'
+import { bytes, fixed32, list, passingBytes, struct, uint, type Infer } from '../schemas/codec.ts'
 import { BUNDLE_MAP_BYTES_MAX, HAVE_RUNS_MAX, LAYER_HASHES_MAX, LEAF_BYTES, WANT_RUNS_MAX } from '../schemas/limits.ts'
 import { HASH_BYTES, LEAVES_PER_PIECE } from '../schemas/leaf-hashes.ts'
 import { frame, protocol } from './protocol.ts'
@@ -40,7 +40,7 @@ const want = struct({ handle: uint, runs: list(uint, WANT_RUNS_MAX) })
 const piece = struct({ handle: uint, piece: uint })
 const blocks = struct({ handle: uint, piece: uint, blocks: uint })
 const leaves = struct({ handle: uint, piece: uint, bytes: bytes(LEAVES_PER_PIECE * HASH_BYTES) })
-const block = struct({ handle: uint, block: uint, bytes: bytes(LEAF_BYTES) })
+const block = struct({ handle: uint, block: uint, bytes: passingBytes(LEAF_BYTES) })
 const got = struct({ byteLength: uint, atMs: uint })
 const askLayer = struct({ handle: uint, file: uint, first: uint, count: uint })
 const layer = struct({ handle: uint, file: uint, first: uint, bytes: bytes(LAYER_HASHES_MAX * HASH_BYTES) })

@@ -22,6 +22,7 @@ import type { KeyHex } from '../schemas/units.ts'
 import type { BundleLine } from './bundle-line.ts'
 import { exchangeProtocol, type OpenFrame } from './exchange-frames.ts'
 import type { ExchangeWord } from './exchange/exchange-words.ts'
+import type { Source } from './fetch-tally.ts'
 import type { GuardedMux } from './guard.ts'
 import { isSamePlace, type LineHost, type LineOptions } from './line-host.ts'
 import { OnWay } from './on-way.ts'
@@ -44,6 +45,7 @@ export function openExchangeLine(mux: GuardedMux, host: LineHost, options: LineO
 export class ExchangeLine implements BundleLine {
   readonly id: number
   readonly key: KeyHex
+  readonly source: Source
   roundTripMs: number = ROUND_TRIP_MS
   readonly #mux: GuardedMux
   readonly #host: LineHost
@@ -66,6 +68,7 @@ export class ExchangeLine implements BundleLine {
     this.#options = options
     this.id = options.id
     this.key = options.key
+    this.source = options.source
     this.#mayReceive = options.mayReceive()
   }
 
@@ -289,7 +292,8 @@ export class ExchangeLine implements BundleLine {
   #join(bundle: SharedBundle, { ours, theirs }: Link): void {
     if (ours === null || theirs === null) return
     const { held, wanted } = theirs
-    bundle.join(this, { held, wanted, told: ours.told, roundTripMs: this.roundTripMs, givesLeaves: true })
+    const line = { roundTripMs: this.roundTripMs, givesLeaves: true, isNear: this.source.kind === 'lan' }
+    bundle.join(this, { held, wanted, told: ours.told, ...line })
     const said = NumberSet.decode(ours.wanted, bundle.bundle.pieces)
     const pieces = [...bundle.exchange.wanted].filter((piece) => !said.has(piece))
     if (pieces.length > 0) this.say(bundle, { type: 'want', pieces }, false) // since we opened
@@ -302,7 +306,9 @@ export class ExchangeLine implements BundleLine {
   }
 
   #heardDecline(handle: number): void {
-    for (const [bundle, { ours }] of this.#links) if (ours?.handle === handle) return this.#unlink(bundle)
+    const [bundle] = [...this.#links].find(([, { ours }]) => ours?.handle === handle) ?? []
+    bundle?.declined(this)
+    if (bundle !== undefined) this.#unlink(bundle)
   }
 
   #unlink(bundle: SharedBundle): void {

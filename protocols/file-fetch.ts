@@ -6,9 +6,10 @@
 import type { Artifact } from '../schemas/artifact.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { MIRROR_AFTER_MS } from '../schemas/limits.ts'
-import type { DigestHex, KeyHex } from '../schemas/units.ts'
+import type { DigestHex } from '../schemas/units.ts'
 import type { ArrivingBlocks } from './arriving-blocks.ts'
 import type { Exchange } from './exchange/exchange.ts'
+import type { FetchTally, Source } from './fetch-tally.ts'
 import type { ServedPieces } from './served-pieces.ts'
 
 /** Where the pieces of one file go; store/partial-artifact.ts is one. */
@@ -33,8 +34,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal
   /** How long to look for somebody who has it, without any progress. */
   readonly patienceMs: number
-  /** Bytes of the file came from this peer or mirror. */
-  readonly onBytes: (from: KeyHex, byteLength: number) => void
+  /** Counts what happens. */
+  readonly tally: FetchTally
   /** Nothing of the file came for a while, or nobody is known to have it: called again as long as that is so. */
   readonly onStarved: () => void
 }
@@ -105,9 +106,9 @@ export class FileFetch {
     this.#onEnd(error)
   }
 
-  came(from: KeyHex, byteLength: number): void {
+  came(source: Source, byteLength: number): void {
     this.#cameAtMs = this.#host.now()
-    this.options.onBytes(from, byteLength)
+    this.options.tally.came(source, byteLength)
   }
 
   /** The sink knows the piece hashes now. */

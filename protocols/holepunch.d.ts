@@ -1,4 +1,4 @@
-/** Types of what protocols/ uses of the Holepunch packages, which ship none. Names with _ are internals that guard.ts overrides. */
+/** Types of what protocols/ uses of the Holepunch packages, which ship none. Names with _ are internals that guard.ts overrides, and one that swarm.ts calls. */
 
 declare module '@hyperswarm/secret-stream' {
   import type { Duplex } from 'node:stream'
@@ -172,6 +172,8 @@ declare module 'hyperdht' {
     static keyPair(seed?: Buffer): KeyPair
     readonly destroyed: boolean
     fullyBootstrapped(): Promise<void>
+    /** Resolves when it has its port. */
+    bind(): Promise<void>
     address(): DhtAddress
     destroy(options?: { force?: boolean }): Promise<void>
   }
@@ -215,5 +217,10 @@ declare module 'hyperswarm' {
     leave(topic: Buffer): Promise<void>
     flush(): Promise<boolean>
     destroy(options?: { force?: boolean }): Promise<void>
+    /** What it does with a peer that a look-up of `topic` named. */
+    _handlePeer(
+      peer: { readonly publicKey: Buffer; readonly relayAddresses: readonly { host: string; port: number }[] },
+      topic: Buffer,
+    ): void
   }
 }

@@ -24,9 +24,18 @@ for (const [network, prefix] of [
   LAN.addSubnet(network, prefix, 'ipv6')
 }
 
+/** Asked for every block that comes and goes: what was found for the addresses of the last peers. */
+const found = new Map<string, boolean>()
+const FOUND_MAX = 1_024
+
 /** @param host an IP address as sockets name it, with a zone or not; of anything else nothing is known, so it is not local. */
 export function isLanAddress(host: string): boolean {
+  const known = found.get(host)
+  if (known !== undefined) return known
   const address = host.replace(/%.*$/, '')
   const version = isIP(address)
-  return version !== 0 && LAN.check(address, version === 4 ? 'ipv4' : 'ipv6')
+  const isLan = version !== 0 && LAN.check(address, version === 4 ? 'ipv4' : 'ipv6')
+  if (found.size >= FOUND_MAX) found.clear()
+  found.set(host, isLan)
+  return isLan
 }

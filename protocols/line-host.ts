@@ -2,6 +2,7 @@
 import type { BundlePlace } from '../schemas/bundle-files.ts'
 import type { FreshetError } from '../schemas/errors.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import type { Source } from './fetch-tally.ts'
 import type { SharedBundle } from './shared-bundle.ts'
 
 /** Names a bundle among all. */
@@ -24,6 +25,7 @@ export interface LineHost {
 export interface LineOptions {
   readonly id: number
   readonly key: KeyHex
+  readonly source: Source
   readonly mayReceive: () => boolean
   readonly onSent: (byteLength: number) => void
   readonly onCame: (byteLength: number) => void

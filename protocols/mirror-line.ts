@@ -10,6 +10,7 @@ import { NumberSet } from '../schemas/number-set.ts'
 import { keyHex, type KeyHex } from '../schemas/units.ts'
 import type { BundleLine } from './bundle-line.ts'
 import type { BlockMask, ExchangeWord } from './exchange/exchange-words.ts'
+import type { Source } from './fetch-tally.ts'
 import type { MirrorClient } from './mirror-client.ts'
 import type { SharedBundle } from './shared-bundle.ts'
 
@@ -33,6 +34,7 @@ interface RangeRequest {
 export class MirrorLine implements BundleLine {
   readonly id: number
   readonly key: KeyHex
+  readonly source: Source
   readonly roundTripMs = ROUND_TRIP_MS
   readonly #options: MirrorLineOptions
   readonly #bundle: SharedBundle
@@ -43,6 +45,7 @@ export class MirrorLine implements BundleLine {
   constructor(bundle: SharedBundle, file: number, options: MirrorLineOptions) {
     this.id = options.id
     this.key = mirrorKey(options.base)
+    this.source = { kind: 'mirror', name: options.base }
     this.#options = options
     this.#bundle = bundle
     this.#file = file
@@ -121,7 +124,7 @@ export class MirrorLine implements BundleLine {
         waiting = waiting.byteLength === 0 ? chunk : Buffer.concat([waiting, chunk])
         for (; block <= last && waiting.byteLength >= bundle.blockBytes(block); block++) {
           const byteLength = bundle.blockBytes(block)
-          const bytes = Buffer.from(waiting.subarray(0, byteLength))
+          const bytes = waiting.subarray(0, byteLength)
           waiting = waiting.subarray(byteLength)
           if (!this.#left) this.#bundle.heardBlock(this, block, bytes)
         }

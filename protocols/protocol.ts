@@ -6,7 +6,7 @@
  * `open` creates and opens in one tick: a mux confuses an open that crosses one of the other end between the two.
  */
 import type { Channel, Encoding } from 'protomux'
-import { decodeRecord, type Codec } from '../schemas/codec.ts'
+import { decodeMessage, type Codec } from '../schemas/codec.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import type { GuardedMux } from './guard.ts'
 
@@ -124,7 +124,7 @@ function encodingOf(name: string, frame: AnyFrame): Encoding {
         )
       }
       try {
-        return decodeRecord(frame.body, record) as unknown
+        return decodeMessage(frame.body, record) as unknown
       } catch (error) {
         throw malformed(`${name} ${frame.name}`, error)
       }

@@ -150,7 +150,13 @@ export class SharedBundle {
   hear(line: BundleLine, word: ExchangeWord, withLeaves: boolean): void {
     if (!this.#lines.has(line.id)) return
     if (word.type === 'ask' && withLeaves) this.#wantLeaves(line, word.piece)
+    if (word.type === 'refuse') this.#fetchOf(word.piece)?.options.tally.refused(line.source)
     this.exchange.hear(line.id, word, this.#options.now())
+  }
+
+  /** A peer has nothing of it, or gives nothing. */
+  declined(line: BundleLine): void {
+    for (const { options } of this.#fetches.values()) options.tally.declined(line.source)
   }
 
   /** @throws RangeError a piece that is not there. */
@@ -165,7 +171,10 @@ export class SharedBundle {
     fetch.writeWhole(piece)
   }
 
-  /** @throws RangeError a block that is not there, or has another length. */
+  /**
+   * @param bytes are copied where they are kept.
+   * @throws RangeError a block that is not there, or has another length.
+   */
   heardBlock(line: BundleLine, block: number, bytes: Buffer): void {
     if (block >= this.bundle.blocks || bytes.byteLength !== this.bundle.blockBytes(block)) {
       throw new RangeError(`${bytes.byteLength} bytes for block ${block}`)
@@ -177,7 +186,7 @@ export class SharedBundle {
     if (fetch === undefined || this.exchange.held.has(block)) return
     // One that was taken back may still come; it is of use where it can be checked at once.
     if (!wasAsked && this.#arriving.leavesOf(piece) === null) return
-    fetch.came(line.key, bytes.byteLength)
+    fetch.came(line.source, bytes.byteLength)
     this.#apply(this.#arriving.add(line.id, block, bytes))
     fetch.writeWhole(piece)
   }
@@ -304,6 +313,7 @@ export class SharedBundle {
     if (isOffer && !line.mayReceive()) return
     if (word.type !== 'ask') return line.say(this, word, false)
     const file = this.bundle.fileOf(word.piece)
+    this.#fetches.get(file)?.options.tally.asked(line.source)
     if (this.needsLayer(file)) this.#layers.ask(line, file)
     line.say(this, word, this.#arriving.needsLeaves(word.piece))
   }
@@ -349,8 +359,15 @@ export class SharedBundle {
   #blame(peer: number): void {
     const line = this.#lines.get(peer)
     if (line === undefined) return
+    const error = new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash')
+    for (const { options } of this.#fetches.values()) options.tally.failed(line.source, error.code)
     this.leave(line)
-    line.blame(new FreshetError('PIECE_MISMATCH', 'it sent bytes that differ from their signed hash'))
+    line.blame(error)
+  }
+
+  /** @param piece any number. */
+  #fetchOf(piece: number): FileFetch | undefined {
+    return piece < this.bundle.pieces ? this.#fetches.get(this.bundle.fileOf(piece)) : undefined
   }
 }
 

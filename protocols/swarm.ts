@@ -110,6 +110,21 @@ export class Swarm {
     await this.#lookUp(key, entry)
   }
 
+  /** Resolves when `port` is known. */
+  async bound(): Promise<void> {
+    await this.#swarm.dht.bind()
+  }
+
+  /**
+   * Connects to a peer that is known to be at `address`, as if a look-up of `topic` had named it; a node is its own relay where it is reached
+   * directly, so no DHT is needed. Says nothing about success: keys and addresses may be anybody's word.
+   */
+  found(publicKey: Buffer, address: DhtAddress, topic: Buffer): void {
+    const isConnected = [...this.#connections.values()].some(({ stream }) => stream.remotePublicKey?.equals(publicKey))
+    if (this.#closing !== null || isConnected || !this.#topics.has(topic.toString('hex'))) return
+    this.#swarm._handlePeer({ publicKey, relayAddresses: [address] }, topic)
+  }
+
   /** Resolves when whoever the look-ups under way find is connected, or cannot be. Bound it: a network that is down takes long. */
   async settle(): Promise<void> {
     await this.#swarm.flush()

@@ -199,6 +199,18 @@ export function formerly<Old>(version: number, body: Codec<Old>, lift: (old: Old
   return { version, decode: (bytes) => lift(decodeRecord(body, bytes)) }
 }
 
+/** As `bytes`, without a copy: whoever keeps them copies them, for they are part of what was received with them. */
+export function passingBytes(byteLengthMax: number): Codec<Buffer> {
+  return {
+    ...bytes(byteLengthMax),
+    decode(state) {
+      const byteLength = uint.decode(state)
+      atMost(byteLength, byteLengthMax, 'bytes')
+      return view(state, byteLength)
+    },
+  }
+}
+
 export function encodeRecord<T>(codec: Codec<T>, value: T): Buffer {
   const state: CodecState = { start: 0, end: 0, buffer: null }
   codec.preencode(state, value)
@@ -208,10 +220,21 @@ export function encodeRecord<T>(codec: Codec<T>, value: T): Buffer {
 }
 
 /**
+ * For what is kept: its bytes are hashed and signed.
  * @throws FreshetError EVENT_INVALID: truncated, trailing bytes, a bound broken, or not the canonical encoding
  * (two byte strings for one value would have two hashes).
  */
 export function decodeRecord<T>(codec: Codec<T>, record: Uint8Array): T {
+  const value = decodeMessage(codec, record)
+  if (!encodeRecord(codec, value).equals(record)) throw invalid('the record is not in canonical form')
+  return value
+}
+
+/**
+ * For what is only said: nobody hashes it, and encoding it once more would cost as much as reading it.
+ * @throws FreshetError EVENT_INVALID: truncated, trailing bytes, or a bound broken.
+ */
+export function decodeMessage<T>(codec: Codec<T>, record: Uint8Array): T {
   const state: CodecState = { start: 0, end: record.byteLength, buffer: record }
   let value: T
   try {
@@ -220,7 +243,6 @@ export function decodeRecord<T>(codec: Codec<T>, record: Uint8Array): T {
     throw error instanceof FreshetError ? error : invalid('the record is truncated or malformed')
   }
   if (state.start !== state.end) throw invalid(`${state.end - state.start} bytes follow the record`)
-  if (!encodeRecord(codec, value).equals(record)) throw invalid('the record is not in canonical form')
   return value
 }
 
@@ -230,10 +252,15 @@ function bytesOf(state: CodecState): Uint8Array {
 }
 
 function take(state: CodecState, byteLength: number): Buffer {
+  return Buffer.from(view(state, byteLength))
+}
+
+function view(state: CodecState, byteLength: number): Buffer {
   if (state.end - state.start < byteLength) throw invalid('the record is truncated')
-  const copy = Buffer.from(bytesOf(state).subarray(state.start, state.start + byteLength))
+  const { buffer, byteOffset } = bytesOf(state)
+  const found = Buffer.from(buffer, byteOffset + state.start, byteLength)
   state.start += byteLength
-  return copy
+  return found
 }
 
 function atMost(actual: number, max: number, what: string): void {

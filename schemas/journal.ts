@@ -7,13 +7,14 @@
 import { decodeRecord, encodeRecord, fixed32, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
+import { fetchReport } from './fetch-report.ts'
 import * as limits from './limits.ts'
 import { digestHex, keyHex } from './units.ts'
 import type { DigestHex, KeyHex } from './units.ts'
 
 const key = hexOf<KeyHex>(keyHex)
 const digest = hexOf<DigestHex>(digestHex)
-const code = text(64)
+const code = text(limits.CODE_BYTES_MAX)
 
 /** This node holds the signing key of a channel ('publisher') or follows it ('follower'). */
 const channelAdded = struct({
@@ -35,10 +36,14 @@ const wantedFields = { key, digest, byteLength: uint, piecesRoot: nullable(fixed
  * it, and the block of the log that holds its stanza, by which peers do (0: not known). */
 const artifactWanted = struct({ ...wantedFields, path: nullable(text(limits.PATH_BYTES_MAX)), block: uint })
 const artifactWantedOfVersion1 = struct(wantedFields)
-/** It is in the pool: whole, checked, on disk. */
-const artifactKept = struct({ digest, byteLength: uint, atMs: uint })
-/** No peer could give it in the time there was. */
-const artifactUnavailable = struct({ digest, code, atMs: uint })
+const keptFields = { digest, byteLength: uint, atMs: uint }
+/** It is in the pool: whole, checked, on disk. Version 2 added where it came from. */
+const artifactKept = struct({ ...keptFields, report: nullable(fetchReport) })
+const artifactKeptOfVersion1 = struct(keptFields)
+const unavailableFields = { digest, code, atMs: uint }
+/** No peer could give it in the time there was. Version 2 added who was asked. */
+const artifactUnavailable = struct({ ...unavailableFields, report: nullable(fetchReport) })
+const artifactUnavailableOfVersion1 = struct(unavailableFields)
 /** The newest release is older than it may be, and this was said to whoever listened. */
 const channelFrozen = struct({ key, number: uint, validUntilMs: uint, atMs: uint })
 /** A frozen channel has a release again that is good. */
@@ -74,8 +79,8 @@ const FACTS = {
   'release.refused': { number: 4, version: 1, body: releaseRefused },
   'channel.stopped': { number: 5, version: 1, body: channelStopped },
   'artifact.wanted': { number: 6, version: 2, body: artifactWanted },
-  'artifact.kept': { number: 7, version: 1, body: artifactKept },
-  'artifact.unavailable': { number: 8, version: 1, body: artifactUnavailable },
+  'artifact.kept': { number: 7, version: 2, body: artifactKept },
+  'artifact.unavailable': { number: 8, version: 2, body: artifactUnavailable },
   'journal.compacted': { number: 9, version: 1, body: journalCompacted },
   'channel.frozen': { number: 10, version: 1, body: channelFrozen },
   'channel.thawed': { number: 11, version: 1, body: channelThawed },
@@ -86,6 +91,8 @@ const FACTS = {
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Type in Fact['type']]?: readonly FormerVersion[] } = {
   'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null, block: 0 }))],
+  'artifact.kept': [formerly(1, artifactKeptOfVersion1, (old) => ({ ...old, report: null }))],
+  'artifact.unavailable': [formerly(1, artifactUnavailableOfVersion1, (old) => ({ ...old, report: null }))],
 }
 
 export function encodeFact(fact: Fact): Buffer {

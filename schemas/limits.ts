@@ -310,6 +310,20 @@ export const PACKAGE_CHANGES_MAX = 5_000
 export const COMPARED_STANZAS_MAX = 1_000_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
 export const FETCHES_ACTIVE_MAX = 256
+/** Sources that the report of one fetch names; the rest is summed up by kind. */
+export const FETCH_SOURCES_MAX = 16
+/** Sources of one fetch that are counted apart while it goes on: more than there are connections, and no more for peers that come and go. */
+export const FETCH_SOURCES_COUNTED_MAX = 128
+/** Ended fetches that a node remembers, two facts of its journal each: a tenth of a second at start. An update of a desktop has fewer. */
+export const FETCHES_REMEMBERED_MAX = 512
+/** Fetches that `freshet why` shows one by one of a release: of the slowest, and of those that were given up. */
+export const WHY_FETCHES_MAX = 5
+/** `freshet status --watch` looks so often, in milliseconds: as fast as people read figures that change. */
+export const WATCH_MS = 1_000
+/** Fetches that it lists: a screenful. */
+export const WATCH_FETCHES_MAX = 50
+/** An error code, as facts carry it. */
+export const CODE_BYTES_MAX = 64
 /** Artifacts wanted at once, including those that wait for their turn. */
 export const FETCHES_WAITING_MAX = 100_000
 /** From the wish for an artifact to giving it up when no peer can give it, in milliseconds without any progress. */

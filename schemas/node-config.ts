@@ -59,6 +59,11 @@ export const SETTINGS = {
     means:
       'the TCP port for files from and to peers that are connected already, which costs less processor time than UDP; 0: any that is free, off: none is opened; from the next start on.',
   }),
+  'lan-discovery': choice(['on', 'off'], {
+    default: 'on',
+    means:
+      'whether nodes of the local network that follow the same channels are looked for there (multicast DNS), which also works without the internet.',
+  }),
 }
 
 export type SettingName = keyof typeof SETTINGS

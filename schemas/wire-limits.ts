@@ -111,6 +111,46 @@ export const DROPPED_PEERS_MAX = 1024
 /** Closing waits this long for the network to take the announcements back. */
 export const SWARM_CLOSE_MS = 3_000
 
+// Local network (protocols/lan/)
+/** UDP port of multicast DNS (RFC 6762). */
+export const MDNS_PORT = 5_353
+/** Interfaces that nodes are looked for on: wired, wireless, and some bridges of containers. */
+export const LAN_LINKS_MAX = 8
+/** Interfaces are looked at so often, in milliseconds: plugging a cable in takes as long. */
+export const LAN_LOOK_MS = 10_000
+/** Channels that come within so many milliseconds are announced together. */
+export const LAN_CHANGE_MS = 100
+/** A node has one name on the local network for so long, in milliseconds: a new one costs two packets. */
+export const LAN_NAME_MS = 900_000
+/** Channels that one advert names: 640 bytes of a packet that fits into one frame. */
+export const LAN_CHANNELS_MAX = 16
+/** One string of a TXT record (RFC 6763, section 6.1). */
+export const TXT_STRING_BYTES_MAX = 255
+/** The largest packet that is parsed: an advert has at most 1.1 kB, and goes alone. */
+export const LAN_PACKET_BYTES_MAX = 2 * KIB
+/** Bytes a second of packets that are parsed on one interface: a busy office says 25 kB, and 128 kB cost 1 % of a core. */
+export const LAN_BYTES_PER_S_MAX = 128 * KIB
+/** What a packet counts for at least: the smallest cost as much to parse as some hundred bytes. */
+export const LAN_PACKET_COST_BYTES = 256
+/** Nodes read from one packet; each announces itself. */
+export const LAN_SERVICES_PER_PACKET_MAX = 4
+/** Channels a second that adverts are compared with, some 20 µs each: a node of twenty channels takes in a hundred nodes a second. */
+export const LAN_COMPARISONS_PER_S_MAX = 2_000
+/** Answers on one interface come no faster, in milliseconds (RFC 6762, section 6). */
+export const LAN_ANSWER_MS = 1_000
+/** First pause between two questions, in milliseconds; doubled every time (RFC 6762, section 5.2). */
+export const LAN_QUERY_MS_MIN = 1_000
+/** Longest such pause, in milliseconds: an hour. Who comes announces himself. */
+export const LAN_QUERY_MS_MAX = 3_600_000
+/** Nodes of the local network that are remembered: as many as connections. */
+export const LAN_FOUND_MAX = 64
+/** Of one address: machines run few nodes, and a flood of invented ones ends here. */
+export const LAN_FOUND_PER_ADDRESS_MAX = 4
+/** For how long, in milliseconds, after they were last connected to. */
+export const LAN_FOUND_MS = 600_000
+/** A node is connected to again no sooner, in milliseconds. */
+export const LAN_REPEAT_MS = 30_000
+
 // TCP lines (protocols/tcp-lines.ts)
 /** How long the peer with the larger key leaves dialling to the other, in milliseconds: a handshake around the world and back. */
 export const LINE_TURN_MS = 1_000
@@ -176,6 +216,8 @@ export const STALLED_PAUSE_MS = 5_000
 export const STALLED_PAUSE_MS_MAX = 80_000
 /** A block is asked of another peer instead when that one brings it so much earlier: less would be a guess. */
 export const HEDGE_MS = 250
+/** A peer of the local network of whom a block is here so soon is asked before all others: what is slower is worth no more than they. */
+export const NEAR_MS = 1_000
 /** Copies among all peers below which a piece is handed to one of them alone, and not offered to all. */
 export const RARE_COPIES_MAX = 3
 /** Blocks handed to one peer and not sent yet, above which it is handed nothing more: the next are asked for before the line falls silent. */

@@ -23,6 +23,8 @@ import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { watchStatus } from './watch-status.ts'
+import { why } from './why.ts'
 import { writeSnapshot } from './write-snapshot.ts'
 
 export const OPERATIONS = [
@@ -41,6 +43,8 @@ export const OPERATIONS = [
   'tag',
   'fetch',
   'status',
+  'status.watch',
+  'why',
   'audit',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
@@ -82,6 +86,8 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
+    'status.watch': checked((_, io) => watchStatus(node, io)),
+    why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),

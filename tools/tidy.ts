@@ -27,6 +27,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   protomux: ['protocols'],
   hyperswarm: ['protocols'],
   hyperdht: ['protocols'],
+  'multicast-dns': ['protocols'],
   '@hyperswarm/secret-stream': ['protocols'],
   hypercore: ['store'],
   'hypercore-crypto': ['store'],

@@ -4,6 +4,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import { parseWhen } from '../../schemas/when.ts'
 import type { LoggedStanza } from '../../store/package-history.ts'
+import type { Channel, NamedPackages } from '../channel.ts'
 import type { Session } from '../session.ts'
 
 export interface PackageWish {
@@ -30,8 +31,7 @@ export interface FetchedPackage {
 /** @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS, ARTIFACT_UNAVAILABLE, ... */
 export async function fetchPackage(session: Session, wish: PackageWish, signal: AbortSignal): Promise<FetchedPackage> {
   const channel = session.channel(wish.channel)
-  const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
-  const stanza = choose(stanzas, wish)
+  const { release, stanza } = await findPackage(channel, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
   const piecesRoot = await channel.rootOf(release, stanza)
   const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, stanza)
@@ -41,7 +41,19 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   return { name, version, architecture, digest, byteLength, filename, path }
 }
 
-function choose(found: readonly LoggedStanza[], { name, version, architecture }: PackageWish): LoggedStanza {
+/** The stanza that a wish means, and the release that it was looked for in. @throws FreshetError PACKAGE_UNKNOWN, PACKAGE_AMBIGUOUS. */
+export async function findPackage(
+  channel: Channel,
+  wish: Omit<PackageWish, 'channel'>,
+): Promise<{ readonly release: NamedPackages['release']; readonly stanza: LoggedStanza }> {
+  const { release, stanzas } = await channel.packagesNamed(parseWhen(wish.when), wish.name)
+  return { release, stanza: choose(stanzas, wish) }
+}
+
+function choose(
+  found: readonly LoggedStanza[],
+  { name, version, architecture }: Omit<PackageWish, 'channel'>,
+): LoggedStanza {
   const fitting = found.filter(
     (stanza) =>
       (version === null || stanza.version === version) &&

@@ -8,12 +8,13 @@ import type { Actor } from 'xstate'
 import type { Artifact } from '../../schemas/artifact.ts'
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import type { Fact, FactOf } from '../../schemas/journal.ts'
-import { FETCHES_ACTIVE_MAX, FETCHES_WAITING_MAX } from '../../schemas/limits.ts'
+import { FETCHES_ACTIVE_MAX, FETCHES_WAITING_MAX, PIECE_BYTES } from '../../schemas/limits.ts'
 import type { DigestHex, KeyHex } from '../../schemas/units.ts'
 import type { PartialArtifact, Pool } from '../../store/pool.ts'
 import { fetchArtifact } from '../fetch-artifact.ts'
 import type { FetchContext } from '../fetch-artifact.ts'
 import { livePort } from '../port.ts'
+import { FetchTally } from '../../protocols/fetch-tally.ts'
 import { Slots } from '../../protocols/slots.ts'
 
 export interface FetchesDeps {
@@ -23,7 +24,12 @@ export interface FetchesDeps {
   /** @throws FreshetError FETCH_OFF when nothing may be fetched at the moment. */
   readonly requireFetching: () => void
   /** Brings every piece into `sink` and completes it, from whichever peers and mirrors there are. */
-  readonly transfer: (sink: PartialArtifact, wanted: FactOf<'artifact.wanted'>, signal: AbortSignal) => Promise<void>
+  readonly transfer: (
+    sink: PartialArtifact,
+    wanted: FactOf<'artifact.wanted'>,
+    tally: FetchTally,
+    signal: AbortSignal,
+  ) => Promise<void>
   readonly onDefect: (error: unknown) => void
 }
 
@@ -34,7 +40,13 @@ export interface NamedFile {
   readonly block: number
 }
 
-interface Fetch {
+/** A fetch that goes on. */
+export interface RunningFetch {
+  readonly wanted: FactOf<'artifact.wanted'>
+  readonly tally: FetchTally
+}
+
+interface Fetch extends RunningFetch {
   readonly actor: Actor<typeof fetchArtifact>
   readonly done: Promise<void>
 }
@@ -50,6 +62,15 @@ export class Fetches {
 
   get count(): number {
     return this.#fetches.size
+  }
+
+  /** In the order in which they were asked for. */
+  get running(): Iterable<RunningFetch> {
+    return this.#fetches.values()
+  }
+
+  of(digest: DigestHex): RunningFetch | null {
+    return this.#fetches.get(digest) ?? null
   }
 
   /**
@@ -86,7 +107,11 @@ export class Fetches {
   }
 
   #start(wanted: FactOf<'artifact.wanted'>): Fetch {
-    const port = livePort((context: FetchContext, signal) => this.#transfer(context, signal), this.#deps.onDefect)
+    const tally = new FetchTally(this.#deps.now)
+    const port = livePort(
+      (context: FetchContext, signal) => this.#transfer(context, tally, signal),
+      this.#deps.onDefect,
+    )
     const actor = createActor(fetchArtifact.provide({ actors: { transfer: port } }), { input: { wanted } })
     const done = new Promise<void>((resolve, reject) => {
       actor.subscribe({
@@ -101,27 +126,28 @@ export class Fetches {
       })
     }).finally(() => this.#fetches.delete(wanted.digest))
     done.catch(() => {}) // not everybody waits: after a restart nobody does, and a wish may fail to be recorded
-    const fetch = { actor, done }
+    const fetch = { wanted, tally, actor, done }
     this.#fetches.set(wanted.digest, fetch)
     actor.start()
     return fetch
   }
 
-  async #transfer({ wanted }: FetchContext, signal: AbortSignal): Promise<void> {
+  async #transfer({ wanted }: FetchContext, tally: FetchTally, signal: AbortSignal): Promise<void> {
     const { digest, byteLength } = wanted
     const release = await this.#slots.take(signal)
     try {
       const sink = await this.#deps.pool.begin(wanted)
+      tally.begin(Math.min(sink.heldPieces * PIECE_BYTES, byteLength))
       try {
-        await this.#deps.transfer(sink, wanted, signal)
+        await this.#deps.transfer(sink, wanted, tally, signal)
       } finally {
         await sink.close()
       }
-      await this.#settle({ type: 'artifact.kept', digest, byteLength, atMs: this.#deps.now() })
+      await this.#settle({ type: 'artifact.kept', digest, byteLength, atMs: this.#deps.now(), report: tally.report() })
     } catch (error) {
       if (signal.aborted) return
       const { code } = asFreshetError(error)
-      await this.#settle({ type: 'artifact.unavailable', digest, code, atMs: this.#deps.now() })
+      await this.#settle({ type: 'artifact.unavailable', digest, code, atMs: this.#deps.now(), report: tally.report() })
     } finally {
       release()
     }

@@ -7,6 +7,7 @@
 import type { FreshetError } from '../../schemas/errors.ts'
 import { MIRRORS_PER_TRANSFER } from '../../schemas/limits.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import type { FetchTally } from '../../protocols/fetch-tally.ts'
 import { MirrorClient } from '../../protocols/mirror-client.ts'
 import { MirrorLine } from '../../protocols/mirror-line.ts'
 import { MirrorScores } from '../../protocols/mirror-scores.ts'
@@ -39,8 +40,8 @@ export class MirrorSources {
   }
 
   /** For one fetch. @param newLine a number that no other line has. */
-  begin(digest: DigestHex, file: MirroredFile, newLine: () => number): MirrorTurn {
-    return new MirrorTurn(this, digest, file, newLine)
+  begin(digest: DigestHex, file: MirroredFile, tally: FetchTally, newLine: () => number): MirrorTurn {
+    return new MirrorTurn(this, digest, file, tally, newLine)
   }
 }
 
@@ -49,16 +50,18 @@ export class MirrorTurn {
   readonly #sources: MirrorSources
   readonly #digest: DigestHex
   readonly #file: MirroredFile
+  readonly #tally: FetchTally
   readonly #newLine: () => number
   readonly #joined = new Map<string, MirrorLine>()
   readonly #failed = new Set<string>()
   #place: { readonly bundle: SharedBundle; readonly file: number } | null = null
   #ended = false
 
-  constructor(sources: MirrorSources, digest: DigestHex, file: MirroredFile, newLine: () => number) {
+  constructor(sources: MirrorSources, digest: DigestHex, file: MirroredFile, tally: FetchTally, newLine: () => number) {
     this.#sources = sources
     this.#digest = digest
     this.#file = file
+    this.#tally = tally
     this.#newLine = newLine
   }
 
@@ -91,8 +94,11 @@ export class MirrorTurn {
       client,
       base,
       path,
-      onCame: (byteLength) => deps.sharing.count(hostOf(base), 0, byteLength),
-      onFailed: (error) => this.#left(base, error),
+      onCame: (byteLength) => deps.sharing.count(hostOf(base), 0, byteLength, 'mirror'),
+      onFailed: (error) => {
+        this.#tally.failed(line.source, error.code)
+        this.#left(base, error)
+      },
     })
     this.#joined.set(base, line)
     line.join()

@@ -9,10 +9,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { FreshetError } from '../../schemas/errors.ts'
 import { CATCH_UP_LOOK_MS, CATCH_UP_MS, CATCH_UP_SILENCE_MS, FETCH_GIVE_UP_MS } from '../../schemas/limits.ts'
+import type { NodeConfig } from '../../schemas/node-config.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
 import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-line.ts'
+import { isLanAddress } from '../../protocols/lan-address.ts'
+import { LanDiscovery } from '../../protocols/lan/lan-discovery.ts'
+import type { FetchTally } from '../../protocols/fetch-tally.ts'
 import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
@@ -34,6 +38,8 @@ export interface HostPort {
 export interface NetworkOptions {
   /** Nodes of a private DHT; empty: the public one. */
   readonly bootstrap: readonly HostPort[]
+  /** Where nodes of the local network are looked for; default: on every private interface, and not at all for a DHT on loopback. */
+  readonly lan?: { readonly hosts: readonly string[]; readonly mdnsPort: number } | undefined
 }
 
 /** Where a file is named, and where mirrors have it. */
@@ -45,8 +51,7 @@ export interface FetchedFrom {
 }
 
 interface OpenOptions extends NetworkOptions {
-  /** 0: any; null: no connections over TCP are taken. */
-  readonly tcpPort: number | null
+  readonly config: NodeConfig
 }
 
 export type Log = (level: 'info' | 'warn', message: string) => void
@@ -61,6 +66,7 @@ export class Network {
   /** Those that are neither stopped nor unknown, by discovery key in hex. */
   readonly #channels = new Map<string, Channel>()
   readonly #lines: TcpLines
+  readonly #lan: LanDiscovery
   /** The exchange with the peer of each connection. */
   readonly #exchangeLines = new Map<Connection, ExchangeLine>()
   readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
@@ -102,6 +108,17 @@ export class Network {
       refusesLog: (discoveryKey) => this.#closedLogs.has(discoveryKey),
       onRefused: (peer, error) => this.#refused(peer, error),
     })
+    this.#lan = new LanDiscovery({
+      nodeKey: keyPair.publicKey,
+      port: () => this.#swarm.port,
+      channelKeys: () => [...this.#channels.values()].map(({ key }) => Buffer.from(key, 'hex')),
+      onFound: ({ nodeKey, channelKey }, endpoint) => {
+        const channel = [...this.#channels.values()].find(({ key }) => key === keyHex(channelKey))
+        if (channel !== undefined) this.#swarm.found(nodeKey, endpoint, channel.log.core.discoveryKey)
+      },
+      onTrouble: ({ message }) => log('warn', `nodes of the local network are not found: ${message}`),
+      ...(options.lan ?? (isLoopbackNetwork(options.bootstrap) ? { hosts: [] } : {})),
+    })
   }
 
   /** The node keeps its key over restarts, so that peers recognise it. */
@@ -117,7 +134,7 @@ export class Network {
     const lines = await TcpLines.open({
       keyPair,
       host: isLoopbackNetwork(options.bootstrap) ? '127.0.0.1' : '0.0.0.0',
-      port: options.tcpPort,
+      port: options.config['tcp-port'],
       onLine: (connection, line) => network.#carry(connection, line),
       onRefused: ({ remoteKey }, error) => {
         network.#swarm.drop(remoteKey, error)
@@ -126,11 +143,22 @@ export class Network {
       onTrouble: ({ message }) => log('warn', `peers cannot connect over TCP: ${message}`),
     })
     const network: Network = new Network(options, keyPair, lines, store, pool, mirrors, sharing, log)
+    network.configure(options.config)
     return network
+  }
+
+  /** What of the config holds from now on. */
+  configure(config: NodeConfig): void {
+    this.#lan.turn(config['lan-discovery'] === 'on')
   }
 
   get peerCount(): number {
     return [...this.#swarm.connections].length
+  }
+
+  /** Of them those of the local network. */
+  get lanPeerCount(): number {
+    return [...this.#swarm.connections].filter(({ stream }) => isNear(stream.rawStream.remoteHost ?? null)).length
   }
 
   /** Of them those that files go to and come from over TCP. */
@@ -158,6 +186,10 @@ export class Network {
       .join(core.discoveryKey)
       .catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
     this.#lookUps.push(lookUp)
+    void this.#swarm.bound().then(
+      () => this.#lan.changed(),
+      () => {},
+    ) // else the look-up above says why
   }
 
   /** Exchanges signed heads and evidence with every peer that knows the log, for as long as the network is open. */
@@ -180,6 +212,7 @@ export class Network {
     }
     const { discoveryKey } = log.core
     this.#channels.delete(discoveryKey.toString('hex'))
+    this.#lan.changed()
     const lookUp = this.#swarm.leave(discoveryKey).then(() => this.#swarm.join(discoveryKey, false))
     lookUp.catch((error: unknown) => this.#log('warn', `${channel.name}: looking for peers failed: ${String(error)}`))
   }
@@ -188,19 +221,27 @@ export class Network {
    * Brings one file into `sink`, from peers and mirrors.
    * @throws FreshetError ARTIFACT_UNAVAILABLE, DISK_FULL, IO_ERROR, INTERRUPTED; FETCH_OFF, also in the middle of it.
    */
-  async fetch(sink: PartialArtifact, { channel, block, mirrored }: FetchedFrom, signal: AbortSignal): Promise<void> {
+  async fetch(
+    sink: PartialArtifact,
+    { channel, block, mirrored }: FetchedFrom,
+    tally: FetchTally,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
-    const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, () => this.#exchanges.newLine())
+    const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, tally, () => this.#exchanges.newLine())
     const options = {
       signal: AbortSignal.any([signal, fetching]),
       patienceMs: FETCH_GIVE_UP_MS,
-      onBytes: () => {},
+      tally,
       onStarved: () => turn.starved(),
     }
     try {
       await logReaches(channel, block, options.signal)
-      await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => turn.use(bundle, file))
+      await this.#exchanges.fetch(bundleLog(channel), block, sink, options, (bundle, file) => {
+        tally.named()
+        turn.use(bundle, file)
+      })
     } catch (error) {
       throw fetching.aborted ? fetching.reason : error
     } finally {
@@ -236,6 +277,7 @@ export class Network {
 
   async close(): Promise<void> {
     for (const watchdog of this.#watchdogs.values()) watchdog.stop()
+    this.#lan.close()
     this.#exchanges.close()
     this.#lines.close()
     await this.#swarm.destroy()
@@ -247,11 +289,15 @@ export class Network {
     this.#store.cores.replicate(stream)
     for (const gossip of this.#gossips) gossip.link(mux)
     this.#lines.link(connection)
-    stream.on('close', () => this.#exchangeLines.delete(connection))
+    const host = stream.rawStream.remoteHost ?? null
+    stream.on('close', () => {
+      this.#exchangeLines.delete(connection)
+      if (isNear(host)) this.#lan.lost()
+    })
   }
 
   #refused(peer: KeyHex, error: FreshetError): void {
-    this.#log('warn', `peer ${peer.slice(0, 8)}: ${error.code}: ${error.message}`)
+    this.#log('warn', `peer ${nameOfPeer(peer)}: ${error.code}: ${error.message}`)
   }
 
   /** The exchange with the peer of a connection moves to `mux`. */
@@ -263,6 +309,7 @@ export class Network {
     const line = openExchangeLine(mux, this.#exchanges, {
       id: this.#exchanges.newLine(),
       key: remoteKey,
+      source: { kind: isNear(host()) ? 'lan' : 'peer', name: nameOfPeer(remoteKey) },
       mayReceive: () => this.#sharing.maySend(host()),
       onSent: (byteLength) => this.#sharing.count(host(), byteLength, 0),
       onCame: (byteLength) => this.#sharing.count(host(), 0, byteLength),
@@ -291,6 +338,16 @@ async function logReaches({ history }: Channel, block: number, signal: AbortSign
   while ((history.newest?.block ?? 0) < block && performance.now() < untilMs) {
     await pause(CATCH_UP_LOOK_MS, undefined, { signal })
   }
+}
+
+/** As people are told of it. */
+function nameOfPeer(key: KeyHex): string {
+  return key.slice(0, 8)
+}
+
+/** @param host null: not known. */
+function isNear(host: string | null): boolean {
+  return host !== null && isLanAddress(host)
 }
 
 function bundleLog(channel: Channel): BundleLog {

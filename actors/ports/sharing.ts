@@ -6,6 +6,7 @@
  * they are small, and a follower that does not hear of a release is the worse one for it.
  */
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
+import type { SourceKind } from '../../schemas/fetch-report.ts'
 import type { NodeConfig } from '../../schemas/node-config.ts'
 import { isLanAddress } from '../../protocols/lan-address.ts'
 import { RateLimit } from '../../protocols/rate-limit.ts'
@@ -22,6 +23,9 @@ export interface SharingOptions {
   readonly log: (level: 'info' | 'warn', message: string) => void
 }
 
+/** Bytes of files, by who they went to and came from. */
+export type Traffic = Readonly<Record<SourceKind, { readonly sentBytes: number; readonly fetchedBytes: number }>>
+
 /** What `freshet status` says of it. */
 export interface SharingStatus extends Omit<LinkPolicy, 'untilMs'> {
   readonly link: LinkFacts
@@ -33,12 +37,19 @@ export class Sharing {
   readonly upload = new RateLimit(null)
   readonly download = new RateLimit(null)
   readonly #options: SharingOptions
+  readonly #traffic = {
+    lan: { sentBytes: 0, fetchedBytes: 0 },
+    peer: { sentBytes: 0, fetchedBytes: 0 },
+    mirror: { sentBytes: 0, fetchedBytes: 0 },
+  }
   #config: NodeConfig
   #facts: LinkFacts = NO_LINK_FACTS
   #policy: LinkPolicy
   /** Aborted when the policy no longer lets this node fetch. */
   #fetching = new AbortController()
   #timer: NodeJS.Timeout | null = null
+  #minute = Number.NaN
+  #monthName = ''
   #closed = false
 
   private constructor(options: SharingOptions) {
@@ -60,6 +71,11 @@ export class Sharing {
     return { ...policy, link: this.#facts, month: { name, ...this.#options.usage.of(name) } }
   }
 
+  /** Since it was opened. */
+  get traffic(): Traffic {
+    return structuredClone(this.#traffic)
+  }
+
   configure(config: NodeConfig): void {
     this.#config = config
     this.#apply()
@@ -76,11 +92,15 @@ export class Sharing {
     return this.#fetching.signal
   }
 
-  /** Bytes of files that went to or came from a peer. Those of the local network cost nobody anything. */
-  count(host: string | null, sentBytes: number, fetchedBytes: number): void {
-    if (host !== null && isLanAddress(host)) return
-    const { usage, now } = this.#options
-    const name = monthOf(now())
+  /** Bytes of files that went to or came from a peer or mirror. Those of the local network cost nobody anything. */
+  count(host: string | null, sentBytes: number, fetchedBytes: number, from: 'peer' | 'mirror' = 'peer'): void {
+    const isNear = host !== null && isLanAddress(host)
+    const traffic = this.#traffic[isNear && from === 'peer' ? 'lan' : from]
+    traffic.sentBytes += sentBytes
+    traffic.fetchedBytes += fetchedBytes
+    if (isNear) return
+    const { usage } = this.#options
+    const name = this.#month()
     const before = usage.of(name)
     usage.add(name, sentBytes, fetchedBytes)
     const after = usage.of(name)
@@ -92,6 +112,14 @@ export class Sharing {
     ) {
       this.#apply()
     }
+  }
+
+  /** Asked for every block: months begin with a minute. */
+  #month(): string {
+    const nowMs = this.#options.now()
+    const minute = Math.floor(nowMs / 60_000)
+    if (minute !== this.#minute) [this.#minute, this.#monthName] = [minute, monthOf(nowMs)]
+    return this.#monthName
   }
 
   async close(): Promise<void> {

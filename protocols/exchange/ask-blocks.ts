@@ -3,12 +3,14 @@
  *
  * Owns what is asked and what has come and is being checked. A block is asked of one peer; of a second one when the first
  * stalls, or when the second would bring it much earlier; never of both. A file that can only be checked as
- * a whole comes from one peer at a time, so that whoever spoils it is known.
+ * a whole comes from one peer at a time, so that whoever spoils it is known. What a peer of the local network shows is asked of it, and
+ * of others only while it is slow.
  */
 import {
   FIRST_EXPECTED_PIECES,
   HEDGE_MS,
   LEAF_BYTES,
+  NEAR_MS,
   PIECE_BYTES,
   STALLED_FACTOR,
   STALLED_MS,
@@ -38,6 +40,10 @@ export class AskBlocks {
   readonly #distrusted = new Set<number>()
   /** Came, and are being checked; from whom, or null where they were here before. */
   readonly #arrived = new Map<number, Partner | null>()
+  /** Partners of the local network. */
+  readonly #near = new Set<Partner>()
+  /** They are taken to be quick until then: what each of them brings is not known before. */
+  #nearUntilMs = Number.POSITIVE_INFINITY
 
   constructor(exchange: ExchangeView) {
     this.#exchange = exchange
@@ -51,6 +57,15 @@ export class AskBlocks {
 
   want(piece: number): void {
     this.#reopen(piece)
+  }
+
+  joined(partner: Partner): void {
+    if (partner.isNear) this.#near.add(partner)
+  }
+
+  left(partner: Partner): void {
+    this.#near.delete(partner)
+    this.release(partner)
   }
 
   unwant(piece: number): void {
@@ -98,13 +113,14 @@ export class AskBlocks {
 
   /** Asks every peer for as much as it can bring. */
   fill(nowMs: number): void {
-    for (const partner of this.#exchange.partners.values()) this.fillOne(partner, nowMs)
+    for (const partner of this.#near) this.fillOne(partner, nowMs)
+    for (const partner of this.#exchange.partners.values()) if (!partner.isNear) this.fillOne(partner, nowMs)
   }
 
   fillOne(partner: Partner, nowMs: number): void {
     const window = partner.window(nowMs)
     while (this.#open.size > 0 && partner.askedBytes < window) {
-      const piece = this.#next(partner)
+      const piece = this.#next(partner, nowMs)
       if (piece === null || !this.askPiece(partner, piece, nowMs, blocksMax(partner, window - partner.askedBytes)))
         return
     }
@@ -225,6 +241,7 @@ export class AskBlocks {
     for (const [block, slow] of [...this.#asks]) {
       if (idle.length === 0) return
       if (this.#asks.get(block) !== slow) continue // moved with its piece
+      if (slow.isNear && this.#isQuick(slow, nowMs)) continue
       if (slow.delivered === 0 && nowMs - slow.lastArrivalMs < UNKNOWN_RATE_MS) continue
       const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
       // What moves as a whole is asked for again as a whole: the time of one more block is the least that it takes.
@@ -252,19 +269,28 @@ export class AskBlocks {
   }
 
   /** What somebody waits for, else the rarest. */
-  #next(partner: Partner): number | null {
-    const urgent = this.#exchange.urgent().find((piece) => this.#open.has(piece) && this.#canGive(partner, piece))
-    return urgent ?? this.#rarest(partner)
+  #next(partner: Partner, nowMs: number): number | null {
+    const nearer = partner.isNear ? [] : [...this.#near].filter((near) => this.#isQuick(near, nowMs))
+    const mayAsk = (piece: number): boolean =>
+      this.#canGive(partner, piece) && !nearer.some((near) => this.#canGive(near, piece))
+    return this.#exchange.urgent().find((piece) => this.#open.has(piece) && mayAsk(piece)) ?? this.#rarest(mayAsk)
   }
 
-  #rarest(partner: Partner): number | null {
+  /** Whether a block asked of it now would be here soon. */
+  #isQuick(near: Partner, nowMs: number): boolean {
+    if (near.hasFailed || nowMs < near.pausedUntilMs) return false
+    // Once for all of them: peers under ever new keys must not be waited for again and again.
+    return nowMs < this.#nearUntilMs || (near.delivered > 0 && near.etaMs(nowMs) < NEAR_MS)
+  }
+
+  #rarest(mayAsk: (piece: number) => boolean): number | null {
     const { sources, random } = this.#exchange
     let rarest: number | null = null
     let least = Number.POSITIVE_INFINITY
     for (const piece of this.#open.sample(PIECES_LOOKED_AT, random)) {
       const rarity = sources[piece] ?? 0
       if (rarity >= least || rarity === 0) continue
-      if (!this.#canGive(partner, piece)) continue
+      if (!mayAsk(piece)) continue
       rarest = piece
       least = rarity
     }
@@ -298,6 +324,7 @@ export class AskBlocks {
     if (blocks.length === 0) return
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
+    if (partner.isNear) this.#nearUntilMs = Math.min(this.#nearUntilMs, nowMs + NEAR_MS)
     if (this.#isAlone(partner, piece)) this.#givers.set(bundle.fileOf(piece), partner)
     for (const block of blocks) {
       partner.asked.add(block)

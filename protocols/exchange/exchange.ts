@@ -84,6 +84,7 @@ export class Exchange implements ExchangeView {
     for (let piece = 0; piece < this.bundle.pieces; piece++)
       if (isSource(this.bundle, partner, piece)) this.#sourced(piece, 1)
     this.#noteWants(partner)
+    this.#asks.joined(partner)
     this.#handOut.joined(partner, nowMs)
     this.tick(nowMs)
   }
@@ -96,7 +97,7 @@ export class Exchange implements ExchangeView {
       if (isSource(this.bundle, partner, piece)) this.#sourced(piece, -1)
     }
     this.#handOut.left(partner)
-    this.#asks.release(partner)
+    this.#asks.left(partner)
     this.#asks.fill(nowMs)
   }
 

@@ -20,6 +20,8 @@ const RATE_MS = 1_000
 
 export class Partner {
   readonly id: number
+  /** On the local network: what it gives costs nobody anything. */
+  readonly isNear: boolean
   /** Blocks that it says it has. */
   readonly shown: NumberSet
   /** Pieces that it says it is getting from somebody who gives them to nobody else. */
@@ -61,6 +63,7 @@ export class Partner {
 
   constructor(id: number, opening: Opening, nowMs: number) {
     this.id = id
+    this.isNear = opening.isNear ?? false
     this.shown = opening.held
     this.wants = opening.wanted
     this.told = opening.told
@@ -120,4 +123,6 @@ export interface Opening {
   readonly told: NumberSet
   readonly roundTripMs: number
   readonly givesLeaves: boolean
+  /** On the local network. */
+  readonly isNear?: boolean
 }

@@ -40,10 +40,10 @@ export const wanted = (digest: DigestHex, byteLength = 1): FactOf<'artifact.want
   return { type: 'artifact.wanted', key: KEY, digest, byteLength, piecesRoot: null, path: null, block: 0, atMs }
 }
 export const kept = (digest: DigestHex): FactOf<'artifact.kept'> => {
-  return { type: 'artifact.kept', digest, byteLength: 1, atMs }
+  return { type: 'artifact.kept', digest, byteLength: 1, atMs, report: null }
 }
 export const unavailable = (digest: DigestHex, code = 'NO_PEERS'): FactOf<'artifact.unavailable'> => {
-  return { type: 'artifact.unavailable', digest, code, atMs }
+  return { type: 'artifact.unavailable', digest, code, atMs, report: null }
 }
 
 /** Small numbers, so that lengths repeat, go back and meet. A stop is rare: nothing counts after it. */

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import test from 'tape'
 import { JournalFold } from '../../actors/journal-fold.ts'
 import type { Fact } from '../../schemas/journal.ts'
-import { JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
+import type { DigestHex } from '../../schemas/units.ts'
+import { FETCHES_REMEMBERED_MAX, JOURNAL_FACTS_MAX } from '../../schemas/limits.ts'
 import {
   added,
   anyFact,
@@ -34,7 +35,12 @@ function view(journal: JournalFold): string {
   const channels = journal.channels.map(({ added: { key, name, role }, state, freshness, readyBlock }) => {
     return [key, name, role, state.value, state.context, state.status, freshness.value, freshness.context, readyBlock]
   })
-  return fc.stringify([channels, journal.wanted, [KEY, OTHER_KEY].map((key) => journal.mirrors.of(key))])
+  return fc.stringify([
+    channels,
+    journal.fetches.wanted,
+    [...journal.fetches.ended],
+    [KEY, OTHER_KEY].map((key) => journal.mirrors.of(key)),
+  ])
 }
 
 test('journal fold: any facts → the condensed ones fold to the same', (t) => {
@@ -108,7 +114,23 @@ test('journal fold: a channel that froze and thawed → only what is so now', (t
 test('journal fold: a channel renamed, artifacts kept and wanted → the last word on each', (t) => {
   const [one, two] = DIGESTS
   const facts = [added(KEY, 'id'), added(KEY, 'demo'), wanted(one as never), wanted(two as never), kept(one as never)]
-  t.deepEqual(fold(facts).condensed(), [added(KEY, 'demo'), wanted(two as never)])
+  t.deepEqual(fold(facts).condensed(), [
+    added(KEY, 'demo'),
+    wanted(one as never),
+    kept(one as never),
+    wanted(two as never),
+  ])
+  t.end()
+})
+
+test('journal fold: more fetches ended than are remembered → the newest, and a journal that can be compacted', (t) => {
+  const digestOf = (number: number): DigestHex => number.toString(16).padStart(64, '0') as DigestHex
+  const numbers = Array.from({ length: 3 * FETCHES_REMEMBERED_MAX }, (_, number) => number)
+  const whole = fold([added(), ...numbers.flatMap((number) => [wanted(digestOf(number)), kept(digestOf(number))])])
+  const ended = [...whole.fetches.ended].map(({ end }) => end.digest)
+  t.deepEqual(ended, numbers.slice(-FETCHES_REMEMBERED_MAX).map(digestOf))
+  t.equal(whole.fetches.of(digestOf(0)), null)
+  t.ok(whole.condensed().length * 2 <= JOURNAL_FACTS_MAX)
   t.end()
 })
 

@@ -1,6 +1,7 @@
 /** Mirrors beside peers in one fetch: when they are asked, which of them, and who takes the place of one that fails. */
 import test, { type Assert } from 'brittle'
 import { MirrorSources } from '../../actors/ports/mirror-sources.ts'
+import { FetchTally } from '../../protocols/fetch-tally.ts'
 import type { GuardedMux } from '../../protocols/guard.ts'
 import { bundleOf } from '../../schemas/bundle-files.ts'
 import { NumberSet } from '../../schemas/number-set.ts'
@@ -50,7 +51,7 @@ async function fetchFrom(
     sharing: await sharingWith(t),
   })
   const mirrored = { path, mirrors: mirrors.map(({ url }) => url) }
-  const turn = sources.begin(artifact.digest, mirrored, () => node.exchanges.newLine())
+  const turn = sources.begin(artifact.digest, mirrored, new FetchTally(Date.now), () => node.exchanges.newLine())
   const { outcome } = await fetchInto(t, node, pool, artifact, {
     patienceMs: 1000,
     use: (bundle, number) => turn.use(bundle, number),

@@ -147,7 +147,7 @@ test(
     await node.stop()
     const store = await Store.open(home.store)
     const journal = await Journal.open(store)
-    const kept = { type: 'artifact.kept', digest, byteLength: 1, atMs: 0 } as const
+    const kept = { type: 'artifact.kept', digest, byteLength: 1, atMs: 0, report: null } as const
     await Promise.all(Array.from({ length: JOURNAL_FACTS_MAX }, () => journal.record(kept)))
     await journal.record({
       type: 'artifact.wanted',

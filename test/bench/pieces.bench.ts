@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { openExchangeLine } from '../../protocols/exchange-line.ts'
 import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
 import type { FetchOptions } from '../../protocols/file-fetch.ts'
+import { FetchTally } from '../../protocols/fetch-tally.ts'
 import { guardConnection } from '../../protocols/guard.ts'
 import { RateLimit } from '../../protocols/rate-limit.ts'
 import { keyHex } from '../../schemas/units.ts'
@@ -22,7 +23,7 @@ const SYNTHETIC_BYTES = 88_000_000
 const FETCH: FetchOptions = {
   signal: new AbortController().signal,
   patienceMs: 10_000,
-  onBytes: () => {},
+  tally: new FetchTally(Date.now),
   onStarved: () => {},
 }
 
@@ -139,6 +140,7 @@ function exchangesOf(stream: StreamPair[number], source: Pool, log: BundleLog): 
   const line = openExchangeLine(guardConnection(stream), exchanges, {
     id: exchanges.newLine(),
     key: keyHex(stream.remotePublicKey as Buffer),
+    source: { kind: 'peer', name: 'peer' },
     mayReceive: () => true,
     onSent: () => {},
     onCame: () => {},

@@ -207,7 +207,7 @@ test(`power cut while a follower fetches: ${FOLLOWER_CUTS} times → what it kee
     const home = join(after.mountPoint, 'home')
     const lost = await lostArtifacts(home, promised)
     if (lost.length > 0) t.fail(`${lost.join()} lost of ${promised.size}`)
-    const node = new TestNode(home, network.bootstrap)
+    const node = new TestNode(home, { bootstrap: [network.bootstrap] })
     t.teardown(() => node.stop(), { order: 0 })
     await node.start()
     const [channel] = node.node.status().channels

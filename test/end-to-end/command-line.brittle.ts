@@ -47,6 +47,7 @@ const COMMANDS = [
   ['config', 'set'],
   ['config', 'unset'],
   ['status'],
+  ['why'],
 ]
 
 /** The names of an object's fields must hold all of `fields`: a contract that is only ever extended. */
@@ -156,6 +157,9 @@ async function checkShapes(t: Assert, home: string, name: string, directory: str
   t.alike([id, role, release, behind, frozen], [created.id, 'publisher', 1, 0, false])
   const list = await jsonOf<{ channels: object[] }>('channel', 'list', ...at)
   t.is(list.channels.length, status.channels.length)
+  const why = await jsonOf<{ files: object[] }>('why', name, 'greeter', ...at)
+  has(t, why, ['release', 'files'], 'why')
+  has(t, why.files[0] ?? {}, ['channel', 'name', 'version', 'sha256', 'size', 'held', 'fetch'], 'its file')
   const snapshot = await jsonOf<{ indexes: { path: string; size: number; sha256: string }[] }>('snapshot', name, ...at)
   has(t, snapshot, ['channel', 'release', 'releasedAt', 'packages', 'indexes'], 'snapshot')
   const [index] = snapshot.indexes

@@ -23,9 +23,11 @@ export class RunningCommand {
   stderr = ''
   #onOutput: () => void = () => {}
 
-  constructor(args: readonly string[]) {
+  /** @param where the beginning of a command line that runs the rest somewhere else. */
+  constructor(args: readonly string[], where: readonly string[] = []) {
     const startedAtMs = performance.now()
-    this.child = spawn(process.execPath, ['--import', 'tsx', 'tools/cli.ts', ...args], {
+    const [program = '', ...words] = [...where, process.execPath, '--import', 'tsx', 'tools/cli.ts', ...args]
+    this.child = spawn(program, words, {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -83,7 +85,12 @@ export class RunningCommand {
 
 /** Killed with the test when it has not ended by then. */
 export function startCommand(t: Assert, ...args: string[]): RunningCommand {
-  const command = new RunningCommand(args)
+  return startCommandIn(t, [], ...args)
+}
+
+/** In the namespace that `where` enters. */
+export function startCommandIn(t: Assert, where: readonly string[], ...args: string[]): RunningCommand {
+  const command = new RunningCommand(args, where)
   t.teardown(() => command.signal('SIGKILL'), { order: -1 })
   return command
 }

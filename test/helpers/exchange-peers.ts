@@ -10,6 +10,7 @@ import { keyHex, type KeyHex } from '../../schemas/units.ts'
 import { exchangeProtocol } from '../../protocols/exchange-frames.ts'
 import { openExchangeLine } from '../../protocols/exchange-line.ts'
 import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
+import { FetchTally } from '../../protocols/fetch-tally.ts'
 import type { FetchOptions, PieceSink } from '../../protocols/file-fetch.ts'
 import { guardConnection, type GuardedMux } from '../../protocols/guard.ts'
 import { RateLimit } from '../../protocols/rate-limit.ts'
@@ -74,6 +75,7 @@ export function attach(node: Node, stream: NoiseSecretStream): GuardedMux {
   const line = openExchangeLine(mux, exchanges, {
     id: exchanges.newLine(),
     key,
+    source: { kind: 'peer', name: 'peer' },
     mayReceive: () => node.maySend,
     onSent: (byteLength) => (node.sentBytes += byteLength),
     onCame: (byteLength) => node.came.set(key, (node.came.get(key) ?? 0) + byteLength),
@@ -155,6 +157,7 @@ export interface RunOptions {
   readonly patienceMs?: number
   readonly use?: (bundle: SharedBundle, file: number) => void
   readonly onStarved?: () => void
+  readonly tally?: FetchTally
   readonly wrap?: (sink: PieceSink) => PieceSink
 }
 
@@ -172,7 +175,7 @@ export async function fetchInto(
   const fetchOptions: FetchOptions = {
     signal: controller.signal,
     patienceMs: options.patienceMs ?? 10_000,
-    onBytes: () => undefined,
+    tally: options.tally ?? new FetchTally(Date.now),
     onStarved: options.onStarved ?? (() => undefined),
   }
   const { wrap = (same: PieceSink) => same, use = () => undefined, block = 0 } = options

@@ -75,6 +75,7 @@ export async function lineEnd(t: Assert, bootstrap: HostPort, options: LineEndOp
       const exchange = openExchangeLine(line.mux, node.exchanges, {
         id: node.exchanges.newLine(),
         key: connection.remoteKey,
+        source: { kind: 'peer', name: 'peer' },
         mayReceive: () => true,
         onSent: () => {},
         onCame: (byteLength) => options.onCame?.(byteLength),

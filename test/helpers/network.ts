@@ -11,7 +11,7 @@ import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
 import { type LinkFacts, NO_LINK_FACTS } from '../../actors/link-policy.ts'
 import type { FreshnessChange, Notification } from '../../actors/notifier.ts'
-import type { HostPort } from '../../actors/ports/network.ts'
+import type { HostPort, NetworkOptions } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
 import { type OperationName, operationsOf } from '../../tools/operations.ts'
@@ -25,6 +25,8 @@ export interface TestNodeOptions {
   /** Default: a new one. */
   readonly home?: string
   readonly offline?: boolean
+  /** Where it looks for nodes of the local network. */
+  readonly lan?: NetworkOptions['lan']
   /** The node's clock. */
   readonly now?: () => number
   /** What its machine says of power and link; default: nothing, whatever the machine of the test says. */
@@ -32,7 +34,7 @@ export interface TestNodeOptions {
 }
 
 export interface TestNetwork {
-  readonly bootstrap: HostPort
+  readonly bootstrap: HostPort & { destroy(): Promise<void> }
   /** `HOST:PORT`, for --bootstrap. */
   readonly address: string
   node(options?: TestNodeOptions): Promise<TestNode>
@@ -53,7 +55,7 @@ export async function privateNetwork(t: Assert): Promise<TestNetwork> {
     async node(options = {}) {
       const node = new TestNode(
         options.home ?? (await scratchFolder(t)),
-        options.offline === true ? null : bootstrap,
+        options.offline === true ? null : { bootstrap: [bootstrap], lan: options.lan },
         options.now ?? Date.now,
         options.readFacts,
       )
@@ -70,19 +72,19 @@ export class TestNode {
   readonly notifications: Notification[] = []
   readonly freshness: FreshnessChange[] = []
   readonly warnings: string[] = []
-  readonly #bootstrap: HostPort | null
+  readonly #network: NetworkOptions | null
   readonly #now: () => number
   readonly #readFacts: () => Promise<LinkFacts>
   #node: Node | null = null
 
   constructor(
     home: string,
-    bootstrap: HostPort | null,
+    network: NetworkOptions | null,
     now: () => number = Date.now,
     readFacts: () => Promise<LinkFacts> = async () => NO_LINK_FACTS,
   ) {
     this.home = home
-    this.#bootstrap = bootstrap
+    this.#network = network
     this.#now = now
     this.#readFacts = readFacts
   }
@@ -99,7 +101,7 @@ export class TestNode {
   async start(): Promise<void> {
     this.#node = await startNode({
       home: this.home,
-      network: this.#bootstrap === null ? null : { bootstrap: [this.#bootstrap] },
+      network: this.#network,
       gateway: { host: '127.0.0.1', port: 0 },
       now: this.#now,
       readFacts: this.#readFacts,

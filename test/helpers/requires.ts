@@ -7,6 +7,7 @@ const PROBES = {
   gpg: () => runs('gpg', ['--version']),
   dose: () => runs('dose-debcheck', ['--version']),
   root: () => process.getuid?.() === 0,
+  namespaces: () => process.getuid?.() === 0 && runs('unshare', ['--net', 'ip', 'link']),
   loop: () => process.getuid?.() === 0 && runs('losetup', ['-f']),
 } as const
 

@@ -6,6 +6,7 @@ import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { Assert } from 'brittle'
 import test from 'brittle'
 import { PIECE_BYTES } from '../../schemas/limits.ts'
+import { FetchTally } from '../../protocols/fetch-tally.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import { closed, until } from '../helpers/connections.ts'
 import { poolWith } from '../helpers/exchange-peers.ts'
@@ -38,11 +39,16 @@ async function fetched(t: Assert, end: LineEnd, file: Fixture, onBytes: (byteLen
   const pool = await poolWith(t)
   const sink = await pool.begin(file.artifact)
   t.teardown(() => sink.close(), { order: -2 })
-  let came = 0
+  const tally = new FetchTally(Date.now)
+  const came = tally.came.bind(tally)
+  tally.came = (source, byteLength) => {
+    came(source, byteLength)
+    onBytes(tally.bytes)
+  }
   const options = {
     signal: new AbortController().signal,
     patienceMs: 30_000,
-    onBytes: (_: string, byteLength: number) => onBytes((came += byteLength)),
+    tally,
     onStarved: () => {},
   }
   await end.node.exchanges.fetch(end.node.log, 1, sink, options, () => {})

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import test from 'tape'
+import type { FetchReport } from '../../schemas/fetch-report.ts'
 import { decodeFact, encodeFact, type Fact } from '../../schemas/journal.ts'
 import type { DigestHex, KeyHex } from '../../schemas/units.ts'
 import { differing, golden } from '../helpers/golden.ts'
@@ -9,6 +10,28 @@ const key = '01'.repeat(32) as KeyHex
 const digest = 'ab'.repeat(32) as DigestHex
 const treeHash = 'cd'.repeat(32) as DigestHex
 const atMs = 1_700_000_000_000
+
+const report: FetchReport = {
+  heldBytes: 262_144,
+  queuedMs: 3,
+  logMs: 12,
+  sourceMs: 205,
+  bytesMs: 61_000,
+  endMs: 40,
+  sources: [
+    { kind: 'lan', name: '0badc0de', bytes: 60_000_000, asked: 229, refused: 0, declined: 0, code: null },
+    {
+      kind: 'mirror',
+      name: 'http://192.168.0.2/debian',
+      bytes: 9_737_856,
+      asked: 38,
+      refused: 0,
+      declined: 0,
+      code: 'IO_ERROR',
+    },
+    { kind: 'peer', name: '', bytes: 0, asked: 3, refused: 2, declined: 7, code: null },
+  ],
+}
 
 const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
   'channel.added': { type: 'channel.added', key, name: 'bookworm', role: 'follower', atMs },
@@ -26,8 +49,8 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
     path: 'pool/main/b/bash/bash_5.2-1_amd64.deb',
     block: 1_234,
   },
-  'artifact.kept': { type: 'artifact.kept', digest, byteLength: 70_000_000, atMs },
-  'artifact.unavailable': { type: 'artifact.unavailable', digest, code: 'NO_PEERS', atMs },
+  'artifact.kept': { type: 'artifact.kept', digest, byteLength: 70_000_000, atMs, report },
+  'artifact.unavailable': { type: 'artifact.unavailable', digest, code: 'NO_PEERS', atMs, report },
   'channel.moved': { type: 'channel.moved', key, retiredAs: 'bookworm.ybndrfg8', successor: treeHash as never, atMs },
   'journal.compacted': { type: 'journal.compacted', factsBefore: 20_001, atMs },
   'channel.frozen': { type: 'channel.frozen', key, number: 2, validUntilMs: atMs - 1, atMs },
@@ -36,7 +59,11 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
 }
 
 /** What an older version did not say. */
-const LIFTED: Readonly<Record<string, object>> = { 'artifact.wanted 1': { path: null, block: 0 } }
+const LIFTED: Readonly<Record<string, object>> = {
+  'artifact.wanted 1': { path: null, block: 0 },
+  'artifact.kept 1': { report: null },
+  'artifact.unavailable 1': { report: null },
+}
 
 const TYPES = Object.keys(SAMPLES) as Fact['type'][]
 const encoded = Object.fromEntries(TYPES.map((type) => [type, encodeFact(SAMPLES[type])]))

@@ -72,3 +72,12 @@ function interruption(): AbortSignal {
   })
   return abort.signal
 }
+
+/** For a command that ends by Ctrl-C: then it is no error. */
+export async function untilInterrupted(listening: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  try {
+    await listening
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { NodeEvent } from '../../actors/notifier.ts'
 import { eventLine } from '../output.ts'
 import { withNode } from '../run-operation.ts'
-import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import { contextOf, untilInterrupted, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
 interface FollowOptions extends CommonOptions {
@@ -37,15 +37,6 @@ export function addFollowCommand(program: Command): void {
           await untilInterrupted(call('notifications', { channel: followed.id, recent: true }), context.signal)
       })
     })
-}
-
-/** Ctrl-C is how this command ends: not an error. */
-async function untilInterrupted(listening: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  try {
-    await listening
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
 }
 
 function followedLine({ name, id, release, frozen }: Followed): string {

@@ -19,6 +19,7 @@ import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
 import { addTagCommand } from './tag.ts'
+import { addWhyCommand } from './why.ts'
 
 /** Every command, as `--help` shows it. */
 export function createProgram(): Command {
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   addCheckCommand(program)
   addPlanCommand(program)
   addFetchCommand(program)
+  addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
   addConfigCommands(program)

@@ -1,12 +1,15 @@
 /** `freshet status`, `releases`: what this node knows. */
 import type { Command } from 'commander'
+import type { LiveStatus } from '../../actors/live-status.ts'
 import type { NodeStatus } from '../../actors/status.ts'
 import type { VersionsResult } from '../history-operations.ts'
+import { liveLines } from '../live-text.ts'
 import { formatBytes, formatCount, frozenText } from '../output.ts'
 import { rangeLines } from '../ranges-text.ts'
+import { Redraw } from '../redraw.ts'
 import { withNode } from '../run-operation.ts'
 import { sharingLine } from '../sharing-text.ts'
-import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
+import { contextOf, untilInterrupted, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 
 interface Releases {
@@ -25,7 +28,9 @@ interface Releases {
 export function addQueryCommands(program: Command): void {
   withCommonOptions(program.command('status'))
     .description('channels, peers, holdings, how far behind')
-    .action(async (options: CommonOptions) => {
+    .option('--watch', 'what changes, as it changes, until interrupted', false)
+    .action(async (options: CommonOptions & { watch: boolean }) => {
+      if (options.watch) return watch(options)
       const context = contextOf(options)
       const status = (await withNode(context, 'status', (call) => call('status', {}))) as NodeStatus
       context.output.result(status, () => statusText(status))
@@ -43,6 +48,21 @@ export function addQueryCommands(program: Command): void {
     })
 }
 
+/** Redrawn in a terminal; elsewhere one view after the other, or one object a line. */
+async function watch(options: CommonOptions): Promise<void> {
+  const redraw = process.stdout.isTTY && !options.json ? new Redraw(process.stdout) : null
+  const context = contextOf(options, (value) => {
+    const status = value as LiveStatus
+    if (redraw !== null) redraw.draw(liveLines(status, redraw.screen))
+    else
+      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : `${liveLines(status, PAPER).join('\n')}\n\n`)
+  })
+  await withNode(context, 'status.watch', (call) => untilInterrupted(call('status.watch', {}), context.signal))
+}
+
+/** Where lines go that nobody's terminal cuts. */
+const PAPER = { columns: 200, rows: 100 }
+
 async function showVersions(context: CommandContext, channel: string, name: string): Promise<void> {
   const args = { channel, package: name }
   const found = (await withNode(context, 'versions', (call) => call('versions', args), {
@@ -59,7 +79,17 @@ function versionsText({ newest, versions }: VersionsResult): string {
   return lines.join('\n')
 }
 
-function statusText({ channels, peers, tcpPeers, gateway, pool, fetching, mirrors, sharing }: NodeStatus): string {
+function statusText({
+  channels,
+  peers,
+  lanPeers,
+  tcpPeers,
+  gateway,
+  pool,
+  fetching,
+  mirrors,
+  sharing,
+}: NodeStatus): string {
   const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
@@ -76,7 +106,7 @@ function statusText({ channels, peers, tcpPeers, gateway, pool, fetching, mirror
   const partial = pool.partial > 0 ? `, ${pool.partial} incomplete` : ''
   lines.push(
     `${formatCount(pool.artifacts)} artifacts (${formatBytes(pool.bytes)})${partial}; ${fetching} being fetched`,
-    `${peers} peers, ${tcpPeers} over TCP; gateway ${gateway ?? 'not running'}`,
+    `${peers} peers, ${lanPeers} on the local network, ${tcpPeers} over TCP; gateway ${gateway ?? 'not running'}`,
     sharingLine(sharing),
   )
   return lines.join('\n')

@@ -1,7 +1,7 @@
 /** One exchange on its own: what it says to what it hears. Peers are numbers, the clock is ours. */
 import test from 'tape'
 import { Bundle } from '../../../schemas/bundle.ts'
-import { HANDED_STUCK_MS, PIECE_BYTES, STALLED_MS_MAX } from '../../../schemas/limits.ts'
+import { HANDED_STUCK_MS, NEAR_MS, PIECE_BYTES, STALLED_MS_MAX } from '../../../schemas/limits.ts'
 import { NumberSet } from '../../../schemas/number-set.ts'
 import type { ExchangeWord } from '../../../protocols/exchange/exchange-words.ts'
 import { Exchange } from '../../../protocols/exchange/exchange.ts'
@@ -17,13 +17,14 @@ interface CrowdOptions {
   urgent?: () => number[]
   checksBlocks?: boolean
   givesLeaves?: boolean
+  near?: readonly number[]
 }
 
 /** Two pieces of sixteen blocks; a taker wants both. */
 function exchangeOf(
   role: 'taker' | 'origin',
   peers: readonly number[],
-  { urgent = () => [], checksBlocks = true, givesLeaves = true }: CrowdOptions = {},
+  { urgent = () => [], checksBlocks = true, givesLeaves = true, near = [] }: CrowdOptions = {},
 ): { exchange: Exchange; said: Said[] } {
   const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks }])
   const said: Said[] = []
@@ -45,6 +46,7 @@ function exchangeOf(
       told: new NumberSet(bundle.blocks),
       roundTripMs: 20,
       givesLeaves,
+      isNear: near.includes(peer),
     }
     exchange.join(peer, opening, 0)
   }
@@ -307,5 +309,47 @@ test('a file that only the whole of it checks comes from one giver at a time', (
   said.splice(0)
   exchange.leave(1, 1)
   t.ok(said.length > 0 && said.every(({ peer }) => peer === 2), 'until the first has left')
+  t.end()
+})
+
+const BOTH = Array.from({ length: 32 }, (_, block) => block)
+
+test('a peer of the local network has what two others have → it is asked of that one alone', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2, 3], { near: [2] })
+  exchange.hear(2, { type: 'have', blocks: BOTH }, 0)
+  for (const peer of [1, 3]) exchange.hear(peer, { type: 'have', blocks: BOTH }, 0)
+  for (let block = 0; block < 32; block++) {
+    const nowMs = 10 * (block + 1)
+    exchange.arrived(2, block, nowMs)
+    exchange.keep([block], nowMs)
+    exchange.tick(nowMs)
+  }
+  const asked = said.filter(({ word }) => word.type === 'ask')
+  t.same(new Set(asked.map(({ peer }) => peer)), new Set([2]))
+  t.ok(exchange.complete)
+  t.end()
+})
+
+test('a peer of the local network is silent → the rest is asked of others', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2], { near: [2] })
+  exchange.hear(2, { type: 'have', blocks: BOTH }, 0)
+  exchange.hear(1, { type: 'have', blocks: BOTH }, 0)
+  const asked = (peer: number): boolean => said.some((one) => one.peer === peer && one.word.type === 'ask')
+  exchange.tick(NEAR_MS - 1)
+  t.same([asked(1), asked(2)], [false, true])
+  exchange.tick(NEAR_MS)
+  t.ok(asked(1))
+  t.end()
+})
+
+test('a peer of the local network has one piece of two → the other is asked of who has it', (t) => {
+  const { exchange, said } = exchangeOf('taker', [1, 2], { near: [2] })
+  exchange.hear(2, { type: 'have', blocks: PIECE_0 }, 0)
+  exchange.hear(1, { type: 'have', blocks: BOTH }, 0)
+  const asks = said.flatMap(({ peer, word }) => (word.type === 'ask' ? [[peer, word.piece]] : []))
+  t.same(asks, [
+    [2, 0],
+    [1, 1],
+  ])
   t.end()
 })
