@@ -125,10 +125,11 @@ export class ArrivingBlocks {
   /** Null until all blocks of the piece are here. */
   whole(index: number): WholePiece | null {
     const piece = this.#pieces.get(index)
-    if (piece?.bytes == null || piece.parts.size < this.#bundle.blocksOf(index).count) return null
+    const bytes = piece?.bytes ?? null
+    if (piece === undefined || bytes === null || piece.parts.size < this.#bundle.blocksOf(index).count) return null
     const unchecked = [...piece.parts].filter(([, { isChecked }]) => !isChecked)
     return {
-      bytes: piece.bytes,
+      bytes,
       unchecked: unchecked.map(([block]) => block),
       senders: new Set(unchecked.map(([, { sender }]) => sender)),
     }
