@@ -137,7 +137,8 @@ test('solver: the commands → results on standard output, and exit codes that s
   const none = await run('plan', 'demo', 'old-plugin', '--empty', '--architecture', 'amd64')
   t.is(none.exitCode, 3)
   t.ok(none.stdout.includes('old-plugin:amd64 1 depends on editor (<< 2), and there is only editor:amd64 2'))
-  const fetched = await run('fetch', 'demo', 'editor', '--with-depends', '--empty', '--architecture', 'amd64', '--json')
+  const options = ['--with-depends', '--empty', '--architecture', 'amd64', '--bootstrap', network.address, '--json']
+  const fetched = await run('fetch', 'demo', 'editor', ...options)
   const { files } = JSON.parse(fetched.stdout) as { files: { name: string }[] }
   t.alike(
     files.map(({ name }) => name),
