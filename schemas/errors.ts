@@ -29,6 +29,10 @@ export const ERROR_CODES = {
     means: 'a line is neither a field nor a continuation',
     remedy: 'ask the publisher of the index to mend it',
   },
+  RELATION_INVALID: {
+    means: 'a relation field (Depends, Conflicts, Provides, ...) of a package cannot be parsed',
+    remedy: 'ask the maintainer of the package to mend it; no other package is affected',
+  },
   FILENAME_UNSAFE: {
     means: 'a Filename is absolute, contains .. or control characters',
     remedy: 'do not use this repository until its owner has explained it',
@@ -110,6 +114,22 @@ export const ERROR_CODES = {
   COMPARISON_TOO_LARGE: {
     means: 'two snapshots differ in more packages than can be compared at once',
     remedy: 'compare releases that are closer to each other',
+  },
+  PACKAGES_BROKEN: {
+    means: 'a release has packages that cannot be installed',
+    remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
+  },
+  PLAN_IMPOSSIBLE: {
+    means: 'there is no way to install what was asked for',
+    remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',
+  },
+  STATUS_INVALID: {
+    means: 'a file is not the status file of dpkg, or a stanza of it cannot be read',
+    remedy: 'give the status file with --status FILE, or --empty for a machine that has nothing',
+  },
+  SOLVER_GAVE_UP: {
+    means: 'whether packages can be installed together could not be decided within the bound',
+    remedy: 'ask for fewer packages at once, or name their versions',
   },
   NO_RELEASE: { means: 'the channel has no release yet', remedy: 'wait for the publisher, or import one' },
   EVENT_INVALID: {

@@ -40,6 +40,7 @@ export const OPERATIONS = [
   'follow',
   'releases',
   'snapshot',
+  'snapshot.files',
   'snapshot.write',
   'tag',
   'withdraw',
@@ -90,6 +91,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     follow: checked((args) => follow(node, args)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
+    'snapshot.files': checked((args) => snapshotFiles(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
     withdraw: checked((args) => withdrawOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
@@ -220,6 +222,21 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     ...freshnessOf(node, channel, release.number),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
+}
+
+/** Where the rebuilt index files of a release lie, for a command that reads them itself: a daemon has other work to do. */
+export interface SnapshotFiles {
+  readonly channel: string
+  readonly release: number
+  readonly suite: string
+  readonly indexes: readonly { readonly path: string; readonly filePath: string }[]
+}
+
+async function snapshotFiles(node: Node, args: Arguments): Promise<SnapshotFiles> {
+  const channel = node.session.channel(textOf(args, 'channel'))
+  const { release, indexes } = await channel.snapshot(parseWhen(optionalTextOf(args, 'when')))
+  const files = indexes.map(({ path, filePath }) => ({ path, filePath }))
+  return { channel: channel.name, release: release.number, suite: release.suite, indexes: files }
 }
 
 async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {

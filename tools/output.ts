@@ -51,7 +51,12 @@ export function createOutput(json: boolean): Output {
 }
 
 /** What was asked about was checked, and is not so. */
-const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set(['EVIDENCE_INVALID', 'AUDIT_FALSE'])
+const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set([
+  'EVIDENCE_INVALID',
+  'AUDIT_FALSE',
+  'PACKAGES_BROKEN',
+  'PLAN_IMPOSSIBLE',
+])
 
 /** @returns the exit code: 2 for wrong use, 3 for checked and found false, 1 for everything else that was refused or failed. */
 export function reportError(error: unknown, json: boolean): number {

@@ -4,6 +4,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
+import { addCheckCommand } from './check.ts'
 import { addChannelCommands } from './channel.ts'
 import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
@@ -14,6 +15,7 @@ import { addMaintainerCommands } from './maintainer.ts'
 import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
 import { addNotificationCommands } from './notifications.ts'
+import { addPlanCommand } from './plan.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
@@ -43,6 +45,8 @@ export function createProgram(): Command {
   addSnapshotCommand(program)
   addHistoryCommands(program)
   addBisectCommand(program)
+  addCheckCommand(program)
+  addPlanCommand(program)
   addFetchCommand(program)
   addWhyCommand(program)
   addAuditCommand(program)
