@@ -10,9 +10,10 @@ import type { Fact, FactOf } from '../schemas/journal.ts'
 import { JOURNAL_FACTS_MAX } from '../schemas/limits.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import { FetchHistory } from './fetch-history.ts'
-import { followChannel } from './follow-channel.ts'
+import { followChannel, isFollowFact } from './follow-channel.ts'
 import type { FollowFact } from './follow-channel.ts'
 import { LocalMirrors } from './local-mirrors.ts'
+import { NotificationFold } from './notification-fold.ts'
 import { applyFact, initialState } from './recover.ts'
 import { watchFreshness } from './watch-freshness.ts'
 import type { FreshnessFact } from './watch-freshness.ts'
@@ -43,17 +44,24 @@ export class JournalFold {
   readonly #added = new Map<KeyHex, FactOf<'channel.added'>>()
   readonly #folds = new Map<KeyHex, ChannelFold>()
   readonly mirrors = new LocalMirrors()
+  readonly notifications: NotificationFold
   readonly fetches = new FetchHistory()
+
+  /** @param notifications folded along, empty. */
+  constructor(notifications = new NotificationFold()) {
+    this.notifications = notifications
+  }
 
   /** Facts must come in the order in which they were recorded. */
   add(fact: Fact): void {
     this.#count++
     this.mirrors.note(fact)
+    if (fact.type !== 'release.ready') this.notifications.note(fact)
     this.fetches.note(fact)
     if (fact.type === 'channel.added') this.#added.set(fact.key, fact)
     else if (fact.type === 'channel.moved') this.#move(fact)
     else if (fact.type === 'journal.compacted') this.#clear()
-    else if (!isNoted(fact)) this.#folds.set(fact.key, foldFact(this.#folds.get(fact.key) ?? unfolded(fact.key), fact))
+    else if (isFollowFact(fact) || fact.type === 'channel.frozen' || fact.type === 'channel.thawed') this.#fold(fact)
   }
 
   get channels(): readonly RecoveredChannel[] {
@@ -76,7 +84,15 @@ export class JournalFold {
       const { head, ready, refused, stopped, frozen } = (this.#folds.get(added.key) ?? unfolded(added.key)).reasons
       return [added, ...new Set([...ready, ...refused, ...head, ...stopped, ...frozen])] // a head may stand in all three
     })
-    return [...channels, ...this.mirrors.facts, ...this.fetches.facts]
+    const told = this.notifications.condensed([...this.#added.keys()]) // behind what makes releases ready
+    return [...channels, ...this.mirrors.facts, ...told, ...this.fetches.facts]
+  }
+
+  #fold(fact: FollowFact | FreshnessFact): void {
+    const before = this.#folds.get(fact.key) ?? unfolded(fact.key)
+    const after = foldFact(before, fact)
+    this.#folds.set(fact.key, after)
+    if (fact.type === 'release.ready' && after !== before) this.notifications.note(fact)
   }
 
   /** What is left of the old log is history: this node adds nothing to it. */
@@ -92,12 +108,8 @@ export class JournalFold {
     this.#folds.clear()
     this.fetches.clear()
     this.mirrors.clear()
+    this.notifications.clear()
   }
-}
-
-/** What the folds beside this one take up. */
-function isNoted(fact: Fact): fact is FactOf<'mirrors.chosen' | `artifact.${'wanted' | 'kept' | 'unavailable'}`> {
-  return fact.type === 'mirrors.chosen' || fact.type.startsWith('artifact.')
 }
 
 function unfolded(key: KeyHex): ChannelFold {

@@ -1,37 +1,45 @@
 /**
- * Tells whoever listens what a release that has just become ready changed, and when a channel freezes or thaws.
- * Nothing here survives a restart yet.
+ * Tells whoever listens to this process what was told of releases, and when a channel freezes or thaws.
+ *
+ * What releases changed is in the journal before it comes here (actors/ports/tell-releases.ts): who listens late, or was away, reads
+ * the list.
  */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
-import type { ChangeKind } from '../schemas/package-difference.ts'
+import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-release.ts'
 import type { Withdrawal } from '../schemas/withdrawal.ts'
-import { readPackageChanges } from '../store/package-changes.ts'
-import type { PackageChange } from '../store/package-changes.ts'
 import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
+import type { MadeNotification } from './notification-fold.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
 export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice
 
-export interface Notification {
+/** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
+export interface Notification extends Pick<
+  NotifiedRelease,
+  | 'number'
+  | 'release'
+  | 'previous'
+  | 'packages'
+  | 'counts'
+  | 'why'
+  | 'bytes'
+  | 'upgradeBytes'
+  | 'leftOut'
+  | 'behind'
+  | 'interval'
+> {
   readonly event: 'release'
+  /** The same whenever and wherever it is delivered. */
+  readonly notification: string
   readonly channel: string
   readonly id: string
-  readonly release: number
-  /** The release that was ready before, 0: none. */
-  readonly previous: number
   readonly publishedAt: string
   readonly releasedAt: string
-  /** Packages in the snapshot. */
-  readonly packages: number
-  readonly counts: Readonly<Record<ChangeKind, number>>
-  /** Sizes of the packages that came, in bytes. */
-  readonly bytes: number
+  readonly notifiedAt: string
   /** Null: a first release, or too many changes to list. */
-  readonly changes: readonly PackageChange[] | null
-  /** Releases that this node knows of and has not made ready. */
-  readonly behind: number
+  readonly changes: readonly NotifiedChange[] | null
 }
 
 /** The newest release passed its Valid-Until and nothing newer is here; or that is over. */
@@ -64,6 +72,7 @@ export interface RebuildProgress extends SnapshotProgress {
 export class Notifier {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #watchers = new Set<(progress: RebuildProgress) => void>()
+  readonly #followers = new Set<(id: string) => void>()
   #recent: NodeEvent[] = []
 
   get recent(): readonly NodeEvent[] {
@@ -82,14 +91,25 @@ export class Notifier {
     return () => this.#watchers.delete(watcher)
   }
 
+  /**
+   * Told of each release that is ready, whatever anybody has subscribed to, and of those of upstreams too.
+   * @param listener is given the id of the channel. @returns what ends it.
+   */
+  onReady(listener: (id: string) => void): () => void {
+    this.#followers.add(listener)
+    return () => this.#followers.delete(listener)
+  }
+
+  ready({ log }: Channel): void {
+    for (const listener of this.#followers) listener(log.id)
+  }
+
   progressed(channel: Channel, progress: SnapshotProgress): void {
     for (const watcher of this.#watchers) watcher({ id: channel.log.id, ...progress })
   }
 
-  /** `previous`: number of the release that was ready before. */
-  async announce(channel: Channel, previous: number): Promise<void> {
-    const notification = await describe(channel, previous)
-    if (notification !== null) this.#tell(notification)
+  released(channel: Channel, made: MadeNotification): void {
+    this.#tell(notificationOf(channel, made))
   }
 
   freshness({ name, log, current }: Channel, event: FreshnessChange['event']): void {
@@ -122,30 +142,16 @@ async function isHeld(channel: Channel, name: string, version: string, pool: Poo
   }
 }
 
-async function describe(channel: Channel, previous: number): Promise<Notification | null> {
-  const { current, history } = channel
-  if (current === null) return null
-  const { number, publishedAtMs, releasedAtMs } = current.release
-  const changes =
-    previous === 0
-      ? null
-      : await readPackageChanges(channel.log, await history.plan(previous), await history.plan(number))
-  const counts = { added: 0, removed: 0, upgraded: 0, downgraded: 0, changed: 0 }
-  for (const { kind } of changes ?? []) counts[kind]++
-  const packages = current.packageCount
-  if (previous === 0) counts.added = packages
+export function notificationOf({ name, log }: Channel, { notified, atMs }: MadeNotification): Notification {
+  const { uid, publishedAtMs, releasedAtMs, ...told } = notified
   return {
     event: 'release',
-    channel: channel.name,
-    id: channel.log.id,
-    release: number,
-    previous,
+    notification: uid.toString('hex'),
+    channel: name,
+    id: log.id,
     publishedAt: new Date(publishedAtMs).toISOString(),
     releasedAt: new Date(releasedAtMs).toISOString(),
-    packages,
-    counts,
-    bytes: (changes ?? []).reduce((sum, { byteLength }) => sum + byteLength, 0),
-    changes,
-    behind: channel.behind,
+    notifiedAt: new Date(atMs).toISOString(),
+    ...told,
   }
 }

@@ -35,12 +35,13 @@ import type { Network } from './ports/network.ts'
 import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
+import { Notices } from './notices.ts'
 import { initialState } from './recover.ts'
 import { sessionFetches } from './session-fetches.ts'
+import { interrupted, stopError } from './session-errors.ts'
 import { openParts } from './session-parts.ts'
 import type { PartsOptions, SessionParts } from './session-parts.ts'
 import { closeAll } from './close-all.ts'
-import { interrupted, stopError } from './stop-error.ts'
 import { followUpstream, NodeUpstreams } from './upstreams.ts'
 import { untilState } from './until-state.ts'
 import { Rotations } from './rotations.ts'
@@ -64,6 +65,7 @@ export class Session {
   readonly sharing: Sharing
   readonly network: Network | null
   localMirrors = new LocalMirrors()
+  readonly notices: Notices
   fetchHistory = new FetchHistory()
   readonly #journal: Journal
   readonly #followed = new Map<KeyHex, RunningChannel>()
@@ -90,6 +92,13 @@ export class Session {
     this.mirrors = parts.mirrors
     this.sharing = parts.sharing
     this.network = parts.network
+    const { notifier, now, log } = options
+    this.notices = new Notices({
+      ...{ notifier, now, isOnline: this.network !== null, warn: (message) => log('warn', message) },
+      channel: (key) => this.#followed.get(key)?.channel ?? null,
+      record: (fact) => this.record(fact),
+      onDefect: (error) => this.#onDefect(error),
+    })
     this.rotations = new Rotations({
       channels: () => this.channels,
       follow: (key, { role }) => this.#followFound(key, role),
@@ -156,6 +165,7 @@ export class Session {
   async record(fact: Fact): Promise<void> {
     await this.#journal.record(fact)
     this.localMirrors.note(fact)
+    if (fact.type !== 'release.ready') this.notices.note(fact) // also while this session ends: nothing is told twice
     this.fetchHistory.note(fact)
     if (this.#closing !== null) return
     if (fact.type === 'channel.frozen' || fact.type === 'channel.thawed') return this.#noteFreshness(fact)
@@ -167,14 +177,11 @@ export class Session {
     if (fact.type === 'channel.stopped') this.#stopped(followed)
     if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
-    if (followed.channel.role !== 'upstream') await this.rotations.look(followed.channel)
+    await this.rotations.look(followed.channel)
     if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
-    try {
-      await this.options.notifier.announce(followed.channel, previous)
-    } catch (error) {
-      this.#onTrouble(followed.channel, asFreshetError(error)) // the release is ready all the same
-    }
+    this.notices.note(fact)
+    this.options.notifier.ready(followed.channel)
     if (this.network !== null) followed.freshness.send(fact)
   }
 
@@ -237,7 +244,8 @@ export class Session {
       this.#requireFreeName(name)
       return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
     })
-    if (channel.role === 'upstream') await followUpstream(channel, (of) => this.#recordAdded(of))
+    const record = (of: Channel): Promise<void> => this.#recordAdded(of).then(() => this.notices.start(of))
+    if (channel.role === 'upstream') await followUpstream(channel, record)
     return channel
   }
 
@@ -280,11 +288,9 @@ export class Session {
     const channel = new Channel(name, role, log, this.files, this.store, this.#upstreams)
     await this.#recordAdded(channel)
     await this.store.sync() // the answer to this command is an id that people pass on
-    const { key } = log
-    this.#start(channel, {
-      state: initialState(followChannel, { key }),
-      freshness: initialState(watchFreshness, { key }),
-    })
+    const input = { key: log.key }
+    const [state, freshness] = [initialState(followChannel, input), initialState(watchFreshness, input)]
+    this.#start(channel, { state, freshness })
     return channel
   }
 
@@ -303,7 +309,7 @@ export class Session {
 
   /** Folds the journal and starts every channel and every fetch where it was. */
   async #recover(): Promise<void> {
-    const fold = new JournalFold()
+    const fold = new JournalFold(this.notices.fold)
     for await (const fact of this.#journal.facts()) fold.add(fact)
     const compacted = fold.compacted()
     this.localMirrors = fold.mirrors
@@ -318,26 +324,19 @@ export class Session {
     this.#upstreams.recovered(recovered)
     for (const [i, { state, freshness, readyBlock }] of fold.channels.entries()) {
       const channel = recovered[i] as Channel
-      await this.#restore(channel, readyBlock)
+      // What was served is served again, before any peer is heard. Where even that fails, peers may mend it.
+      if (readyBlock > 0)
+        await channel.restore(readyBlock).catch((error) => this.#onTrouble(channel, asFreshetError(error)))
       this.#start(channel, { state, freshness })
     }
-    for (const channel of this.channels) if (channel.role !== 'upstream') await this.rotations.look(channel)
+    for (const channel of this.channels) await this.rotations.look(channel)
+    this.notices.deliver()
     if (this.network === null) return // a command without peers must not give up what the daemon is to fetch
     for (const fact of fold.fetches.wanted) this.fetches.resume(fact)
   }
 
   async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
     return (await ReleaseLog.openQuorum(this.store, key)) ?? (await ReleaseLog.openOwn(this.store, name))
-  }
-
-  /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */
-  async #restore(channel: Channel, readyBlock: number): Promise<void> {
-    if (readyBlock === 0) return
-    try {
-      await channel.restore(readyBlock)
-    } catch (error) {
-      this.#onTrouble(channel, asFreshetError(error))
-    }
   }
 
   #start(channel: Channel, states: ChannelStates): void {
@@ -357,6 +356,7 @@ export class Session {
     const followed = { channel, gossip, actor, freshness }
     this.#followed.set(channel.key, followed)
     actor.start()
+    this.notices.start(channel)
     this.network?.gossip(gossip)
     // A command that runs without peers has no listener either: the daemon is the one to say it.
     if (this.network !== null) freshness.start()
@@ -395,6 +395,6 @@ export class Session {
     }
     this.fetches.close()
     const { network, sharing, heads, evidence, pool, store } = this
-    await closeAll([network, sharing, ...this.channels, heads, evidence, pool, this.#journal, store])
+    await closeAll([network, sharing, ...this.channels, this.notices, heads, evidence, pool, this.#journal, store])
   }
 }

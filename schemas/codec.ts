@@ -155,6 +155,17 @@ export function nullable<T>(inner: Codec<T>): Codec<T | null> {
   }
 }
 
+/** One byte, 0 or 1. */
+export const flag: Codec<boolean> = {
+  preencode: (state, value) => uint.preencode(state, value ? 1 : 0),
+  encode: (state, value) => uint.encode(state, value ? 1 : 0),
+  decode(state) {
+    const value = uint.decode(state)
+    if (value > 1) throw invalid(`flag ${value} is neither 0 nor 1`)
+    return value === 1
+  },
+}
+
 /** One of `names`, written as its position. Append names only. */
 export function oneOf<const Names extends readonly string[]>(names: Names): Codec<Names[number]> {
   return {

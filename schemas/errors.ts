@@ -29,6 +29,10 @@ export const ERROR_CODES = {
     means: 'a line is neither a field nor a continuation',
     remedy: 'ask the publisher of the index to mend it',
   },
+  RELATION_INVALID: {
+    means: 'a relation field (Depends, Conflicts, Provides, ...) of a package cannot be parsed',
+    remedy: 'ask the maintainer of the package to mend it; no other package is affected',
+  },
   FILENAME_UNSAFE: {
     means: 'a Filename is absolute, contains .. or control characters',
     remedy: 'do not use this repository until its owner has explained it',
@@ -110,6 +114,22 @@ export const ERROR_CODES = {
   COMPARISON_TOO_LARGE: {
     means: 'two snapshots differ in more packages than can be compared at once',
     remedy: 'compare releases that are closer to each other',
+  },
+  PACKAGES_BROKEN: {
+    means: 'a release has packages that cannot be installed',
+    remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
+  },
+  PLAN_IMPOSSIBLE: {
+    means: 'there is no way to install what was asked for',
+    remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',
+  },
+  STATUS_INVALID: {
+    means: 'a file is not the status file of dpkg, or a stanza of it cannot be read',
+    remedy: 'give the status file with --status FILE, or --empty for a machine that has nothing',
+  },
+  SOLVER_GAVE_UP: {
+    means: 'whether packages can be installed together could not be decided within the bound',
+    remedy: 'ask for fewer packages at once, or name their versions',
   },
   NO_RELEASE: { means: 'the channel has no release yet', remedy: 'wait for the publisher, or import one' },
   EVENT_INVALID: {
@@ -330,6 +350,49 @@ export const ERROR_CODES = {
   FETCH_OFF: {
     means: "this node's config does not let it fetch at the moment",
     remedy: 'freshet status names the setting, freshet config set changes it',
+  },
+  // Subscriptions and notifications
+  FILTER_INVALID: {
+    means: 'a filter of a subscription names something that no package can have, or too much',
+    remedy: 'see freshet subscription set --help; nothing was changed',
+  },
+  GLOB_INVALID: {
+    means: 'a glob is not of letters, digits and +.-, with * and ?',
+    remedy: "write it as 'lib*' or 'python3-?', in quotes; nothing was changed",
+  },
+  STATUS_FILE_INVALID: {
+    means: 'a dpkg status file cannot be read, is malformed or too large',
+    remedy: 'name another with --status FILE; until then nothing is known of what this machine has',
+  },
+  WEBHOOK_INVALID: {
+    means: 'a URL cannot be a webhook: not http(s), with a user or fragment, or too long',
+    remedy: 'give the URL that takes the POST; nothing was changed',
+  },
+  HOOK_INVALID: {
+    means: 'a hook is not the absolute path of an executable file',
+    remedy: 'give a program; it is run without a shell; nothing was changed',
+  },
+  TARGET_UNKNOWN: { means: 'no such target of notifications is known here', remedy: 'freshet deliver list shows them' },
+  TARGETS_FULL: { means: 'notifications go to as many targets as they may', remedy: 'remove one first' },
+  HOOK_FAILED: {
+    means: 'a hook could not be run, or ended with another code than 0',
+    remedy: 'run it by hand; it is tried again',
+  },
+  HOOK_TIMEOUT: {
+    means: 'a hook did not end in time and was killed',
+    remedy: 'let it hand long work to something else',
+  },
+  WEBHOOK_FAILED: {
+    means: 'a webhook cannot be reached or answers with another status than 2xx',
+    remedy: 'look at the server; it is tried again',
+  },
+  DESKTOP_ABSENT: {
+    means: 'there is no notify-send on the PATH of the daemon',
+    remedy: 'install libnotify-bin, or remove the target',
+  },
+  DELIVERY_OVERFLOW: {
+    means: 'a target could not be reached for so long that the oldest of its notifications are no longer kept',
+    remedy: 'freshet diff shows what changed between any two releases',
   },
   // Local interfaces
   PATH_INVALID: {

@@ -9,12 +9,16 @@ import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { fetchReport } from './fetch-report.ts'
 import * as limits from './limits.ts'
+import { notifiedRelease } from './notified-release.ts'
+import { subscription } from './subscription.ts'
 import { digestHex, keyHex } from './units.ts'
 import type { DigestHex, KeyHex } from './units.ts'
 
 const key = hexOf<KeyHex>(keyHex)
 const digest = hexOf<DigestHex>(digestHex)
 const code = text(limits.CODE_BYTES_MAX)
+/** Append only. */
+export const TARGET_KINDS = ['hook', 'webhook', 'desktop'] as const
 
 /** This node holds the signing key of a channel ('publisher'), follows it ('follower'), or has its log for a fork of it ('upstream'). */
 const channelAdded = struct({
@@ -52,6 +56,28 @@ const channelThawed = struct({ key, number: uint, atMs: uint })
 const channelMoved = struct({ key, retiredAs: text(limits.CHANNEL_NAME_BYTES_MAX), successor: key, atMs: uint })
 /** HTTP mirrors that whoever runs this node named for a channel, for this node alone. The newest such fact counts. */
 const mirrorsChosen = struct({ key, urls: list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX), atMs: uint })
+/** What of a channel its follower wants to be told. The newest such fact counts. */
+const subscriptionChosen = struct({ key, subscription, atMs: uint })
+/** A notification, and with it: the releases up to the one that it names have been told. */
+const notificationMade = struct({ key, notified: notifiedRelease, atMs: uint })
+/** The releases up to this one have been looked at: the filters let nothing pass. */
+const releasePassed = struct({ key, number: uint, atMs: uint })
+const target = { kind: oneOf(TARGET_KINDS), place: text(limits.TARGET_PLACE_BYTES_MAX) }
+/** Notifications are to go to a program, URL or desktop as well: those after number `after`. */
+const targetChosen = struct({ ...target, after: uint, undelivered: uint, atMs: uint })
+const targetRemoved = struct({ ...target, atMs: uint })
+/** Notifications up to this number have been delivered there, or, with a code, were given up or passed over. */
+const deliveryDone = struct({ ...target, number: uint, code, atMs: uint })
+/** One could not be delivered: how often in a row, since when, and when it is tried again. */
+const deliveryFailed = struct({
+  ...target,
+  number: uint,
+  tries: uint,
+  sinceMs: uint,
+  retryAtMs: uint,
+  code,
+  atMs: uint,
+})
 /** Everything before this is void: the facts that follow say the same in fewer words. */
 const journalCompacted = struct({ factsBefore: uint, atMs: uint })
 
@@ -69,6 +95,13 @@ export type Fact =
   | ({ readonly type: 'channel.frozen' } & Infer<typeof channelFrozen>)
   | ({ readonly type: 'channel.thawed' } & Infer<typeof channelThawed>)
   | ({ readonly type: 'mirrors.chosen' } & Infer<typeof mirrorsChosen>)
+  | ({ readonly type: 'subscription.chosen' } & Infer<typeof subscriptionChosen>)
+  | ({ readonly type: 'notification.made' } & Infer<typeof notificationMade>)
+  | ({ readonly type: 'release.passed' } & Infer<typeof releasePassed>)
+  | ({ readonly type: 'target.chosen' } & Infer<typeof targetChosen>)
+  | ({ readonly type: 'target.removed' } & Infer<typeof targetRemoved>)
+  | ({ readonly type: 'delivery.done' } & Infer<typeof deliveryDone>)
+  | ({ readonly type: 'delivery.failed' } & Infer<typeof deliveryFailed>)
 
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>
 
@@ -86,6 +119,13 @@ const FACTS = {
   'channel.thawed': { number: 11, version: 1, body: channelThawed },
   'channel.moved': { number: 12, version: 1, body: channelMoved },
   'mirrors.chosen': { number: 13, version: 1, body: mirrorsChosen },
+  'subscription.chosen': { number: 14, version: 1, body: subscriptionChosen },
+  'notification.made': { number: 15, version: 1, body: notificationMade },
+  'release.passed': { number: 16, version: 1, body: releasePassed },
+  'target.chosen': { number: 17, version: 1, body: targetChosen },
+  'target.removed': { number: 18, version: 1, body: targetRemoved },
+  'delivery.done': { number: 19, version: 1, body: deliveryDone },
+  'delivery.failed': { number: 20, version: 1, body: deliveryFailed },
 } as const
 
 /** Versions that are read and no longer written. */

@@ -2,9 +2,10 @@
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
  * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
- * metadata-limits.ts; all can be had from here.
+ * metadata-limits.ts, those of subscriptions and notifications in notice-limits.ts; all can be had from here.
  */
 export * from './metadata-limits.ts'
+export * from './notice-limits.ts'
 /** Of what travels. */
 export * from './wire-limits.ts'
 
@@ -16,6 +17,10 @@ const MIB = 1024 * KIB
 export const STANZAS_BLOCK_BYTES_MAX = 256 * KIB
 /** One stanza. The largest of Debian 12 main has 27 KiB; a stanza must fit in a block of its own. */
 export const STANZA_BYTES_MAX = 1 * MIB
+/** Groups of one relation field (`a, b | c` has two). Debian 12's longest field has 1,603 of them. */
+export const RELATION_GROUPS_MAX = 16_384
+/** Alternatives of one group. Debian 12's longest has 14. */
+export const RELATION_ALTERNATIVES_MAX = 1_024
 /** Fields per stanza. Debian's richest has fewer than 40. */
 export const STANZA_FIELDS_MAX = 256
 /** One encoded block of the log (Hypercore refuses 15 MiB and more). */
@@ -170,6 +175,20 @@ export const USAGE_MONTHS_MAX = 12
 /** Counted traffic is written down at most this often, in milliseconds; a crash costs the count since. */
 export const USAGE_WRITE_MS = 60_000
 
+// Relations and the solver (schemas/relation.ts, actors/solver/)
+/** dpkg's status file: some 3 kB for each installed package. */
+export const STATUS_BYTES_MAX = 256 * MIB
+/** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
+export const INSTALL_DEPTH_MAX = 1_000
+/** Packages of one name that may be chosen from at once: every version of a dozen architectures over hundreds of uploads. */
+export const VERSIONS_AT_ONCE_MAX = 4_096
+/** Pairs of packages of which one satisfies a need of the other, or refuses it, that are worked out. Debian 12 has 0.3 million. */
+export const SOLVER_PAIRS_MAX = 32_000_000
+/** Conflicts of one question to the SAT solver before it gives up. Those about Debian 12 take fewer than a thousand. */
+export const SOLVER_CONFLICTS_MAX = 1_000_000
+/** Steps of an explanation that are told. Those about Debian 12 have at most six. */
+export const EXPLANATION_STEPS_MAX = 64
+
 // Look-up index
 /** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
 export const INDEX_SPANS_MAX = 4_096
@@ -297,8 +316,6 @@ export const DEB_CONTROL_ENTRIES_MAX = 1024
 export const DEB_FILES_MAX = 200_000
 /** Index of an .xz file: one small record for each block; xz makes one block of 24 MiB at level 9. */
 export const XZ_INDEX_BYTES_MAX = 16 * MIB
-/** Stanzas that a list of changes is read from; a release that changes more is told in numbers only. */
-export const PACKAGE_CHANGES_MAX = 5_000
 /** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
 export const COMPARED_STANZAS_MAX = 1_000_000
 /** Artifacts being fetched at once, and those waiting for their turn. */
@@ -342,8 +359,6 @@ export const SNAPSHOT_MARKER_BYTES_MAX = 4 * KIB
 export const SNAPSHOT_PROGRESS_MS = 100
 /** How often a node compares the age of its channels with the clock, at least, in milliseconds: timers stop while a machine sleeps. */
 export const FRESHNESS_LOOK_MS_MAX = 60_000
-/** Notifications kept for those who ask late. */
-export const NOTIFICATIONS_MAX = 256
 
 // Signed heads and evidence (protocols/heads.ts, store/evidence.ts)
 /** Signatures of one head: 66 bytes for each signer of a quorum, and signers are few. */

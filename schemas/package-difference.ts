@@ -7,12 +7,21 @@
  * be told from the differing stanzas alone: from {1} to {1, 2} is "2 added", from {1, 2} to {2, 3} "1 upgraded to 3".
  */
 import { compareVersions } from './debian-version.ts'
+import type { PackageRank } from './package-rank.ts'
 import type { PackageStanza } from './stanza.ts'
 
 /** What of a stanza tells one package file from another. */
-export type PackageFile = Pick<PackageStanza, 'name' | 'version' | 'architecture' | 'byteLength' | 'digest'>
+export interface PackageFile extends Pick<
+  PackageStanza,
+  'name' | 'version' | 'architecture' | 'byteLength' | 'digest'
+> {
+  /** Where somebody wants to know. */
+  readonly rank?: PackageRank
+}
 
-export type ChangeKind = 'added' | 'removed' | 'upgraded' | 'downgraded' | 'changed'
+/** In the order in which journals write them: append only. */
+export const CHANGE_KINDS = ['added', 'removed', 'upgraded', 'downgraded', 'changed'] as const
+export type ChangeKind = (typeof CHANGE_KINDS)[number]
 
 export interface PackageDifference {
   readonly kind: ChangeKind

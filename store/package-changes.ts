@@ -1,8 +1,9 @@
-/** What changed between two releases of a channel, for notifications: told in full only while somebody would read the list. */
+/** What changed between two releases of a channel, with what a subscription asks about each package. */
 import { stanzaCount } from '../schemas/edit-script.ts'
-import { PACKAGE_CHANGES_MAX } from '../schemas/limits.ts'
+import { NOTIFIED_STANZAS_MAX } from '../schemas/limits.ts'
 import { fileOf } from '../schemas/package-difference.ts'
 import type { ChangeKind, PackageDifference } from '../schemas/package-difference.ts'
+import type { PackageRank } from '../schemas/package-rank.ts'
 import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseLog } from './release-log.ts'
 import { differenceOfPlans, differenceOfSnapshots } from './snapshot-difference.ts'
@@ -16,22 +17,27 @@ export interface PackageChange {
   readonly to: string | null
   /** Size of the new .deb; 0 when it is gone. */
   readonly byteLength: number
+  /** Of the package that came, else of the one that went. */
+  readonly rank: PackageRank
 }
 
-/** @returns null when more than PACKAGE_CHANGES_MAX stanzas differ (a first release): nobody reads such a list. */
+const NO_RANK: PackageRank = { section: '', priority: 'unknown', urgency: null }
+
+/** @returns null when more than NOTIFIED_STANZAS_MAX stanzas differ. @throws FreshetError NO_PEERS, EVENT_INVALID, STANZA_*. */
 export async function readPackageChanges(
   log: ReleaseLog,
   before: SnapshotPlan,
   after: SnapshotPlan,
 ): Promise<PackageChange[] | null> {
   const { added, removed } = differenceOfPlans(before, after)
-  if (stanzaCount(added) + stanzaCount(removed) > PACKAGE_CHANGES_MAX) return null
-  return (await differenceOfSnapshots({ log, plan: before }, { log, plan: after })).map(changeOf)
+  if (stanzaCount(added) + stanzaCount(removed) > NOTIFIED_STANZAS_MAX) return null
+  const differences = await differenceOfSnapshots({ log, plan: before }, { log, plan: after }, { ranks: true })
+  return differences.map(changeOf)
 }
 
 function changeOf(difference: PackageDifference): PackageChange {
   const { kind, before, after } = difference
-  const { name, architecture } = fileOf(difference)
+  const { name, architecture, rank = NO_RANK } = fileOf(difference)
   const [from, to] = [before?.version ?? null, after?.version ?? null]
-  return { kind, name, architecture, from, to, byteLength: after?.byteLength ?? 0 }
+  return { kind, name, architecture, from, to, byteLength: after?.byteLength ?? 0, rank }
 }

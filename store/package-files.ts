@@ -4,6 +4,7 @@ import { stanzaCount } from '../schemas/edit-script.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { COMPARED_STANZAS_MAX } from '../schemas/limits.ts'
 import type { PackageFile } from '../schemas/package-difference.ts'
+import { readPackageRank } from '../schemas/package-rank.ts'
 import { isBlankSlice, readPackageStanza } from '../schemas/stanza.ts'
 import type { ReleaseLog } from './release-log.ts'
 import { readStanzas } from './stanza-block.ts'
@@ -13,6 +14,8 @@ const BLOCKS_AT_ONCE = 16
 
 export interface ReadingOptions {
   readonly signal?: AbortSignal
+  /** Whether each package's rank is read, too. */
+  readonly ranks?: boolean
   /** Counts blocks that are read. */
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -24,7 +27,7 @@ export interface ReadingOptions {
 export async function readPackageFiles(
   log: ReleaseLog,
   runs: readonly Run[],
-  { signal, onProgress = () => {} }: ReadingOptions = {},
+  { signal, ranks = false, onProgress = () => {} }: ReadingOptions = {},
 ): Promise<PackageFile[]> {
   const count = stanzaCount(runs)
   if (count > COMPARED_STANZAS_MAX) {
@@ -37,7 +40,7 @@ export async function readPackageFiles(
     if (signal?.aborted === true) throw new FreshetError('INTERRUPTED', 'the comparison was interrupted')
     const some = blocks.slice(start, start + BLOCKS_AT_ONCE)
     await log.download(some.map(([block]) => block))
-    const read = await Promise.all(some.map(async ([block, own]) => filesOfBlock(log, block, own)))
+    const read = await Promise.all(some.map(async ([block, own]) => filesOfBlock(log, block, own, ranks)))
     for (const found of read) files.push(...found)
     onProgress(Math.min(start + BLOCKS_AT_ONCE, blocks.length), blocks.length)
   }
@@ -54,7 +57,12 @@ function runsByBlock(runs: readonly Run[]): Map<number, Run[]> {
   return blocks
 }
 
-async function filesOfBlock(log: ReleaseLog, block: number, runs: readonly Run[]): Promise<PackageFile[]> {
+async function filesOfBlock(
+  log: ReleaseLog,
+  block: number,
+  runs: readonly Run[],
+  ranks: boolean,
+): Promise<PackageFile[]> {
   const { text, offsets } = await readStanzas(log, block)
   const files: PackageFile[] = []
   for (const { first, count } of runs) {
@@ -63,7 +71,8 @@ async function filesOfBlock(log: ReleaseLog, block: number, runs: readonly Run[]
       if (isBlankSlice(text.subarray(from, to))) continue
       const stanza = readPackageStanza(text, from, to, `stanza ${i} of block ${block}`)
       const { name, version, architecture, byteLength, digest } = stanza
-      files.push({ name, version, architecture, byteLength, digest })
+      const file = { name, version, architecture, byteLength, digest }
+      files.push(ranks ? { ...file, rank: readPackageRank(text.subarray(from, to)) } : file)
     }
   }
   return files

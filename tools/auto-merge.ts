@@ -26,9 +26,7 @@ export function startAutoMerge(node: Node, log: (message: string) => void): Auto
       if (!closed) await mergeForks(node, upstreamId, log)
     })
   }
-  const stop = node.onNotification((event) => {
-    if (event.event === 'release') look(event.id)
-  })
+  const stop = node.notifier.onReady(look)
   look(null)
   return {
     async close() {

@@ -5,7 +5,6 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Node } from '../actors/node.ts'
-import type { NodeEvent } from '../actors/notifier.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
@@ -23,6 +22,7 @@ import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
 import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
+import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
@@ -39,9 +39,9 @@ export const OPERATIONS = [
   'import',
   'commit',
   'follow',
-  'notifications',
   'releases',
   'snapshot',
+  'snapshot.files',
   'snapshot.write',
   'tag',
   'withdraw',
@@ -56,6 +56,7 @@ export const OPERATIONS = [
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
+  ...NOTICE_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
@@ -83,6 +84,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const fork = forkOperations(node)
   const meta = metadataOperations(node)
   const maintainer = maintainerOperations(node)
+  const notice = noticeOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -91,9 +93,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     import: checked((args, io) => importRelease(node, args, io)),
     commit: checked((args) => commitSigned(node, args)),
     follow: checked((args) => follow(node, args)),
-    notifications: checked((args, io) => notifications(node, args, io)),
     releases: checked((args) => releases(node, args)),
     snapshot: checked((args) => snapshot(node, args)),
+    'snapshot.files': checked((args) => snapshotFiles(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
     withdraw: checked((args) => withdrawOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
@@ -126,6 +128,12 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'fork.change': checked(fork['fork.change']),
     'fork.status': checked(fork['fork.status']),
     'fork.merge': checked(fork['fork.merge']),
+    notifications: checked(notice.notifications),
+    'subscription.list': checked(notice['subscription.list']),
+    'subscription.set': checked(notice['subscription.set']),
+    'delivery.list': checked(notice['delivery.list']),
+    'delivery.add': checked(notice['delivery.add']),
+    'delivery.remove': checked(notice['delivery.remove']),
   }
 }
 
@@ -183,41 +191,6 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   }
 }
 
-async function follow(node: Node, args: Arguments): Promise<unknown> {
-  const channel = await node.follow(textOf(args, 'id'), optionalTextOf(args, 'name'))
-  return {
-    name: channel.name,
-    id: channel.log.id,
-    release: channel.current?.release.number ?? 0,
-    behind: channel.behind,
-    frozen: node.frozenSince(channel) !== null,
-  }
-}
-
-/** Streams notifications of one channel, or of all, until cancelled. What is ready already comes first when asked for. */
-async function notifications(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
-  const wanted = optionalTextOf(args, 'channel')
-  const key = wanted === null ? null : node.session.channel(wanted).log.id
-  const sendTo = (event: NodeEvent): void => {
-    if (key === null || event.id === key) void io.event(event).catch(() => {}) // the reader left: it ends below
-  }
-  const stop = node.onNotification(sendTo)
-  const stopWatching = node.notifier.watch(({ id, path, done, total }) => {
-    if (key === null || id === key) io.progress({ phase: 'rebuild', path, done, total })
-  })
-  try {
-    if (flagOf(args, 'recent')) node.notifier.recent.forEach(sendTo)
-    await new Promise<void>((resolve) => {
-      if (io.signal.aborted) resolve()
-      else io.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-  } finally {
-    stop()
-    stopWatching()
-  }
-  return {}
-}
-
 async function releases(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const ready = channel.current?.release.number ?? 0
@@ -258,6 +231,21 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     ...freshnessOf(node, channel, release.number),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
+}
+
+/** Where the rebuilt index files of a release lie, for a command that reads them itself: a daemon has other work to do. */
+export interface SnapshotFiles {
+  readonly channel: string
+  readonly release: number
+  readonly suite: string
+  readonly indexes: readonly { readonly path: string; readonly filePath: string }[]
+}
+
+async function snapshotFiles(node: Node, args: Arguments): Promise<SnapshotFiles> {
+  const channel = node.session.channel(textOf(args, 'channel'))
+  const { release, indexes } = await channel.snapshot(parseWhen(optionalTextOf(args, 'when')))
+  const files = indexes.map(({ path, filePath }) => ({ path, filePath }))
+  return { channel: channel.name, release: release.number, suite: release.suite, indexes: files }
 }
 
 async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
-import type { FreshnessChange, WithdrawalNotice, NodeEvent, Notification } from '../actors/notifier.ts'
+import { changeText, inOrderOfWeight, whyText } from '../actors/notification-text.ts'
+import type { FreshnessChange, NodeEvent, Notification, WithdrawalNotice } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
@@ -50,7 +51,12 @@ export function createOutput(json: boolean): Output {
 }
 
 /** What was asked about was checked, and is not so. */
-const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set(['EVIDENCE_INVALID', 'AUDIT_FALSE'])
+const FOUND_FALSE: ReadonlySet<ErrorCode> = new Set([
+  'EVIDENCE_INVALID',
+  'AUDIT_FALSE',
+  'PACKAGES_BROKEN',
+  'PLAN_IMPOSSIBLE',
+])
 
 /** @returns the exit code: 2 for wrong use, 3 for checked and found false, 1 for everything else that was refused or failed. */
 export function reportError(error: unknown, json: boolean): number {
@@ -99,7 +105,7 @@ function freshnessLine({ event, channel, release, validUntil }: FreshnessChange)
 
 /** What changed, how much, how far behind. */
 function notificationLine(notification: Notification): string {
-  const { channel, release, previous, publishedAt, packages, counts, bytes, changes, behind } = notification
+  const { channel, release, previous, publishedAt, packages, counts, bytes, why, changes, behind } = notification
   const what =
     previous === 0
       ? `${formatCount(packages)} packages`
@@ -107,14 +113,15 @@ function notificationLine(notification: Notification): string {
           .filter(([, count]) => count > 0)
           .map(([kind, count]) => `${formatCount(count)} ${kind}`)
           .join(', ') || 'nothing changed'
-  const listed = (changes ?? [])
+  const listed = inOrderOfWeight(changes ?? [])
     .slice(0, LISTED_CHANGES)
-    .map(({ name, to }) => (to === null ? `-${name}` : `${name} ${to}`))
+    .map(changeText)
   const more = (changes?.length ?? 0) - listed.length
   const names = listed.length === 0 ? '' : `: ${listed.join(', ')}${more > 0 ? ` and ${formatCount(more)} more` : ''}`
+  const reason = whyText(why)
   const size = bytes > 0 ? `, ${formatBytes(bytes)} of packages` : ''
   const where = behind === 0 ? 'up to date' : `${behind} release${behind === 1 ? '' : 's'} behind`
-  return `${channel} #${release} (${publishedAt.slice(0, 19).replace('T', ' ')}): ${what}${size}${names}; ${where}`
+  return `${channel} #${release} (${publishedAt.slice(0, 19).replace('T', ' ')}): ${what}${size}${reason === '' ? '' : `, ${reason}`}${names}; ${where}`
 }
 
 /** One bar at a time; a new phase replaces the one before. */

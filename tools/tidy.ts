@@ -41,6 +41,7 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'tar-stream': ['tools'],
   fzstd: ['tools'],
   'xz-decompress': ['tools'],
+  'cadical-wasm': ['actors'],
   tape: [],
   brittle: [],
   'fast-check': [],

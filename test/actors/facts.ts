@@ -1,6 +1,8 @@
 /** Lists of facts as a node could record them, and as it could not, for the tests of machines and folds. */
 import fc from 'fast-check'
 import type { Fact, FactOf } from '../../schemas/journal.ts'
+import type { NotifiedRelease } from '../../schemas/notified-release.ts'
+import { EVERYTHING, type Subscription } from '../../schemas/subscription.ts'
 import type { DigestHex, KeyHex } from '../../schemas/units.ts'
 
 export const KEY = '01'.repeat(32) as KeyHex
@@ -46,6 +48,36 @@ export const unavailable = (digest: DigestHex, code = 'NO_PEERS'): FactOf<'artif
   return { type: 'artifact.unavailable', digest, code, atMs, report: null }
 }
 
+export const subscribed = (change: Partial<Subscription> = {}, key: KeyHex = KEY): FactOf<'subscription.chosen'> => {
+  return { type: 'subscription.chosen', key, subscription: { ...EVERYTHING, ...change }, atMs }
+}
+/** Number `number` of the node's list, which tells of everything up to release `release`. */
+export const made = (number: number, release: number, key: KeyHex = KEY, at = atMs): FactOf<'notification.made'> => {
+  const zero = { added: 0, removed: 0, upgraded: 0, downgraded: 0, changed: 0 }
+  const times = { publishedAtMs: atMs, releasedAtMs: atMs }
+  const notified: NotifiedRelease = {
+    ...{ uid: Buffer.alloc(32, number), number, previous: release - 1, release, ...times, packages: 1, behind: 0 },
+    ...{ interval: 'now', counts: zero, why: { upgrade: 0, security: 0, new: 0 }, bytes: 0, upgradeBytes: 0 },
+    ...{ leftOut: 0, changes: [] },
+  }
+  return { type: 'notification.made', key, notified, atMs: at }
+}
+export const passed = (number: number, key: KeyHex = KEY, at = atMs): FactOf<'release.passed'> => {
+  return { type: 'release.passed', key, number, atMs: at }
+}
+const HOOK = { kind: 'hook', place: '/hook' } as const
+export const targetChosen = (after = 0): FactOf<'target.chosen'> => {
+  return { type: 'target.chosen', ...HOOK, after, undelivered: 0, atMs }
+}
+export const targetRemoved = (): FactOf<'target.removed'> => ({ type: 'target.removed', ...HOOK, atMs })
+export const delivered = (number: number, failure = '', at = atMs): FactOf<'delivery.done'> => {
+  return { type: 'delivery.done', ...HOOK, number, code: failure, atMs: at }
+}
+export const undelivered = (number: number, tries = 1): FactOf<'delivery.failed'> => {
+  const times = { sinceMs: atMs, retryAtMs: atMs + tries, atMs }
+  return { type: 'delivery.failed', ...HOOK, number, tries, ...times, code: 'HOOK_FAILED' }
+}
+
 /** Small numbers, so that lengths repeat, go back and meet. A stop is rare: nothing counts after it. */
 export function anyFollowFact(key: KeyHex) {
   const length = fc.integer({ min: 1, max: 9 })
@@ -54,6 +86,23 @@ export function anyFollowFact(key: KeyHex) {
     { arbitrary: fc.tuple(length, length).map(([blocks, number]) => ready(blocks, number, key)), weight: 6 },
     { arbitrary: length.map((blocks) => refused(blocks, key)), weight: 6 },
     { arbitrary: fc.constant(stopped(key)), weight: 1 },
+  )
+}
+
+/** Of subscriptions, notifications and the one target that there is. */
+function anyNoticeFact(): fc.Arbitrary<Fact> {
+  const [key, number, at] = [
+    fc.constantFrom(KEY, OTHER_KEY),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 1, max: 9 }),
+  ]
+  return fc.oneof(
+    fc.tuple(number, number, key, at).map((of): Fact => made(...of)),
+    fc.tuple(number, key, at).map((of): Fact => passed(...of)),
+    fc.tuple(number, at).map(([of, tries]): Fact => undelivered(of, tries)),
+    fc.tuple(number, fc.constantFrom('', 'HOOK_FAILED'), at).map((of): Fact => delivered(...of)),
+    fc.constantFrom<Fact>(targetChosen(), targetChosen(3), targetRemoved()),
+    fc.constantFrom<Fact>(subscribed(), subscribed({ interval: 'daily' }, OTHER_KEY)),
   )
 }
 
@@ -73,6 +122,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     weight: 1,
   },
   { arbitrary: fc.constantFrom(added(KEY, 'demo'), added(OTHER_KEY, 'other'), added(OTHER_KEY, 'new')), weight: 1 },
+  { arbitrary: anyNoticeFact(), weight: 3 },
   {
     arbitrary: fc
       .tuple(fc.constantFrom(...DIGESTS), fc.constantFrom(wanted, kept, unavailable))

@@ -88,7 +88,7 @@ test('follow: two releases → each is pushed and announced with what it changed
   )
 })
 
-test('follow: an offline follower → catches up after a restart, in one step', MINUTE, async (t) => {
+test('follow: an offline follower → catches up after a restart, and is told each release', MINUTE, async (t) => {
   const { publisher, follower } = await followed(t)
   await follower.stop()
   await publish(t, publisher, { aa: '2' })
@@ -96,7 +96,15 @@ test('follow: an offline follower → catches up after a restart, in one step', 
   await follower.start()
   t.is(follower.status('demo').release, 1, 'what was served is served before any peer is heard')
   const late = await follower.announced(3)
-  t.alike([late.previous, late.counts.upgraded, late.changes?.[0]?.from, late.changes?.[0]?.to], [1, 1, '1', '3'])
+  t.alike([late.previous, late.counts.upgraded, late.changes?.[0]?.from, late.changes?.[0]?.to], [2, 1, '2', '3'])
+  t.alike(
+    follower.notifications.map(({ number, release, behind }) => [number, release, behind]),
+    [
+      [1, 1, 0],
+      [2, 2, 1],
+      [3, 3, 0],
+    ],
+  )
   t.is(versionIn(await packagesAt(follower, 'demo'), 'aa'), '3')
   await follower.stop()
   await publisher.stop()

@@ -5,6 +5,7 @@ const PROBES = {
   dpkg: () => runs('dpkg-deb', ['--version']),
   apt: () => runs('apt-get', ['--version']),
   gpg: () => runs('gpg', ['--version']),
+  dose: () => runs('dose-debcheck', ['--version']),
   root: () => process.getuid?.() === 0,
   namespaces: () => process.getuid?.() === 0 && runs('unshare', ['--net', 'ip', 'link']),
   loop: () => process.getuid?.() === 0 && runs('losetup', ['-f']),

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import test from 'tape'
 import type { FetchReport } from '../../schemas/fetch-report.ts'
 import { decodeFact, encodeFact, type Fact } from '../../schemas/journal.ts'
+import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import type { DigestHex, KeyHex } from '../../schemas/units.ts'
 import { differing, golden } from '../helpers/golden.ts'
 import { refusalOf } from '../helpers/refusal.ts'
@@ -11,6 +12,39 @@ const digest = 'ab'.repeat(32) as DigestHex
 const treeHash = 'cd'.repeat(32) as DigestHex
 const atMs = 1_700_000_000_000
 
+const target = { kind: 'webhook', place: 'https://example.org/freshet?token=1' } as const
+const notified: NotifiedRelease = {
+  uid: Buffer.alloc(32, 8),
+  number: 12,
+  previous: 1,
+  release: 2,
+  publishedAtMs: atMs,
+  releasedAtMs: atMs - 1,
+  packages: 63_440,
+  behind: 1,
+  interval: 'daily',
+  counts: { added: 0, removed: 0, upgraded: 1, downgraded: 0, changed: 0 },
+  why: { upgrade: 1, security: 1, new: 0 },
+  bytes: 1_500_000,
+  upgradeBytes: 1_500_000,
+  leftOut: 3,
+  changes: [
+    {
+      kind: 'upgraded',
+      name: 'bash',
+      architecture: 'amd64',
+      from: '5.2-1',
+      to: '5.2-2',
+      byteLength: 1_500_000,
+      section: 'shells',
+      priority: 'required',
+      urgency: 'high',
+      security: true,
+      installed: '5.2-1',
+      upgrade: true,
+    },
+  ],
+}
 const report: FetchReport = {
   heldBytes: 262_144,
   queuedMs: 3,
@@ -56,6 +90,36 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
   'channel.frozen': { type: 'channel.frozen', key, number: 2, validUntilMs: atMs - 1, atMs },
   'channel.thawed': { type: 'channel.thawed', key, number: 3, atMs },
   'mirrors.chosen': { type: 'mirrors.chosen', key, urls: ['http://192.168.0.2/debian'], atMs },
+  'subscription.chosen': {
+    type: 'subscription.chosen',
+    key,
+    subscription: {
+      packages: ['lib*'],
+      sections: ['contrib/admin'],
+      priorities: ['required'],
+      architectures: ['amd64'],
+      urgency: 'high',
+      installed: true,
+      statusFile: '/var/lib/dpkg/status',
+      interval: 'daily',
+    },
+    atMs,
+  },
+  'notification.made': { type: 'notification.made', key, notified, atMs },
+  'release.passed': { type: 'release.passed', key, number: 2, atMs },
+  'target.chosen': { type: 'target.chosen', ...target, after: 11, undelivered: 2, atMs },
+  'target.removed': { type: 'target.removed', kind: 'desktop', place: '', atMs },
+  'delivery.done': { type: 'delivery.done', ...target, number: 12, code: 'DELIVERY_OVERFLOW', atMs },
+  'delivery.failed': {
+    type: 'delivery.failed',
+    ...target,
+    number: 12,
+    tries: 3,
+    sinceMs: atMs - 15_000,
+    retryAtMs: atMs + 20_000,
+    code: 'WEBHOOK_FAILED',
+    atMs,
+  },
 }
 
 /** What an older version did not say. */

@@ -1,6 +1,5 @@
 /** What changed between two snapshots, read from logs. */
 import test, { type Assert } from 'brittle'
-import { PACKAGE_CHANGES_MAX } from '../../schemas/limits.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
 import { ALL, type Indexes, MAIN, stanza, TestChannel } from '../helpers/channel.ts'
 
@@ -56,8 +55,19 @@ test('package changes: to and from blank and empty indexes → no error', async 
   t.alike(await changes(t, { [MAIN]: '' }, { [MAIN]: '\n' }), [])
 })
 
-test('package changes: as many as are listed, and one more → the list, and none', async (t) => {
-  const many = (count: number): Indexes => main(A1, ...Array.from({ length: count }, (_, i) => stanza(`pkg${i}`, '1')))
-  t.is((await changes(t, main(A1), many(PACKAGE_CHANGES_MAX)))?.length, PACKAGE_CHANGES_MAX)
-  t.is(await changes(t, main(A1), many(PACKAGE_CHANGES_MAX + 1)), null)
+test('package changes: what a stanza says of its package → its rank; nonsense counts as nothing', async (t) => {
+  const channel = await TestChannel.create(t)
+  await channel.publish(main(A1))
+  const fields = 'Priority: standard\nurgency: HIGH (security)\n'
+  const ranked = stanza('bb', '1', { section: 'contrib/net' }).replace(/\n\n$/, `\n${fields}\n`)
+  const odd = stanza('cc', '1', { section: '../..;' }).replace(/\n\n$/, '\nPriority: none\nUrgency: yes\n\n')
+  await channel.publish(main(A1, ranked, odd))
+  const found = await readPackageChanges(channel.log, await channel.history.plan(1), await channel.history.plan(2))
+  t.alike(
+    found?.map(({ rank }) => rank),
+    [
+      { section: 'contrib/net', priority: 'standard', urgency: 'high' },
+      { section: '', priority: 'unknown', urgency: null },
+    ],
+  )
 })

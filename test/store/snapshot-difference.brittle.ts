@@ -1,6 +1,6 @@
 /** Differences of snapshots: what is read for them, within a channel and between two. */
 import test, { type Assert } from 'brittle'
-import { COMPARED_STANZAS_MAX, PACKAGE_CHANGES_MAX } from '../../schemas/limits.ts'
+import { COMPARED_STANZAS_MAX, NOTIFIED_CHANGES_MAX } from '../../schemas/limits.ts'
 import { readPackageFiles } from '../../store/package-files.ts'
 import { differenceOfSnapshots, type SnapshotOf } from '../../store/snapshot-difference.ts'
 import { ALL, type Indexes, MAIN, stanza, TestChannel } from '../helpers/channel.ts'
@@ -41,7 +41,7 @@ async function blocksRead({ log }: TestChannel, action: () => Promise<unknown>):
 }
 
 test('snapshot difference: more packages than a notification lists → all of them, each once', async (t) => {
-  const many = crowd(PACKAGE_CHANGES_MAX + 100)
+  const many = crowd(NOTIFIED_CHANGES_MAX + 100)
   const channel = await published(t, main(A1), { [MAIN]: [A2, ...many].join(''), [ALL]: many.join('') })
   const differences = await told(await at(channel, 1), await at(channel, 2))
   t.is(differences.length, many.length + 1)

@@ -5,8 +5,10 @@ import { eventLine } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, untilInterrupted, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
+import { filtersOf, withFilters } from './subscription.ts'
+import type { FilterOptions } from './subscription.ts'
 
-interface FollowOptions extends CommonOptions {
+interface FollowOptions extends CommonOptions, FilterOptions {
   readonly name?: string
   readonly detach: boolean
 }
@@ -19,8 +21,8 @@ interface Followed {
 }
 
 export function addFollowCommand(program: Command): void {
-  withBootstrap(withCommonOptions(program.command('follow').argument('<id>')))
-    .description('follow a channel; then one line for each release, until interrupted')
+  withFilters(withBootstrap(withCommonOptions(program.command('follow').argument('<id>'))))
+    .description('follow a channel; then one line for each notification, until interrupted')
     .option('--name <name>', 'what to call it here; default: what its publisher calls it')
     .option('--detach', 'return at once: the daemon goes on following', false)
     .action(async (id: string, options: FollowOptions) => {
@@ -31,10 +33,11 @@ export function addFollowCommand(program: Command): void {
       })
       const needed = options.detach ? 'channel.list' : 'follow'
       await withNode(context, needed, async (call) => {
-        const followed = (await call('follow', { id, name: options.name })) as Followed
+        const followed = (await call('follow', { id, name: options.name, ...filtersOf(options) })) as Followed
         context.output.result(followed, () => followedLine(followed))
-        if (!options.detach)
-          await untilInterrupted(call('notifications', { channel: followed.id, recent: true }), context.signal)
+        if (options.detach) return
+        const listening = { channel: followed.id, recent: true, follow: true }
+        await untilInterrupted(call('notifications', listening), context.signal)
       })
     })
 }

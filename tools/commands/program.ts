@@ -4,6 +4,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
+import { addCheckCommand } from './check.ts'
 import { addChannelCommands } from './channel.ts'
 import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
@@ -14,11 +15,14 @@ import { addImportCommand } from './import.ts'
 import { addMaintainerCommands } from './maintainer.ts'
 import { addMetaCommands } from './meta.ts'
 import { addMirrorCommands } from './mirror.ts'
+import { addNotificationCommands } from './notifications.ts'
+import { addPlanCommand } from './plan.ts'
 import { addQueryCommands } from './query.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
 import { addStartCommands } from './start.ts'
+import { addSubscriptionCommands } from './subscription.ts'
 import { addTagCommand } from './tag.ts'
 import { addWithdrawCommand } from './withdraw.ts'
 import { addWhyCommand } from './why.ts'
@@ -35,11 +39,15 @@ export function createProgram(): Command {
   addSignerCommands(program)
   addSigningCommands(program)
   addFollowCommand(program)
+  addSubscriptionCommands(program)
+  addNotificationCommands(program)
   addStartCommands(program)
   addQueryCommands(program)
   addSnapshotCommand(program)
   addHistoryCommands(program)
   addBisectCommand(program)
+  addCheckCommand(program)
+  addPlanCommand(program)
   addFetchCommand(program)
   addWhyCommand(program)
   addAuditCommand(program)

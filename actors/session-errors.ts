@@ -1,4 +1,4 @@
-/** What a person is told of a channel that was stopped, or closed while they waited. */
+/** What a session answers to whoever asks for a channel that is stopped, or waits for one that is being closed. */
 import { ERROR_CODES, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 import type { EvidenceFiles } from '../store/evidence-files.ts'

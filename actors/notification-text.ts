@@ -1,0 +1,40 @@
+/** A notification in a few words, for people: what changed, and why it matters to this machine. */
+import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-release.ts'
+
+/** Packages that a desktop notification names. */
+const NAMED_MAX = 5
+
+interface Told extends Pick<NotifiedRelease, 'why' | 'counts' | 'previous' | 'release' | 'changes'> {
+  readonly channel: string
+}
+
+/** "3 upgrades for this machine, 2 of security"; empty: nothing of it matters to this machine. */
+export function whyText({ upgrade, security }: NotifiedRelease['why']): string {
+  const parts = [
+    ...(upgrade === 0 ? [] : [`${upgrade} ${upgrade === 1 ? 'upgrade' : 'upgrades'} for this machine`]),
+    ...(security === 0 ? [] : [`${security} of security`]),
+  ]
+  return parts.join(', ')
+}
+
+/** `bash 5.2-1 → 5.2-2`, from what this machine has where it has it. */
+export function changeText({ name, from, to, installed }: NotifiedChange): string {
+  if (to === null) return `-${name}`
+  const before = installed ?? from
+  return before === null || before === to ? `${name} ${to}` : `${name} ${before} → ${to}`
+}
+
+/** Changes that this machine would upgrade to come first. */
+export function inOrderOfWeight(changes: readonly NotifiedChange[]): NotifiedChange[] {
+  const weight = ({ upgrade, security }: NotifiedChange): number => (upgrade ? 2 : 0) + (security ? 1 : 0)
+  return [...changes].sort((a, b) => weight(b) - weight(a))
+}
+
+export function desktopText({ channel, release, why, counts, changes }: Told): { summary: string; body: string } {
+  const all = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  const what = whyText(why) || (all === 0 ? 'a new release' : `${all} ${all === 1 ? 'change' : 'changes'}`)
+  const named = inOrderOfWeight(changes ?? []).slice(0, NAMED_MAX)
+  const more = (changes?.length ?? 0) - named.length
+  const lines = [...named.map(changeText), ...(more > 0 ? [`and ${more} more`] : [])]
+  return { summary: `${channel} #${release}: ${what}`, body: lines.join('\n') }
+}
