@@ -37,6 +37,12 @@ export interface ChannelActors {
   readonly freshness: Actor<typeof watchFreshness>
 }
 
+/** A channel with its machines, and what its peers say of its heads. */
+export interface RunningChannel extends ChannelActors {
+  readonly channel: Channel
+  readonly gossip: HeadGossip
+}
+
 /** Not started yet. */
 export function channelActors(deps: ChannelActorDeps, states: ChannelStates): ChannelActors {
   const { channel, gossip, heads, record, now, onTrouble, onDefect } = deps

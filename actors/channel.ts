@@ -4,10 +4,12 @@
  * Holds the effects that the ports of actors/follow-channel.ts need; decides nothing.
  */
 import { bundleArtifacts } from '../store/bundle-artifacts.ts'
+import { untilReaches } from '../store/chain-blocks.ts'
 import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
-import { stanzasThrough } from '../store/package-history.ts'
-import type { LoggedStanza } from '../store/package-history.ts'
+import { forkVersionRanges } from '../store/fork-versions.ts'
+import { stanzasThrough, versionRanges } from '../store/package-history.ts'
+import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
@@ -15,12 +17,15 @@ import type { Store } from '../store/open-store.ts'
 import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
+import { levelOf, seenFromUpstream } from '../schemas/chain-position.ts'
 import type { Artifact } from '../schemas/artifact.ts'
 import { cutBundles, type BundlePlace } from '../schemas/bundle-files.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
+import { expectEvent } from '../schemas/events.ts'
 import type { Genesis } from '../schemas/events.ts'
-import { LEAF_BYTES, OPEN_SNAPSHOTS_MAX, PIECE_BYTES } from '../schemas/limits.ts'
+import { LEAF_BYTES, OPEN_SNAPSHOTS_MAX, PIECE_BYTES, UPSTREAMS_MAX } from '../schemas/limits.ts'
 import { usableMirrors } from '../schemas/mirror-url.ts'
+import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
 import type { When } from '../schemas/when.ts'
@@ -40,16 +45,33 @@ export interface NamedPackages {
   readonly stanzas: readonly LoggedStanza[]
 }
 
-export type ChannelRole = 'publisher' | 'follower'
+/** `upstream`: a fork that is followed here, or made here, is made of its blocks; its releases are not rebuilt. */
+export type ChannelRole = 'publisher' | 'follower' | 'upstream'
+
+/** How a fork finds its upstreams on this node. */
+export interface Upstreams {
+  /** The channel of this key; one that was not known here is followed from now on. */
+  readonly find: (key: KeyHex) => Promise<Channel>
+  /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when it was stopped. */
+  readonly requireRunning: (channel: Channel) => void
+}
+
+/** Where a package is named: in the log of a channel, or of one of its upstreams. */
+export interface PackageOrigin {
+  readonly channel: Channel
+  readonly block: number
+}
 
 export class Channel {
   /** Unique on this node. The id, until a channel followed without a name has told its own. */
   name: string
-  readonly role: ChannelRole
+  role: ChannelRole
   readonly log: ReleaseLog
   readonly history: History
   readonly metadata: ChannelMetadata
   readonly #files: IndexFiles
+  readonly #upstreams: Upstreams
+  #upstream: Channel | null = null
   #genesis: Genesis | null = null
   #mirrors: readonly string[] = []
   #withdrawn: Withdrawals = new Map()
@@ -65,7 +87,8 @@ export class Channel {
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
-  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles, store: Store) {
+  constructor(name: string, role: ChannelRole, log: ReleaseLog, files: IndexFiles, store: Store, upstreams: Upstreams) {
+    this.#upstreams = upstreams
     this.name = name
     this.role = role
     this.log = log
@@ -92,12 +115,18 @@ export class Channel {
     return this.#genesis
   }
 
+  /** Of a fork, once it was found; null for any other channel. */
+  get upstream(): Channel | null {
+    return this.#upstream
+  }
+
   get current(): Snapshot | null {
     return this.#current
   }
 
   /** Releases of the log beyond the one that is served. */
   get behind(): number {
+    if (this.role === 'upstream') return 0
     return (this.history.newest?.number ?? 0) - (this.#current?.release.number ?? 0)
   }
 
@@ -125,11 +154,42 @@ export class Channel {
 
   /** After a restart: the release that was ready, from this disk alone. */
   async restore(block: number): Promise<void> {
+    await this.link({ local: true })
     await this.history.advance(block, { local: true })
     await unlessNoteFails(this.readMirrors({ local: true }))
     await unlessNoteFails(this.readWithdrawn({ local: true }))
     await unlessNoteFails(this.metadata.follow({ local: true }))
-    await this.#serve(await this.history.resolve({ kind: 'newest' }))
+    if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
+  }
+
+  /**
+   * Finds the upstreams of a fork, as far up as there are any.
+   * @param below keys of the forks that led here.
+   * @throws FreshetError FORK_CYCLE; EQUIVOCATION, HISTORY_REWRITE when an upstream was stopped; NO_PEERS.
+   */
+  async link(options: ReadOptions = {}, below: readonly KeyHex[] = []): Promise<void> {
+    await untilReaches(this.log, 0, options)
+    const { upstream: named } = expectEvent('genesis', await this.log.event(0, options), 0)
+    if (named === null) return
+    const chain = [...below, this.key]
+    const key = keyHex(named.key)
+    if (chain.includes(key) || chain.length > UPSTREAMS_MAX) {
+      const message = `the upstreams of ${this.name} lead back to where they began, or are more than ${UPSTREAMS_MAX}`
+      throw new FreshetError('FORK_CYCLE', message, { upstream: key })
+    }
+    const upstream = this.#upstream ?? (await this.#upstreams.find(key))
+    this.#upstreams.requireRunning(upstream)
+    await upstream.link(options, chain)
+    this.log.upstream = upstream.log
+    this.history.upstream = upstream.history
+    this.#upstream = upstream
+  }
+
+  /** Who brought the stanza at `block`: peers and mirrors of that channel have its file. */
+  origin(block: number): PackageOrigin {
+    if (levelOf(block) === 0) return { channel: this, block }
+    if (this.#upstream !== null) return this.#upstream.origin(seenFromUpstream(block))
+    throw new FreshetError('EVENT_INVALID', `${this.name} has no upstream`, { block })
   }
 
   /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
@@ -142,10 +202,12 @@ export class Channel {
   async #prepare(): Promise<ReleaseSummary | null> {
     this.#genesis = await this.log.genesis() // also lints the manifest, which comes with the first proof
     await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
+    await this.link()
     await this.history.advance()
     const newest = this.history.newest
     const isFirst = this.#current === null
-    if (newest !== null && newest.number !== this.#current?.release.number) await this.#serve(newest)
+    if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
+      await this.#serve(newest)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
@@ -197,6 +259,7 @@ export class Channel {
   /** @returns null where the index does not say, or cannot be had: a release does not depend on it. */
   async #throughIndex(number: number, name: string): Promise<LoggedStanza[] | null> {
     const plan = await this.history.plan(number)
+    if (plan.upstream !== null) return null // the index of a fork knows its own packages only
     try {
       const { index, number: newest } = await this.index()
       return await stanzasThrough(index, newest, { log: this.log, plan }, name)
@@ -249,6 +312,17 @@ export class Channel {
     const opened = { number, index: await this.log.indexAt(release.index) }
     this.#index = opened
     return opened
+  }
+
+  /** Every version of a package that a release held. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */
+  async versions(name: string): Promise<readonly VersionRanges[]> {
+    const { index, number } = await this.index()
+    if (this.#upstream === null) return versionRanges(index, name, number)
+    const indexes = [index]
+    for (let above: Channel | null = this.#upstream; above !== null; above = above.upstream) {
+      indexes.push((await above.index()).index)
+    }
+    return forkVersionRanges(indexes, this.history, name)
   }
 
   /** The log first: what still waits for blocks of it ends then. */

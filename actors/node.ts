@@ -177,42 +177,27 @@ export class Node {
 
   /** Takes a version back; resolves with whether the newest release still holds it. */
   async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return withdrawPackage(this.#publishDeps(session), channel, order)
-    })
+    return this.changing(name, (_, channel, deps) => withdrawPackage(deps, channel, order))
   }
 
   /** Lets a key write the metadata document of an own channel; resolves with all maintainers. */
   async addMaintainer(name: string, key: KeyHex): Promise<readonly Maintainer[]> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return addMaintainer(this.#publishDeps(session), channel, key)
-    })
+    return this.changing(name, (_, channel, deps) => addMaintainer(deps, channel, key))
   }
 
   /** @param lastChange the last change of this maintainer that counts; null: what there is by now. */
   async removeMaintainer(name: string, key: KeyHex, lastChange: number | null): Promise<readonly Maintainer[]> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return removeMaintainer(this.#publishDeps(session), channel, key, lastChange)
-    })
+    return this.changing(name, (_, channel, deps) => removeMaintainer(deps, channel, key, lastChange))
   }
 
   /** Fixes the metadata document of an own channel as it is by now. */
   async publishMetadata(name: string): Promise<PublishedMetadata> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return publishMetadata(this.#publishDeps(session), channel)
-    })
+    return this.changing(name, (_, channel, deps) => publishMetadata(deps, channel))
   }
 
   /** Changes the HTTP mirrors that an own channel names; resolves with all of them, known here. */
   async nameMirrors(name: string, change: MirrorChange): Promise<readonly string[]> {
-    return this.#inTurn(this.session.publishing(name), async (session, channel) => {
-      session.requireRunning(channel)
-      return nameMirrors(this.#publishDeps(session), channel, change)
-    })
+    return this.changing(name, (_, channel, deps) => nameMirrors(deps, channel, change))
   }
 
   /** The same for this node alone, whose channel it is not. */
@@ -303,6 +288,17 @@ export class Node {
     await this.#gateway?.close()
     await this.#session?.close()
     this.#session = null
+  }
+
+  /** Runs a change of an own channel once those that were asked for before are done. */
+  async changing<T>(
+    name: string,
+    run: (session: Session, channel: Channel, deps: PrepareDeps) => Promise<T>,
+  ): Promise<T> {
+    return this.#inTurn(this.session.publishing(name), (session, channel) => {
+      session.requireRunning(channel)
+      return run(session, channel, this.#publishDeps(session))
+    })
   }
 
   /** One change of a channel after the other. */

@@ -59,6 +59,7 @@ export class Notices {
 
   /** Tells what is untold of `channel`, and what comes. */
   start(channel: Channel): void {
+    if (channel.role === 'upstream') return // nobody asked to hear of it
     if (this.#deps.isOnline || channel.role === 'publisher') this.#telling.start(channel)
   }
 

@@ -72,6 +72,7 @@ export interface RebuildProgress extends SnapshotProgress {
 export class Notifier {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #watchers = new Set<(progress: RebuildProgress) => void>()
+  readonly #followers = new Set<(id: string) => void>()
   #recent: NodeEvent[] = []
 
   get recent(): readonly NodeEvent[] {
@@ -88,6 +89,19 @@ export class Notifier {
   watch(watcher: (progress: RebuildProgress) => void): () => void {
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
+  }
+
+  /**
+   * Told of each release that is ready, whatever anybody has subscribed to, and of those of upstreams too.
+   * @param listener is given the id of the channel. @returns what ends it.
+   */
+  onReady(listener: (id: string) => void): () => void {
+    this.#followers.add(listener)
+    return () => this.#followers.delete(listener)
+  }
+
+  ready({ log }: Channel): void {
+    for (const listener of this.#followers) listener(log.id)
   }
 
   progressed(channel: Channel, progress: SnapshotProgress): void {

@@ -67,6 +67,7 @@ export class Rotations {
   }
 
   async #look(channel: Channel): Promise<void> {
+    if (channel.role === 'upstream') return // its forks stay with this log
     const rotation = channel.log.length === 0 ? null : await channel.log.rotation({ local: true })
     if (rotation !== null) await this.#find(channel, rotation)
     for (const step of this.#steps.values()) if (step.next === channel || step.old === channel) await this.#pass(step)

@@ -7,6 +7,7 @@
 import type { SnapshotFrom } from 'xstate'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
+import type { Genesis } from '../schemas/events.ts'
 import type { Fact, FactOf } from '../schemas/journal.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
@@ -23,11 +24,11 @@ import { isChannelName } from '../schemas/channel-name.ts'
 import { Channel } from './channel.ts'
 import type { ChannelRole } from './channel.ts'
 import { channelActors } from './channel-actors.ts'
-import type { ChannelActorDeps, ChannelActors, ChannelStates } from './channel-actors.ts'
+import type { ChannelActorDeps, ChannelStates, RunningChannel } from './channel-actors.ts'
 import { FetchHistory } from './fetch-history.ts'
 import { followChannel, isFollowFact } from './follow-channel.ts'
 import { Notifier } from './notifier.ts'
-import { Fetches } from './ports/fetches.ts'
+import type { Fetches } from './ports/fetches.ts'
 import { HeadGossip } from './ports/head-gossip.ts'
 import type { MirrorSources } from './ports/mirror-sources.ts'
 import type { Network } from './ports/network.ts'
@@ -36,20 +37,18 @@ import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
 import { Notices } from './notices.ts'
 import { initialState } from './recover.ts'
+import { sessionFetches } from './session-fetches.ts'
 import { interrupted, stopError } from './session-errors.ts'
 import { openParts } from './session-parts.ts'
 import type { PartsOptions, SessionParts } from './session-parts.ts'
+import { closeAll } from './close-all.ts'
+import { followUpstream, NodeUpstreams } from './upstreams.ts'
 import { untilState } from './until-state.ts'
 import { Rotations } from './rotations.ts'
 import { watchFreshness } from './watch-freshness.ts'
 
 export interface SessionOptions extends PartsOptions {
   readonly notifier: Notifier
-}
-
-interface Followed extends ChannelActors {
-  readonly channel: Channel
-  readonly gossip: HeadGossip
 }
 
 export class Session {
@@ -69,7 +68,12 @@ export class Session {
   readonly notices: Notices
   fetchHistory = new FetchHistory()
   readonly #journal: Journal
-  readonly #followed = new Map<KeyHex, Followed>()
+  readonly #followed = new Map<KeyHex, RunningChannel>()
+  readonly #upstreams = new NodeUpstreams({
+    running: (key) => this.#followed.get(key)?.channel ?? null,
+    add: (key) => this.#followFound(key, 'upstream'),
+    requireRunning: (channel) => this.requireRunning(channel),
+  })
   /** The newest trouble of each channel, for people: the machine only knows codes. */
   readonly troubles = new Map<KeyHex, FreshetError>()
   #closing: Promise<void> | null = null
@@ -97,26 +101,14 @@ export class Session {
     })
     this.rotations = new Rotations({
       channels: () => this.channels,
-      follow: (key, { role }) => this.#followSuccessor(key, role),
+      follow: (key, { role }) => this.#followFound(key, role),
       isOver: (channel) => this.state(channel).status !== 'active',
       record: (fact) => this.record(fact),
       now: options.now,
       onTrouble: (channel, error) => this.#onTrouble(channel, error),
     })
-    this.fetches = new Fetches({
-      pool: this.pool,
-      record: (fact) => this.record(fact),
-      now: options.now,
-      requireFetching: () => this.sharing.fetching.throwIfAborted(),
-      transfer: async (sink, { key, path, block }, tally, signal) => {
-        if (this.network === null) throw new FreshetError('NO_PEERS', 'this command runs without a network')
-        const channel = this.#followed.get(key)?.channel
-        if (channel === undefined) throw new FreshetError('CHANNEL_UNKNOWN', 'its channel is not followed any more')
-        const mirrors = this.mirrorsOf(key)
-        await this.network.fetch(sink, { channel, block, mirrored: { path, mirrors } }, tally, signal)
-      },
-      onDefect: (error) => this.#onDefect(error),
-    })
+    const channelOf = (key: KeyHex): Channel | null => this.#followed.get(key)?.channel ?? null
+    this.fetches = sessionFetches(this, channelOf, (error) => this.#onDefect(error))
   }
 
   /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED. */
@@ -148,7 +140,7 @@ export class Session {
   }
 
   state(channel: Channel): SnapshotFrom<typeof followChannel> {
-    return (this.#followed.get(channel.key) as Followed).actor.getSnapshot()
+    return (this.#followed.get(channel.key) as RunningChannel).actor.getSnapshot()
   }
 
   /** @throws FreshetError EQUIVOCATION, HISTORY_REWRITE when `channel` was stopped. */
@@ -162,7 +154,7 @@ export class Session {
    * @throws FreshetError INTERRUPTED when the session ends first: its actors do.
    */
   async settled(channel: Channel, number: number): Promise<void> {
-    const { actor } = this.#followed.get(channel.key) as Followed
+    const { actor } = this.#followed.get(channel.key) as RunningChannel
     const { length } = channel.log
     const isSettled = ({ context, status }: SnapshotFrom<typeof followChannel>): boolean =>
       context.readyNumber >= number || context.refusedLength >= length || status === 'done'
@@ -189,6 +181,7 @@ export class Session {
     if (fact.number <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     this.notices.note(fact)
+    this.options.notifier.ready(followed.channel)
     if (this.network !== null) followed.freshness.send(fact)
   }
 
@@ -203,11 +196,17 @@ export class Session {
   /**
    * Makes a channel of this node, durable, and starts it.
    * @param keepKey writes down the private part of `signingKey`; not called when a crash left the channel's genesis behind.
+   * @param upstream of a fork.
    */
-  async createChannel(name: string, signingKey: Buffer, keepKey: () => Promise<void>): Promise<Channel> {
+  async createChannel(
+    name: string,
+    signingKey: Buffer,
+    keepKey: () => Promise<void>,
+    upstream: Genesis['upstream'] = null,
+  ): Promise<Channel> {
     return this.#oneByOne(async () => {
       this.#requireFreeName(name)
-      const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now(), keepKey)
+      const log = await ReleaseLog.create(this.store, name, signingKey, this.options.now(), keepKey, upstream)
       return this.#add(name, 'publisher', log)
     })
   }
@@ -225,19 +224,29 @@ export class Session {
       if (known?.log.length === 1 && quorum !== null && isSameSet(quorum.channel, signers)) return known
       this.#requireFreeName(name)
       const createdAtMs = this.options.now()
-      const founded = foundChannel(signers, { name, kind: 'deb', createdAtMs, signingKey, predecessor: null })
+      const founded = foundChannel(signers, {
+        name,
+        kind: 'deb',
+        createdAtMs,
+        signingKey,
+        predecessor: null,
+        upstream: null,
+      })
       return this.#add(name, 'publisher', await ReleaseLog.createQuorum(this.store, founded, keepKey))
     })
   }
 
   /** Follows somebody else's channel; a channel that is known already is returned as it is. */
   async follow(key: KeyHex, name: string): Promise<Channel> {
-    return this.#oneByOne(async () => {
+    const channel = await this.#oneByOne(async () => {
       const known = this.#followed.get(key)
       if (known !== undefined) return known.channel
       this.#requireFreeName(name)
       return this.#add(name, 'follower', await ReleaseLog.follow(this.store, key))
     })
+    const record = (of: Channel): Promise<void> => this.#recordAdded(of).then(() => this.notices.start(of))
+    if (channel.role === 'upstream') await followUpstream(channel, record)
+    return channel
   }
 
   /** The channel that takes releases of this name or id: where it has passed to a successor of this node, that one. */
@@ -252,13 +261,14 @@ export class Session {
     return this.#closing
   }
 
-  async #followSuccessor(key: KeyHex, role: ChannelRole): Promise<Channel> {
+  /** A channel that no person has named: a successor, or the upstream of a fork. */
+  async #followFound(key: KeyHex, role: ChannelRole): Promise<Channel> {
     return this.#oneByOne(async () => {
       const known = this.#followed.get(key)
       if (known !== undefined) return known.channel
       const own = role === 'publisher' ? await ReleaseLog.openQuorum(this.store, key) : null
       const log = own ?? (await ReleaseLog.follow(this.store, key))
-      return this.#add(log.id, own === null ? 'follower' : 'publisher', log)
+      return this.#add(log.id, own === null && role === 'publisher' ? 'follower' : role, log)
     })
   }
 
@@ -275,14 +285,12 @@ export class Session {
   }
 
   async #add(name: string, role: ChannelRole, log: ReleaseLog): Promise<Channel> {
-    await this.#journal.record({ type: 'channel.added', key: log.key, name, role, atMs: this.options.now() })
+    const channel = new Channel(name, role, log, this.files, this.store, this.#upstreams)
+    await this.#recordAdded(channel)
     await this.store.sync() // the answer to this command is an id that people pass on
-    const channel = new Channel(name, role, log, this.files, this.store)
-    const { key } = log
-    this.#start(channel, {
-      state: initialState(followChannel, { key }),
-      freshness: initialState(watchFreshness, { key }),
-    })
+    const input = { key: log.key }
+    const [state, freshness] = [initialState(followChannel, input), initialState(watchFreshness, input)]
+    this.#start(channel, { state, freshness })
     return channel
   }
 
@@ -292,13 +300,11 @@ export class Session {
     const free = name !== undefined && isChannelName(name) && !this.channels.some((other) => other.name === name)
     if (channel.name !== channel.log.id || !free) return
     channel.name = name
-    await this.#journal.record({
-      type: 'channel.added',
-      key: channel.key,
-      name,
-      role: channel.role,
-      atMs: this.options.now(),
-    })
+    await this.#recordAdded(channel)
+  }
+
+  async #recordAdded({ key, name, role }: Channel): Promise<void> {
+    await this.#journal.record({ type: 'channel.added', key, name, role, atMs: this.options.now() })
   }
 
   /** Folds the journal and starts every channel and every fetch where it was. */
@@ -309,11 +315,18 @@ export class Session {
     this.localMirrors = fold.mirrors
     this.fetchHistory = fold.fetches
     if (compacted !== null) await this.#journal.compact(compacted, this.options.now())
-    for (const { added, state, freshness, readyBlock } of fold.channels) {
+    const recovered: Channel[] = []
+    for (const { added } of fold.channels) {
       const { key, name, role } = added
       const log = role === 'publisher' ? await this.#openOwn(key, name) : await ReleaseLog.follow(this.store, key)
-      const channel = new Channel(name, role, log, this.files, this.store)
-      await this.#restore(channel, readyBlock)
+      recovered.push(new Channel(name, role, log, this.files, this.store, this.#upstreams))
+    }
+    this.#upstreams.recovered(recovered)
+    for (const [i, { state, freshness, readyBlock }] of fold.channels.entries()) {
+      const channel = recovered[i] as Channel
+      // What was served is served again, before any peer is heard. Where even that fails, peers may mend it.
+      if (readyBlock > 0)
+        await channel.restore(readyBlock).catch((error) => this.#onTrouble(channel, asFreshetError(error)))
       this.#start(channel, { state, freshness })
     }
     for (const channel of this.channels) await this.rotations.look(channel)
@@ -324,16 +337,6 @@ export class Session {
 
   async #openOwn(key: KeyHex, name: string): Promise<ReleaseLog> {
     return (await ReleaseLog.openQuorum(this.store, key)) ?? (await ReleaseLog.openOwn(this.store, name))
-  }
-
-  /** What was served is served again, before any peer is heard. When even that fails, the trouble is shown and peers may mend it. */
-  async #restore(channel: Channel, readyBlock: number): Promise<void> {
-    if (readyBlock === 0) return
-    try {
-      await channel.restore(readyBlock)
-    } catch (error) {
-      this.#onTrouble(channel, asFreshetError(error))
-    }
   }
 
   #start(channel: Channel, states: ChannelStates): void {
@@ -366,7 +369,7 @@ export class Session {
    * What was ready stays served. Of a log that contradicts itself nothing is taken or given any more, and the evidence is handed
    * on; one that only names a wrong successor stays to be had, so that others can see it.
    */
-  #stopped({ channel, actor }: Followed): void {
+  #stopped({ channel, actor }: RunningChannel): void {
     const code = actor.getSnapshot().context.code as ErrorCode
     if (code !== 'ROTATION_INVALID') this.network?.stop(channel)
     this.#onTrouble(channel, stopError(channel, code, this.evidence))
@@ -385,7 +388,6 @@ export class Session {
     if (this.store.failure === null && this.#closing === null) this.options.onFailure(failure)
   }
 
-  /** Every part is closed, whatever the others do: a store that stays open keeps its lock, and no session could follow. */
   async #close(): Promise<void> {
     for (const { actor, freshness } of this.#followed.values()) {
       actor.stop()
@@ -393,9 +395,6 @@ export class Session {
     }
     this.fetches.close()
     const { network, sharing, heads, evidence, pool, store } = this
-    const parts = [network, sharing, ...this.channels, this.notices, heads, evidence, pool, this.#journal, store]
-    const errors: unknown[] = []
-    for (const part of parts) await part?.close().catch((error: unknown) => errors.push(error))
-    if (errors.length > 0) throw errors[0]
+    await closeAll([network, sharing, ...this.channels, this.notices, heads, evidence, pool, this.#journal, store])
   }
 }

@@ -8,7 +8,7 @@ export interface ChannelStatus {
   readonly name: string
   readonly id: string
   readonly role: ChannelRole
-  /** Number of the release that is served; 0: none yet. */
+  /** Number of the release that is served, or, of an upstream, of the newest one that its forks can stand on; 0: none yet. */
   readonly release: number
   readonly publishedAt: string | null
   readonly packages: number
@@ -70,7 +70,7 @@ export function channelsOf(session: Session, nowMs: number): ChannelStatus[] {
       name: channel.name,
       id: channel.log.id,
       role: channel.role,
-      release: release?.number ?? 0,
+      release: release?.number ?? (channel.role === 'upstream' ? (channel.history.newest?.number ?? 0) : 0),
       publishedAt: release === null ? null : new Date(release.publishedAtMs).toISOString(),
       packages: channel.current?.packageCount ?? 0,
       behind: Math.max(channel.behind, context.headLength > context.readyLength ? 1 : 0),

@@ -24,6 +24,9 @@ export const AUDIT_FAULTS = {
   GATHERING_WRONG: 'a copy of a stanza is not the stanza, or a chapter names other gatherings than there are',
   ROOTS_WRONG: 'a piece root is named twice, differently, or for a file that the release does not have',
   NOTE_WRONG: 'a note does not follow from what stands before it',
+  // What a fork stands on
+  UPSTREAM_WRONG: 'a fork, or a release of it, does not stand on a release that its upstream has',
+  CURATION_WRONG: 'what a fork says it changes cannot be read, or stands elsewhere than its release says',
   METADATA_WRONG: "the metadata document does not come out of its maintainers' logs as the log states",
   // Index files
   SCRIPT_INVALID: 'an edit script does not fit the release before',

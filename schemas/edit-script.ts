@@ -147,6 +147,17 @@ export function onBase(base: readonly Run[], edited: readonly Run[]): Run[] {
   return next
 }
 
+/** Adds an operation to the end of `script`, growing the last one where it is continued. */
+export function pushOp(script: EditOp[], op: EditOp): void {
+  const last = script.at(-1)
+  const continues =
+    last?.op === 'insert' && op.op === 'insert'
+      ? last.block === op.block && last.first + last.count === op.first
+      : last !== undefined && last.op === op.op
+  if (last === undefined || !continues) script.push(op)
+  else script[script.length - 1] = { ...last, count: last.count + op.count }
+}
+
 /** Adds stanzas to the end of `runs`, growing the last run where they continue it. */
 export function pushRun(runs: Run[], block: number, first: number, count: number): void {
   const last = runs.at(-1)

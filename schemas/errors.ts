@@ -256,6 +256,16 @@ export const ERROR_CODES = {
     means: 'a channel cannot pass to the successor that it names, or has passed to one already',
     remedy: 'ask the publisher; what was served stays served',
   },
+  UPSTREAM_MISMATCH: {
+    means: 'a fork stands on a release that the log of its upstream does not have',
+    remedy: 'do not use it: the fork or its upstream shows different logs to different people',
+  },
+  FORK_CYCLE: {
+    means: 'the upstreams of a fork lead back to it, or are more than UPSTREAMS_MAX',
+    remedy: 'do not follow it: nothing can be built from it',
+  },
+  NOT_A_FORK: { means: 'the channel has no upstream', remedy: 'freshet fork CHANNEL NAME makes a fork of it' },
+  CURATION_REFUSED: { means: 'a change does not fit what upstream has', remedy: 'freshet fork status NAME shows both' },
   PUBLISH_BEHIND: {
     means: 'this publisher is behind its own durable record or its peers',
     remedy: 'start the daemon and let it catch up before importing',

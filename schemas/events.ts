@@ -3,7 +3,7 @@
  *
  * Written by: actors/ports/publish-release.ts through store/release-log.ts. Read by: every follower, auditor and archive.
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
- * release has, the verbatim upstream signature (`signedIndex`), then the `release` itself. The first release after a full
+ * release has, the verbatim upstream signature (`signedIndex`), in a fork the `curation` where that changed, then the `release` itself. The first release after a full
  * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
  * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
  * right before it.
@@ -36,8 +36,10 @@ import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
 import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
-/** First block of every log: what this channel is. */
-export const genesis = struct({
+/** A release of another log: its number, position, and the SHA-256 of its block, which says what all blocks before it are. */
+const upstreamRelease = { number: uint, block: uint, hash: fixed32 }
+
+const genesisFields = {
   name: text(limits.CHANNEL_NAME_BYTES_MAX),
   kind: oneOf(['deb']),
   createdAtMs: timeMs,
@@ -47,7 +49,16 @@ export const genesis = struct({
   signingKey: bytes(limits.SIGNING_KEY_BYTES_MAX),
   /** The channel that this one continues with other signers: its last head before the `rotate` that names this one. */
   predecessor: nullable(struct({ key: fixed32, length: uint, treeHash: fixed32 })),
+}
+
+/** First block of every log: what this channel is. Version 2 added the upstream. */
+export const genesis = struct({
+  ...genesisFields,
+  /** A fork names the log that its releases are changes of, the release at which it left it, and the tree hash of that log before that
+   * release, as the release itself states it. */
+  upstream: nullable(struct({ key: fixed32, ...upstreamRelease, treeHash: fixed32 })),
 })
+const genesisOfVersion1 = struct(genesisFields)
 
 /** Verbatim stanzas, end to end, in brotli. `byteLengths[i]` bytes belong to stanza i of this block. */
 export const stanzas = struct({
@@ -75,7 +86,10 @@ const editOp: Codec<EditOp> = {
   },
 }
 
-/** From the stanzas of the release before to those of this one (schemas/edit-script.ts applies it). */
+/**
+ * From the stanzas of the release before to those of this one (schemas/edit-script.ts applies it); in a fork, from those of the
+ * upstream release that it names. `block` may be of an upstream's log: schemas/chain-position.ts.
+ */
 export type EditOp =
   | { readonly op: 'keep'; readonly count: number }
   | { readonly op: 'drop'; readonly count: number }
@@ -99,8 +113,7 @@ export const indexFile = struct({
 
 const artifactRoots = list(struct({ digest: fixed32, piecesRoot: fixed32 }), limits.ARTIFACT_ROOTS_MAX)
 
-/** Moves the channel from one snapshot to the next. */
-export const release = struct({
+const releaseFields = {
   number: uint,
   /** When the publisher appended it, and the Date of the signed Release: Unix milliseconds. */
   publishedAtMs: timeMs,
@@ -125,6 +138,36 @@ export const release = struct({
   /** Positions of the newest chapter and the newest note before this block; 0: none yet. */
   chapterBlock: uint,
   noteBlock: uint,
+}
+
+/** Moves the channel from one snapshot to the next. Version 2 added what a fork says. */
+export const release = struct({
+  ...releaseFields,
+  /** In a fork: the upstream release that the scripts start from, and the position of the newest `curation`. */
+  upstream: nullable(struct({ ...upstreamRelease, curationBlock: uint })),
+})
+const releaseOfVersion1 = struct(releaseFields)
+
+/** Which of two versions of a package a fork takes where both it and its upstream have one. */
+const mergeRule = oneOf(['keep-ours', 'newer', 'theirs'])
+/** Whether the publisher's node takes a new release of upstream by itself: never, where nothing collides or breaks, or always. */
+const autoMerge = oneOf(['off', 'clean', 'always'])
+/** A stanza for the index file `paths[path]`, in this log or an upstream's (schemas/chain-position.ts). */
+const curatedStanza = struct({ path: uint, block: uint, ordinal: uint })
+
+/**
+ * What a fork wants to be different from its upstream, whatever that does next: schemas/curate.ts makes a snapshot from it. It stands
+ * before the release that first has it, and says everything each time. Packages of ours that are overruled stay listed.
+ */
+export const curation = struct({
+  /** Counts for packages without a rule of their own. */
+  rule: mergeRule,
+  auto: autoMerge,
+  paths: list(text(limits.INDEX_PATH_BYTES_MAX), limits.INDEXES_MAX),
+  own: list(curatedStanza, limits.CURATED_MAX),
+  pinned: list(curatedStanza, limits.CURATED_MAX),
+  removed: list(text(limits.PACKAGE_NAME_BYTES_MAX), limits.CURATED_MAX),
+  rules: list(struct({ name: text(limits.PACKAGE_NAME_BYTES_MAX), rule: mergeRule }), limits.CURATED_MAX),
 })
 
 /**
@@ -220,6 +263,11 @@ export const mirrors = struct({ ...note, urls: mirrorUrls })
 export const withdraw = struct({ ...note, ...withdrawalFields })
 
 export type Genesis = Infer<typeof genesis>
+/** How a fork says which upstream release it stands on. */
+export type UpstreamRelease = Pick<NonNullable<Release['upstream']>, 'number' | 'block' | 'hash'>
+export type Curation = Infer<typeof curation>
+export type MergeRule = Infer<typeof mergeRule>
+export type AutoMerge = Infer<typeof autoMerge>
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
 export type IndexFile = Infer<typeof indexFile>
@@ -247,6 +295,7 @@ export type ChannelEvent =
   | ({ readonly type: 'tag' } & Tag)
   | ({ readonly type: 'rotate' } & Rotate)
   | ({ readonly type: 'mirrors' } & Mirrors)
+  | ({ readonly type: 'curation' } & Curation)
   | ({ readonly type: 'withdraw' } & Withdraw)
   | ({ readonly type: 'maintainers' } & Maintainers)
   | ({ readonly type: 'metadata' } & Metadata)
@@ -257,9 +306,9 @@ const SKIPPABLE_FROM = 64
 
 /** Append only. Numbers 5 and 7 are spoken for: clusters, halt. */
 const TYPES = {
-  genesis: { number: 0, version: 1, body: genesis },
+  genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
-  release: { number: 2, version: 1, body: release },
+  release: { number: 2, version: 2, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
   withdraw: { number: 6, version: 1, body: withdraw },
@@ -273,12 +322,15 @@ const TYPES = {
   mirrors: { number: 15, version: 1, body: mirrors },
   gathering: { number: 16, version: 1, body: gathering },
   metadataState: { number: 17, version: 1, body: metadataState },
+  curation: { number: 18, version: 1, body: curation },
 } as const
 
 const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
+  genesis: [formerly(1, genesisOfVersion1, (old) => ({ ...old, upstream: null }))],
+  release: [formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null }))],
   chapter: [
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),

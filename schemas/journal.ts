@@ -20,11 +20,11 @@ const code = text(limits.CODE_BYTES_MAX)
 /** Append only. */
 export const TARGET_KINDS = ['hook', 'webhook', 'desktop'] as const
 
-/** This node holds the signing key of a channel ('publisher') or follows it ('follower'). */
+/** This node holds the signing key of a channel ('publisher'), follows it ('follower'), or has its log for a fork of it ('upstream'). */
 const channelAdded = struct({
   key,
   name: text(limits.CHANNEL_NAME_BYTES_MAX),
-  role: oneOf(['publisher', 'follower']),
+  role: oneOf(['publisher', 'follower', 'upstream']),
   atMs: uint,
 })
 /** A newer signed head of a channel's log reached this node. */

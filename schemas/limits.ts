@@ -46,6 +46,10 @@ export const CHAPTER_RELEASES = 64
 export const REBUILD_PACKED_BYTES_MAX = 64 * MIB
 /** Unpacked runs of one checkpoint: STANZAS_MAX runs take some 16 MB. */
 export const PACKED_RUNS_BYTES_MAX = 32 * MIB
+/** Logs above a fork: a fork of a fork of a fork is as far as anybody has gone, and every one more is a log to replicate. */
+export const UPSTREAMS_MAX = 8
+/** Packages that one fork adds, replaces, pins or leaves out: a third of Debian main, some 20 bytes each in the log. */
+export const CURATED_MAX = 20_000
 /** Chapters of one log: a million releases. Each chapter lists the positions of all before it. */
 export const CHAPTERS_MAX = 16_384
 /** Checkpoints that a chapter lists: the parts of all its index files, CHECKPOINT_PART_BYTES each. */

@@ -1,4 +1,7 @@
 /** A repository state that an importer has acquired and verified, before it becomes a release. Written by tools/import. */
+import type { CuratedPart, ForkChanges } from './curate.ts'
+import type { Curation, UpstreamRelease } from './events.ts'
+import type { PackageStanza } from './stanza.ts'
 import type { DigestHex } from './units.ts'
 
 export interface ReleaseDraft {
@@ -18,10 +21,43 @@ export interface ReleaseDraft {
    * (VERSION_REUSE), and a Release that differs by its date alone is no news.
    */
   readonly ownRelease: boolean
+  /** Of a fork. */
+  readonly basis?: DraftBasis
   /** HTTP servers that these files came from, as base URLs that can name a mirror. */
   readonly mirrors?: readonly string[]
   /** Removes temporary files. */
   close(): Promise<void>
+}
+
+/** What a release of a fork stands on. */
+export interface DraftBasis {
+  readonly upstream: UpstreamRelease
+  /** For each index file of the draft. */
+  readonly indexes: readonly BasisIndex[]
+  readonly changes: ForkChanges
+  readonly before: CurationBefore | null
+}
+
+export interface BasisIndex {
+  readonly path: string
+  /** What of upstream's index file and of the fork it consists of. */
+  readonly parts: readonly CuratedPart[]
+  /** Stanzas in upstream's file. */
+  readonly count: number
+  /** SHA-256 of what it is. */
+  readonly digest: DigestHex
+}
+
+/** The newest curation of the log, and what the fork's own log brought to the release before. */
+export interface CurationBefore {
+  readonly block: number
+  readonly curation: Curation
+  readonly packages: readonly PlacedPackage[]
+}
+
+export interface PlacedPackage extends Pick<PackageStanza, 'name' | 'version' | 'architecture' | 'digest'> {
+  readonly block: number
+  readonly ordinal: number
 }
 
 export interface DraftIndex {

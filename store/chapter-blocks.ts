@@ -12,7 +12,7 @@ import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { pack, unpack } from './brotli.ts'
-import { type Gathering, packGathering } from './gather-stanzas.ts'
+import { type Gathering, type PackedGathering, packGathering } from './gather-stanzas.ts'
 import type { MetadataBlocks } from './notes.ts'
 import { linkError, requireBounded } from './release-block.ts'
 import type { PlannedIndex, ReleaseSummary, SnapshotPlan } from './release-block.ts'
@@ -34,6 +34,8 @@ export interface Contents {
   readonly gatherings: readonly Gathering[]
 }
 
+const NO_COPIES: PackedGathering = { blocks: [], gatherings: [] }
+
 /** @returns whether the release after `contents` begins with a chapter. */
 export function isChapterDue({ tail }: Contents): boolean {
   return tail.length >= CHAPTER_RELEASES
@@ -49,9 +51,11 @@ export async function packChapter(
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
-  const { blocks: copies, gatherings } = await packGathering(base, plan, stanzas, known)
+  // A fork's releases start from its upstream's, which has checkpoints and gatherings: nothing of it is repeated.
+  const isFork = plan.upstream !== null
+  const { blocks: copies, gatherings } = isFork ? NO_COPIES : await packGathering(base, plan, stanzas, known)
   const checkpoints: Buffer[] = []
-  for (const index of plan.indexes) checkpoints.push(...(await packCheckpoint(index)))
+  for (const index of isFork ? [] : plan.indexes) checkpoints.push(...(await packCheckpoint(index)))
   const blocks = [...copies, ...checkpoints]
   const checkpointBlocks = checkpoints.map((_, i) => base + copies.length + i)
   const roots = await livingRoots(plan, stanzas)
@@ -120,7 +124,7 @@ export async function readCheckpoints(
   }
   requireBounded(release.block, indexes)
   const lateRoots = await readRoots(log, chapter.rootsBlock, options)
-  return { release, indexes, lateRoots, gatherings: chapter.gatherings }
+  return { release, indexes, lateRoots, gatherings: chapter.gatherings, upstream: null }
 }
 
 /** The checkpoint at the first of `blocks`, and those after it that continue it. @throws FreshetError EVENT_INVALID, NO_PEERS. */

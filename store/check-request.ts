@@ -39,6 +39,7 @@ const PARTS: ReadonlySet<ChannelEvent['type']> = new Set([
   'roots',
   'chapter',
   'gathering',
+  'curation',
 ])
 
 /** @throws FreshetError REQUEST_INVALID, MANIFEST_WEAK, SIGNER_UNKNOWN, VERSION_UNSUPPORTED. */

@@ -6,10 +6,10 @@
  */
 import { createHash } from 'node:crypto'
 import { encodeEvent } from '../schemas/events.ts'
-import type { IndexFile } from '../schemas/events.ts'
+import type { IndexFile, Release } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { INDEX_BYTES_MAX, INDEXES_MAX, IN_RELEASE_BYTES_MAX } from '../schemas/limits.ts'
-import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import type { DraftBasis, ReleaseDraft } from '../schemas/release-draft.ts'
 import { NO_STANZAS, StanzaTable } from '../schemas/stanza-table.ts'
 import type { StanzaList } from '../schemas/stanza-table.ts'
 import {
@@ -26,6 +26,7 @@ import type { AddedPackage, IndexChanges, IndexedPackage, RemovedPackage } from 
 import { pack } from './brotli.ts'
 import { isChapterDue, packChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
+import { composeBasis } from './compose-fork.ts'
 import { StanzaGroups } from './pack-stanzas.ts'
 import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseBlocks } from './release-log.ts'
@@ -56,14 +57,61 @@ export interface ComposedRelease extends ReleaseBlocks {
   readonly blocksOf: (digests: ReadonlySet<DigestHex>) => ReadonlyMap<DigestHex, number>
 }
 
+/** What index files and stanzas come to. */
+interface Composed {
+  /** Chapter and stanzas, and in a fork its curation. */
+  readonly blocks: readonly Buffer[]
+  /** Those of them that are a chapter. */
+  readonly chapterLength: number
+  readonly indexes: readonly IndexFile[]
+  readonly changes: IndexChanges
+  readonly upstream: Release['upstream']
+  readonly blocksOf: ComposedRelease['blocksOf']
+}
+
 /** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
 export async function composeRelease(input: ComposeInput): Promise<ComposedRelease> {
   const { base, before, draft } = input
   if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
+  for (const { path, bytes } of draft.indexes) {
+    if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
+  }
+  const { basis } = draft
+  const composed = basis === undefined ? await composeTexts(input) : await composeOnUpstream(input, basis)
+  const { changes, chapterLength, indexes, upstream, blocksOf } = composed
+  const blocks = [...composed.blocks, await packSignedIndex(draft.inRelease)]
+  const previous = before?.plan.release ?? null
+  const release: ReleaseBlocks['release'] = {
+    number: (previous?.number ?? 0) + 1,
+    publishedAtMs: Math.max(input.publishedAtMs, (previous?.publishedAtMs ?? 0) + 1), // a clock set back must not reorder
+    releasedAtMs: draft.releasedAtMs,
+    validUntilMs: draft.validUntilMs,
+    previous: previous === null ? null : { block: previous.block, hash: previous.hash },
+    suite: draft.suite,
+    signedIndexBlock: base + blocks.length - 1,
+    indexes,
+    chapterBlock: chapterLength > 0 ? base + chapterLength - 1 : (before?.contents.chapterBlocks.at(-1) ?? 0),
+    noteBlock: before?.contents.noteBlock ?? 0,
+    upstream,
+  }
+  const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
+  return {
+    base,
+    blocks,
+    release,
+    changes,
+    added: packageCount(changes.added),
+    removed: packageCount(changes.removed),
+    byteLength,
+    blocksOf,
+  }
+}
+
+/** From texts to the scripts that lead to them from the release before. */
+async function composeTexts({ base, before, draft }: ComposeInput): Promise<Composed> {
   const table = new StanzaTable()
   // First, so that the text of the release before has to be in memory only where this one does not have it.
   const fresh = draft.indexes.map(({ path, bytes }): FreshIndex => {
-    if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
     const offsets = splitStanzas(bytes)
     return { path, bytes, offsets, ids: table.add({ bytes, offsets }) }
   })
@@ -78,37 +126,38 @@ export async function composeRelease(input: ComposeInput): Promise<ComposedRelea
     fresh.map(({ ids }) => ids),
   )
   if (draft.ownRelease) refuseReuse(changes)
-  const signedIndex = await packSignedIndex(draft.inRelease)
-  const blocks = [...chapter, ...packed, signedIndex]
-  const indexes: IndexFile[] = fresh.map(({ path, bytes, ids }) => ({
-    path,
-    byteLength: bytes.byteLength,
-    digest: createHash('sha256').update(bytes).digest(),
-    script: table.script(old.get(path) ?? NO_STANZAS, ids),
-  }))
-  const previous = before?.plan.release ?? null
-  const release: ReleaseBlocks['release'] = {
-    number: (previous?.number ?? 0) + 1,
-    publishedAtMs: Math.max(input.publishedAtMs, (previous?.publishedAtMs ?? 0) + 1), // a clock set back must not reorder
-    releasedAtMs: draft.releasedAtMs,
-    validUntilMs: draft.validUntilMs,
-    previous: previous === null ? null : { block: previous.block, hash: previous.hash },
-    suite: draft.suite,
-    signedIndexBlock: base + blocks.length - 1,
-    indexes,
-    chapterBlock: chapter.length > 0 ? base + chapter.length - 1 : (before?.contents.chapterBlocks.at(-1) ?? 0),
-    noteBlock: before?.contents.noteBlock ?? 0,
-  }
-  const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0)
+  const indexes = fresh.map(({ path, bytes, ids }): IndexFile => {
+    const digest = createHash('sha256').update(bytes).digest()
+    return { path, byteLength: bytes.byteLength, digest, script: table.script(old.get(path) ?? NO_STANZAS, ids) }
+  })
   return {
-    base,
-    blocks,
-    release,
+    blocks: [...chapter, ...packed],
+    chapterLength: chapter.length,
+    indexes,
     changes,
-    added: packageCount(changes.added),
-    removed: packageCount(changes.removed),
-    byteLength,
+    upstream: null,
     blocksOf: (digests) => blocksOf(table, fresh, digests),
+  }
+}
+
+/** Of a fork, whose other packages are upstream's. */
+async function composeOnUpstream({ base, before, draft }: ComposeInput, basis: DraftBasis): Promise<Composed> {
+  const chapter = await packDueChapter(base, before)
+  const { blocks, curationBlock, scripts, changes } = await composeBasis(base + chapter.length, basis)
+  const digests = new Map(basis.indexes.map(({ path, digest }) => [path, Buffer.from(digest, 'hex')]))
+  const indexes = draft.indexes.map(({ path, bytes }): IndexFile => {
+    const [digest, script] = [digests.get(path), scripts.get(path)]
+    if (digest === undefined || script === undefined) throw new FreshetError('INTERNAL', `${path} has no basis`)
+    return { path, byteLength: bytes.byteLength, digest, script }
+  })
+  return {
+    blocks: [...chapter, ...blocks],
+    chapterLength: chapter.length,
+    indexes,
+    changes,
+    upstream: { ...basis.upstream, curationBlock },
+    blocksOf: (wanted) =>
+      new Map(changes.added.filter(({ digest }) => wanted.has(digest)).map(({ digest, block }) => [digest, block])),
   }
 }
 

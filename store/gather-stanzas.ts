@@ -6,6 +6,7 @@
  * cannot free what was cleaned, and nothing moves. Copies are another way to the same text; places in scripts, checkpoints and the
  * look-up index stay. So followers that are up to date never fetch copies, and whatever is wrong with them costs time only.
  */
+import { levelOf } from '../schemas/chain-position.ts'
 import { pushRun } from '../schemas/edit-script.ts'
 import type { Run } from '../schemas/edit-script.ts'
 import { FreshetError } from '../schemas/errors.ts'
@@ -23,6 +24,7 @@ import { packRuns, unpackRuns } from '../schemas/packed-runs.ts'
 import { type Copies, StanzaCopies } from '../schemas/stanza-copies.ts'
 import type { StanzaList } from '../schemas/stanza-table.ts'
 import { pack, unpack } from './brotli.ts'
+import { locateBlock } from './chain-blocks.ts'
 import { StanzaGroups } from './pack-stanzas.ts'
 import { linkError } from './release-block.ts'
 import type { SnapshotPlan } from './release-block.ts'
@@ -57,8 +59,18 @@ export async function readGatherings(log: ReleaseLog, blocks: readonly number[])
   return gatherings
 }
 
-/** The gathering at `block`. @throws FreshetError EVENT_INVALID, NO_PEERS. */
+/** The gathering at `block`, as the log has it that `block` is of. @throws FreshetError EVENT_INVALID, NO_PEERS. */
 export async function readGathering(log: ReleaseLog, block: number, options: ReadOptions = {}): Promise<Gathering> {
+  if (levelOf(block) > 0) {
+    const located = locateBlock(log, block)
+    const found = await readGathering(located.log, located.block, options)
+    const shift = (position: number): number => position + (block - located.block)
+    return {
+      block,
+      originals: found.originals.map((run) => ({ ...run, block: shift(run.block) })),
+      blocks: found.blocks.map((copy) => ({ ...copy, block: shift(copy.block) })),
+    }
+  }
   const event = expectEvent('gathering', await log.event(block, options), block)
   const { counts, packedByteLength, compressed } = event
   const first = block - counts.length

@@ -6,7 +6,8 @@
  * A release that does not hold (wrong number, wrong hash of the one before, a script that does not fit) throws and leaves the
  * history as it was, so the last good release stays current.
  */
-import type { Chapter } from '../schemas/events.ts'
+import { levelOf, seenFromUpstream } from '../schemas/chain-position.ts'
+import type { Chapter, UpstreamRelease } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
@@ -23,6 +24,7 @@ import { RecentlyUsed } from './recently-used.ts'
 import { checkLink, linkError, readRelease } from './release-block.ts'
 import type { ReadRelease, ReleaseSummary, SnapshotPlan } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
+import { requireRelease } from './upstream-release.ts'
 
 /** What is known of the log; replaced as a whole. */
 interface State {
@@ -42,6 +44,9 @@ export class History {
   readonly #roots = new RecentlyUsed<number, ReadonlyMap<DigestHex, Buffer>>(ROOTS_RELEASES_MAX)
   /** One at a time: an import and a head that arrives may both ask. */
   #advancing: Promise<unknown> = Promise.resolve()
+
+  /** Of a fork: where its releases start from; set once its genesis was read. */
+  upstream: History | null = null
 
   constructor(log: ReleaseLog) {
     this.#log = log
@@ -114,7 +119,8 @@ export class History {
     const summary = await this.summary(number)
     const known = this.#plans.get(number)
     if (known !== undefined) return known
-    const chapter = Math.min(Math.floor(number / CHAPTER_RELEASES), chapterBlocks.length) * CHAPTER_RELEASES
+    const folded = this.upstream === null ? number : number - 1 // the checkpoints of a fork have no index files
+    const chapter = Math.min(Math.floor(folded / CHAPTER_RELEASES), chapterBlocks.length) * CHAPTER_RELEASES
     const near = Math.max(...[...this.#plans.keys()].filter((candidate) => candidate < number), 0)
     const base = near > chapter ? (this.#plans.get(near) ?? null) : await this.#checkpoint(chapterBlocks, chapter, {})
     const between: ReleaseSummary[] = []
@@ -214,11 +220,15 @@ export class History {
    * @param block where its stanza stands: the release that brought the stanza brought the root, unless it came late.
    */
   async rootOf(
-    { lateRoots }: SnapshotPlan,
+    { lateRoots, upstream }: SnapshotPlan,
     digest: DigestHex,
     block: number,
     options: ReadOptions = {},
   ): Promise<Buffer | null> {
+    if (levelOf(block) > 0) {
+      if (this.upstream === null || upstream === null) return null
+      return this.upstream.rootOf(upstream, digest, seenFromUpstream(block), options)
+    }
     const late = lateRoots.get(digest)
     if (late !== undefined) return late
     const number = (await this.#releasesBefore(block, options)) + 1
@@ -228,6 +238,11 @@ export class History {
     const roots = new Map(release.roots.map((root) => [digestHex(root.digest), root.piecesRoot]))
     this.#roots.set(number, roots)
     return roots.get(digest) ?? null
+  }
+
+  /** The release that brought what stands at `block`. @throws FreshetError RELEASE_UNKNOWN, NO_PEERS. */
+  async broughtBy(block: number): Promise<ReleaseSummary> {
+    return this.summary((await this.#releasesBefore(block)) + 1)
   }
 
   /** Positions of the chapters up to the one at `block`; those known must be among them. */
@@ -329,14 +344,28 @@ export class History {
     options: ReadOptions,
   ): Promise<SnapshotPlan | null> {
     const fold = new ReleaseFold(base)
-    for (const { block, number, hash } of releases) {
+    for (const [i, { block, number, hash }] of releases.entries()) {
       const read = await readRelease(this.#log, block, options)
       if (read.summary.number !== number || !read.summary.hash.equals(hash)) {
         throw linkError(block, `it is not the release ${number} that the table of contents names`)
       }
-      fold.add(read)
+      const { upstream } = read.release
+      if (upstream === null) fold.add(read)
+      else if (i < releases.length - 1) fold.addRoots(read)
+      else if (this.upstream === null) throw linkError(block, 'it is a release of a fork, and the channel is none')
+      else fold.addFork(read, await this.upstream.planOf(upstream, options))
     }
     return fold.plan()
+  }
+
+  /**
+   * The plan of a release as a fork of this channel names it.
+   * @throws FreshetError UPSTREAM_MISMATCH when this log has another release there; NO_PEERS when it is not as long yet.
+   */
+  async planOf(named: UpstreamRelease, options: ReadOptions = {}): Promise<SnapshotPlan> {
+    await requireRelease(this.#log, named, options)
+    await this.advance(named.block, options)
+    return this.plan(named.number)
   }
 
   /** Number of the newest release that stands before `block`; 0: none. */

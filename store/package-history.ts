@@ -34,7 +34,7 @@ export async function versionRanges(index: PackageIndex, name: string, newest: n
   const found = (await index.versions(name)).map(({ version, architecture, spans }) => {
     return { name, version, architecture, ranges: unionOf(spans.map((span) => rangeOf(span, newest))) }
   })
-  return found.sort((a, b) => firstOf(a) - firstOf(b) || compareVersions(a.version, b.version) || order(a, b))
+  return found.sort(inOrderOfRelease)
 }
 
 /**
@@ -80,6 +80,11 @@ async function readStanza(log: ReleaseLog, { block, ordinal }: StanzaSpan): Prom
   const { text, offsets } = await readStanzas(log, block)
   const [start, end] = [offsets[ordinal] ?? 0, offsets[ordinal + 1] ?? 0]
   return { ...readPackageStanza(text, start, end, `stanza ${ordinal} of block ${block}`), block }
+}
+
+/** Versions by the release that brought them. */
+export function inOrderOfRelease(a: VersionRanges, b: VersionRanges): number {
+  return firstOf(a) - firstOf(b) || compareVersions(a.version, b.version) || order(a, b)
 }
 
 function firstOf({ ranges }: VersionRanges): number {

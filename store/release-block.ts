@@ -35,6 +35,8 @@ export interface SnapshotPlan {
   readonly indexes: readonly PlannedIndex[]
   /** Pieces roots that came later than the stanza they belong to. */
   readonly lateRoots: ReadonlyMap<DigestHex, Buffer>
+  /** In a fork: the upstream release it stands on, as upstream has it. */
+  readonly upstream: SnapshotPlan | null
   /** Positions of gatherings, which say where text is read with less work (store/gather-stanzas.ts), oldest first. */
   readonly gatherings: readonly number[]
 }

@@ -4,6 +4,7 @@
  * In a long history an index has some 60,000 runs, and 64 scripts may stand between a checkpoint and a release. Scripts are
  * applied to a stand-in for the base, which costs what they change; the runs of the base are put in once, at the end.
  */
+import { levelOf, runsSeenFromFork, seenFromFork, withinLog } from '../schemas/chain-position.ts'
 import { applyScript, asBase, onBase, stanzaCount } from '../schemas/edit-script.ts'
 import type { Run } from '../schemas/edit-script.ts'
 import { digestHex } from '../schemas/units.ts'
@@ -21,42 +22,81 @@ export class ReleaseFold {
   #release: ReleaseSummary | null
   #indexes: readonly FoldedIndex[]
   readonly #lateRoots: Map<DigestHex, Buffer>
-  readonly #gatherings: readonly number[]
+  #gatherings: readonly number[]
+  #upstream: SnapshotPlan | null
 
   constructor(base: SnapshotPlan | null) {
     this.#release = base?.release ?? null
-    this.#indexes = (base?.indexes ?? []).map((index) => ({
-      ...index,
-      base: index.runs,
-      runs: asBase(stanzaCount(index.runs)),
-    }))
+    this.#indexes = (base?.indexes ?? []).map(foldedIndex)
     this.#lateRoots = new Map(base?.lateRoots)
     this.#gatherings = base?.gatherings ?? []
+    this.#upstream = base?.upstream ?? null
   }
 
   /** Takes up the next release. @throws FreshetError EVENT_INVALID when a script does not fit the release before. */
-  add({ summary, release }: ReadRelease): void {
+  add(read: ReadRelease): void {
+    if (read.release.upstream !== null) throw linkError(read.summary.block, 'it is a release of a fork')
+    this.#take(read)
+    this.addRoots(read)
+  }
+
+  /**
+   * Takes up a release of a fork, whose scripts start from what its upstream has: of the fork's releases before it only the
+   * roots count, which `addRoots` takes.
+   */
+  addFork(read: ReadRelease, upstream: SnapshotPlan): void {
+    this.#indexes = upstream.indexes.map(({ runs, ...index }) =>
+      foldedIndex({ ...index, runs: runsSeenFromFork(runs) }),
+    )
+    this.#gatherings = upstream.gatherings.map(seenFromFork)
+    this.#upstream = upstream
+    this.#take(read)
+    this.addRoots(read)
+  }
+
+  addRoots({ release }: ReadRelease): void {
+    for (const { digest, piecesRoot } of release.lateRoots) this.#lateRoots.set(digestHex(digest), piecesRoot)
+  }
+
+  #take({ summary, release }: ReadRelease): void {
     const known = new Map(this.#indexes.map((index) => [index.path, index]))
     const indexes = release.indexes.map(({ path, byteLength, digest, script }): FoldedIndex => {
-      for (const op of script) {
-        if (op.op === 'insert' && op.block >= summary.block)
-          throw linkError(summary.block, 'a script inserts from the future')
-      }
+      for (const op of script) if (op.op === 'insert') this.#requirePast(summary.block, op.block)
       const { base = [], runs = [] } = known.get(path) ?? {}
       return { path, byteLength, digest: digestHex(digest), base, runs: applyScript(runs, script) }
     })
     requireBounded(summary.block, indexes)
     this.#indexes = indexes
     this.#release = summary
-    for (const { digest, piecesRoot } of release.lateRoots) this.#lateRoots.set(digestHex(digest), piecesRoot)
+  }
+
+  /** Of this log before the release at `block`, of an upstream's before the release that this one stands on. */
+  #requirePast(block: number, inserted: number): void {
+    let limit: number | undefined = block
+    let plan = this.#upstream
+    for (let level = levelOf(inserted); level > 0; level--) {
+      limit = plan?.release.block
+      plan = plan?.upstream ?? null
+    }
+    if (limit === undefined || withinLog(inserted) >= limit) throw linkError(block, 'a script inserts from the future')
   }
 
   /** The snapshot of the newest release; null: there was neither a base nor a release. */
   plan(): SnapshotPlan | null {
     if (this.#release === null) return null
     const indexes = this.#indexes.map(({ base, runs, ...index }) => ({ ...index, runs: onBase(base, runs) }))
-    return { release: this.#release, indexes, lateRoots: this.#lateRoots, gatherings: this.#gatherings }
+    return {
+      release: this.#release,
+      indexes,
+      lateRoots: this.#lateRoots,
+      gatherings: this.#gatherings,
+      upstream: this.#upstream,
+    }
   }
+}
+
+function foldedIndex(index: PlannedIndex): FoldedIndex {
+  return { ...index, base: index.runs, runs: asBase(stanzaCount(index.runs)) }
 }
 
 /** One release after another. @throws FreshetError EVENT_INVALID when a script does not fit the release before. */

@@ -14,6 +14,7 @@ import { BLOCK_WAIT_MS, TRAILING_BLOCKS_MAX } from '../schemas/limits.ts'
 import type { SignedHead } from '../schemas/evidence.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import { locateBlock, requestBlocks } from './chain-blocks.ts'
 import { headEvidence } from './head-evidence.ts'
 import { lintManifest } from './lint-manifest.ts'
 import { isNote } from './notes.ts'
@@ -62,6 +63,8 @@ export class ReleaseLog {
   readonly #store: Store
   /** Null on a follower that has not needed it yet. */
   #index: Hypercore | null
+  /** Of a fork: where blocks are that are not its own; set once its genesis and those of its upstreams were read. */
+  upstream: ReleaseLog | null = null
   /** For a channel of this node that several people sign. */
   #quorum: QuorumLog | null = null
 
@@ -77,6 +80,7 @@ export class ReleaseLog {
    * Makes a channel's cores and writes its genesis, durable when it resolves. Safe to repeat: cores left by a crash before
    * the channel was recorded are taken up again, with the signing key that their genesis names.
    * @param keepKey makes the private part of `signingKey` durable; called before the genesis that names it.
+   * @param upstream of a fork.
    */
   static async create(
     store: Store,
@@ -84,12 +88,21 @@ export class ReleaseLog {
     signingKey: Buffer,
     createdAtMs: number,
     keepKey: () => Promise<void>,
+    upstream: Genesis['upstream'] = null,
   ): Promise<ReleaseLog> {
     const log = await ReleaseLog.openOwn(store, name)
     if (log.core.length > 0) return log
     await keepKey()
     const index = await store.core({ name: INDEX_CORE(name) })
-    const about = { name, kind: 'deb', createdAtMs, indexKey: index.key, signingKey, predecessor: null } as const
+    const about = {
+      name,
+      kind: 'deb',
+      createdAtMs,
+      indexKey: index.key,
+      signingKey,
+      predecessor: null,
+      upstream,
+    } as const
     await store.commit(async (sessionOf) => {
       await (await sessionOf(log.core)).append([encodeEvent({ type: 'genesis', ...about })])
     })
@@ -191,7 +204,10 @@ export class ReleaseLog {
     return decodeEvent(await this.block(block, options))
   }
 
+  /** @param block in this log, or further up (schemas/chain-position.ts). */
   async block(block: number, options: ReadOptions = {}): Promise<Buffer> {
+    const { log, block: own } = locateBlock(this, block)
+    if (log !== this) return log.block(own, options)
     await this.#requireReadable()
     if (block >= this.core.length) {
       throw new FreshetError('EVENT_INVALID', `block ${block} is beyond the log of ${this.core.length}`, { block })
@@ -225,11 +241,14 @@ export class ReleaseLog {
     return { releaseBlock: 0, noteBlock: 0 }
   }
 
-  /** Those of `blocks` that are not on this disk. @throws FreshetError INTERRUPTED. */
+  /** Those of `blocks`, of this log or further up, that are not on this disk. @throws FreshetError INTERRUPTED. */
   async missing(blocks: Iterable<number>): Promise<number[]> {
     await this.#requireReadable()
     const missing: number[] = []
-    for (const block of blocks) if (!(await this.core.has(block))) missing.push(block)
+    for (const block of blocks) {
+      const { log, block: own } = locateBlock(this, block)
+      if (!(await log.core.has(own))) missing.push(block)
+    }
     return missing
   }
 
@@ -239,7 +258,7 @@ export class ReleaseLog {
     let done = blocks.length - missing.length
     onProgress(done)
     if (missing.length === 0) return
-    const download = this.core.download({ blocks: missing })
+    const endRequest = requestBlocks(this, missing)
     try {
       // One at a time in order gives progress and the timeout; the bytes themselves come in the pipelined range request.
       for (const block of missing) {
@@ -247,7 +266,7 @@ export class ReleaseLog {
         onProgress(++done)
       }
     } finally {
-      download.destroy()
+      endRequest()
     }
   }
 

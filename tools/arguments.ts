@@ -24,6 +24,12 @@ export function textsOf(args: Arguments, name: string): string[] {
   throw new FreshetError('USAGE', `${name} must be a list of texts`, { argument: name })
 }
 
+export function listOf(args: Arguments, name: string): readonly unknown[] {
+  const value = args[name] ?? []
+  if (Array.isArray(value)) return value
+  throw new FreshetError('USAGE', `${name} must be a list`, { argument: name })
+}
+
 export function flagOf(args: Arguments, name: string): boolean {
   const value = args[name] ?? false
   if (typeof value === 'boolean') return value

@@ -1,9 +1,10 @@
 /** The `audit` operation: which keys, which part of the history, which pool; the audit itself is store/audit/. */
 import { randomBytes } from 'node:crypto'
+import type { Channel } from '../actors/channel.ts'
 import type { Node } from '../actors/node.ts'
 import type { ControlIo } from '../protocols/control-server.ts'
 import type { AuditReport } from '../schemas/audit-report.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { BLOCK_WAIT_MS } from '../schemas/limits.ts'
 import { auditChannel } from '../store/audit/audit-channel.ts'
 import type { ReleaseLog } from '../store/release-log.ts'
@@ -17,7 +18,8 @@ export async function auditOperation(
   io: ControlIo,
 ): Promise<AuditReport & { readonly channel: string }> {
   const { session } = node
-  const { name, log, metadata } = session.channel(textOf(args, 'channel'))
+  const channel = session.channel(textOf(args, 'channel'))
+  const { name, log, metadata } = channel
   const since = countOf(args, 'since') ?? 1
   const count = countOf(args, 'sample')
   if (since < 1 || count === 0) throw new FreshetError('USAGE', 'releases are counted from 1')
@@ -30,6 +32,7 @@ export async function auditOperation(
     pool: flagOf(args, 'withoutPool') ? null : session.pool,
     accepted: session.heads.newest(log.key),
     since,
+    upstream: await upstreamOf(channel),
     sample: count === null ? null : { count, seed: optionalTextOf(args, 'seed') ?? randomBytes(8).toString('hex') },
     scratch: node.home.staging,
     judge,
@@ -39,6 +42,18 @@ export async function auditOperation(
     onProgress: (progress) => io.progress(progress),
   })
   return { channel: name, ...report }
+}
+
+/** Null also where a fork cannot say what its upstream is: that is for the audit to report. */
+async function upstreamOf(channel: Channel): Promise<Channel['upstream']> {
+  try {
+    await channel.link()
+    await channel.upstream?.history.advance()
+  } catch (error) {
+    if (!['EVENT_INVALID', 'VERSION_UNSUPPORTED', 'NO_PEERS', 'FORK_CYCLE'].includes(asFreshetError(error).code))
+      throw error
+  }
+  return channel.upstream
 }
 
 /** A genesis that cannot be read is for the audit to report. */

@@ -1,9 +1,10 @@
-/** The daemon: a node with network and gateway, and the control socket that commands use. Runs until a signal asks it to stop. */
+/** The daemon: a node with network and gateway, the control socket that commands use, and what merges forks by itself. Runs until a signal asks it to stop. */
 import { startNode } from '../actors/node.ts'
 import type { Node, NodeOptions } from '../actors/node.ts'
 import { controlPath } from '../protocols/control-path.ts'
 import { serveControl } from '../protocols/control-server.ts'
 import type { ControlServer } from '../protocols/control-server.ts'
+import { startAutoMerge } from './auto-merge.ts'
 import { operationsOf } from './operations.ts'
 
 export interface Daemon {
@@ -22,10 +23,12 @@ export async function startDaemon(options: NodeOptions): Promise<Daemon> {
     await node.close()
     throw error
   }
+  const merging = startAutoMerge(node, (message) => options.log?.('warn', message))
   return {
     node,
     async close() {
       await control.close()
+      await merging.close()
       await node.close()
     },
   }

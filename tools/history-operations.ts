@@ -9,14 +9,15 @@ import type { ChangeKind, PackageDifference } from '../schemas/package-differenc
 import { intersectionOf, unionOf } from '../schemas/release-ranges.ts'
 import type { ReleaseRange } from '../schemas/release-ranges.ts'
 import { parseWhen, splitChannelWhen } from '../schemas/when.ts'
-import { versionRanges } from '../store/package-history.ts'
 import type { VersionRanges } from '../store/package-history.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
 import { differenceOfSnapshots } from '../store/snapshot-difference.ts'
-import { parsePackage, textOf, textsOf } from './arguments.ts'
+import { tracePackages } from '../actors/ports/trace-package.ts'
+import type { TracedRelease } from '../actors/ports/trace-package.ts'
+import { optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments, PackageName } from './arguments.ts'
 
-export const HISTORY_OPERATIONS = ['release', 'diff', 'when', 'versions'] as const
+export const HISTORY_OPERATIONS = ['release', 'diff', 'when', 'versions', 'provenance'] as const
 type HistoryOperation = (typeof HISTORY_OPERATIONS)[number]
 type Operation = (args: Arguments, io: ControlIo) => Promise<unknown>
 
@@ -26,6 +27,7 @@ export function historyOperations(node: Node): Record<HistoryOperation, Operatio
     release: async (args) => releaseView(await findRelease(node, textOf(args, 'of'))),
     diff: (args, io) => diff(node, args, io),
     when: (args) => heldTogether(channelOf(args), textsOf(args, 'packages')),
+    provenance: (args) => provenance(channelOf(args), optionalTextOf(args, 'when'), textOf(args, 'package')),
     versions: (args) => versionsOverTime(channelOf(args), textOf(args, 'package')),
   }
 }
@@ -127,16 +129,45 @@ export interface WhenResult extends RangesView {
 async function heldTogether(channel: Channel, wishes: readonly string[]): Promise<WhenResult> {
   if (wishes.length === 0) throw new FreshetError('USAGE', 'name a package')
   const parsed = wishes.map(parsePackage)
-  const { index, number: newest } = await channel.index()
+  const { number: newest } = await channel.index()
   let common: readonly ReleaseRange[] = [{ first: 1, last: newest }]
   const matching = await Promise.all(
-    parsed.map(async (wish) => fitting(await versionRanges(index, wish.name, newest), wish, channel)),
+    parsed.map(async (wish) => fitting(await channel.versions(wish.name), wish, channel)),
   )
   for (const versions of matching) {
     common = intersectionOf(common, unionOf(versions.flatMap(({ ranges }) => ranges)))
   }
   const packages = await Promise.all(matching.flat().map((version) => versionView(channel, version)))
   return { channel: channel.name, newest, ...(await rangesView(channel, common)), packages }
+}
+
+/** One package, and the signed logs that it came through. */
+export interface ProvenanceItem {
+  readonly name: string
+  readonly version: string
+  readonly architecture: string
+  readonly size: number
+  readonly sha256: string
+  readonly path: readonly TracedRelease[]
+  readonly brought: TracedRelease
+}
+
+export interface ProvenanceResult {
+  readonly channel: string
+  readonly packages: readonly ProvenanceItem[]
+}
+
+async function provenance(channel: Channel, when: string | null, text: string): Promise<ProvenanceResult> {
+  const { name, version, architecture } = parsePackage(text)
+  const packages = (await tracePackages(channel, parseWhen(when), name))
+    .filter(({ stanza }) => [null, stanza.version].includes(version))
+    .filter(({ stanza }) => [null, stanza.architecture].includes(architecture))
+    .map(({ stanza, path, brought }): ProvenanceItem => {
+      const { byteLength: size, digest: sha256 } = stanza
+      return { name, version: stanza.version, architecture: stanza.architecture, size, sha256, path, brought }
+    })
+  if (packages.length > 0) return { channel: channel.name, packages }
+  throw new FreshetError('PACKAGE_UNKNOWN', `there is no ${text} in this release of ${channel.name}`, { name, version })
 }
 
 export interface VersionsResult {
@@ -148,8 +179,8 @@ export interface VersionsResult {
 
 async function versionsOverTime(channel: Channel, text: string): Promise<VersionsResult> {
   const wish = parsePackage(text)
-  const { index, number: newest } = await channel.index()
-  const found = fitting(await versionRanges(index, wish.name, newest), wish, channel)
+  const { number: newest } = await channel.index()
+  const found = fitting(await channel.versions(wish.name), wish, channel)
   const versions = await Promise.all(found.map((version) => versionView(channel, version)))
   return { channel: channel.name, package: wish.name, newest, versions }
 }

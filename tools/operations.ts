@@ -14,6 +14,7 @@ import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
+import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
 import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
@@ -54,6 +55,7 @@ export const OPERATIONS = [
   ...METADATA_OPERATIONS,
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...FORK_OPERATIONS,
   ...NOTICE_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
@@ -68,6 +70,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'maintainer.add',
   'meta.log',
   ...HISTORY_OPERATIONS,
+  ...FORK_OPERATIONS,
 ])
 
 export function operationsOf(node: Node): Record<OperationName, ControlOperation> {
@@ -78,6 +81,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const history = historyOperations(node)
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
+  const fork = forkOperations(node)
   const meta = metadataOperations(node)
   const maintainer = maintainerOperations(node)
   const notice = noticeOperations(node)
@@ -119,6 +123,11 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     diff: checked(history.diff),
     when: checked(history.when),
     versions: checked(history.versions),
+    provenance: checked(history.provenance),
+    fork: checked(fork.fork),
+    'fork.change': checked(fork['fork.change']),
+    'fork.status': checked(fork['fork.status']),
+    'fork.merge': checked(fork['fork.merge']),
     notifications: checked(notice.notifications),
     'subscription.list': checked(notice['subscription.list']),
     'subscription.set': checked(notice['subscription.set']),

@@ -8,6 +8,7 @@ import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import type { LoggedStanza } from '../../store/package-history.ts'
 import type { Channel, NamedPackages } from '../channel.ts'
 import type { Session } from '../session.ts'
+import { wantFile } from './want-file.ts'
 
 export interface PackageWish {
   readonly channel: string
@@ -36,7 +37,7 @@ export async function fetchPackage(session: Session, wish: PackageWish, signal: 
   const { release, stanza } = await findPackage(channel, wish)
   const { name, version, architecture, digest, byteLength, filename } = stanza
   const piecesRoot = await channel.rootOf(release, stanza)
-  const fetched = session.fetches.want(channel.key, { digest, byteLength, piecesRoot }, stanza)
+  const fetched = wantFile(session, channel, { digest, byteLength, piecesRoot }, stanza)
   await untilAborted(fetched, signal)
   const path = session.pool.pathOf(digest)
   if (path === null) throw new FreshetError('POOL_CORRUPT', `artifact ${digest} left the pool`, { digest })

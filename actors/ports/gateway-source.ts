@@ -17,6 +17,7 @@ import type { Pool } from '../../store/pool.ts'
 import type { Snapshot, SnapshotIndex } from '../../store/snapshot.ts'
 import type { Channel } from '../channel.ts'
 import type { Fetches } from './fetches.ts'
+import { wantFile } from './want-file.ts'
 
 export interface GatewaySourceDeps {
   /** @throws FreshetError CHANNEL_UNKNOWN. */
@@ -155,7 +156,7 @@ async function openArtifact(
     async *read(start, end, signal) {
       const { pool, fetches } = session()
       if (pool.held(digest) !== null) yield* pool.stream(digest, start, end)
-      else yield* arriving(pool, artifact, fetches.want(channel.key, artifact, stanza), start, end, signal)
+      else yield* arriving(pool, artifact, wantFile({ fetches }, channel, artifact, stanza), start, end, signal)
     },
   }
 }

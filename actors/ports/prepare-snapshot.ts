@@ -21,6 +21,8 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'MANIFEST_WEAK',
   'RELEASE_MALFORMED',
   'SIGNATURE_MISSING',
+  'UPSTREAM_MISMATCH',
+  'FORK_CYCLE',
 ])
 
 export interface PrepareSnapshotDeps {

@@ -4,6 +4,7 @@
  * Founds nothing by itself where several people sign: the successor's genesis waits in the prepared record, and both come to be
  * in one step. The successor keeps the name and the OpenPGP key, so followers' apt goes on as before.
  */
+import { FreshetError } from '../../schemas/errors.ts'
 import type { SignerSet, SigningRequest } from '../../schemas/signing.ts'
 import { foundChannel, isSameSet, quorumOf } from '../../store/quorum.ts'
 import type { Quorum } from '../../store/quorum.ts'
@@ -63,9 +64,12 @@ async function lastWord(
   to: SignerSet,
 ): Promise<{ base: number; note: Extract<Note, { type: 'rotate' }>; next: Quorum }> {
   const { length, treeHash } = log.head()
-  const { name, kind, signingKey } = await log.genesis()
+  const { name, kind, signingKey, upstream } = await log.genesis()
+  if (upstream !== null) {
+    throw new FreshetError('CURATION_REFUSED', `${name} is a fork, whose packages are in its own log: fork it instead`)
+  }
   const predecessor = { key: log.core.key, length, treeHash }
-  const next = foundChannel(to, { name, kind, signingKey, createdAtMs: now(), predecessor })
+  const next = foundChannel(to, { name, kind, signingKey, createdAtMs: now(), predecessor, upstream })
   const note = { type: 'rotate', atMs: now(), ...(await log.newest()), successor: next.logKey } as const
   return { base: length, note, next }
 }

@@ -28,6 +28,7 @@ import type { Channel } from '../channel.ts'
 import type { Session } from '../session.ts'
 import { eachOf } from '../../store/each-of.ts'
 import { untilAborted } from './fetch-package.ts'
+import { wantFile } from './want-file.ts'
 
 export interface SnapshotOrder {
   readonly channel: string
@@ -200,7 +201,7 @@ class SnapshotWriter {
     try {
       if (this.#isHopeless()) throw new FreshetError('ARTIFACT_UNAVAILABLE', 'not asked for: nobody has its like')
       const artifact = { digest, byteLength, piecesRoot: await channel.rootOf(snapshot.release, wanted) }
-      await untilAborted(session.fetches.want(channel.key, artifact, wanted), signal)
+      await untilAborted(wantFile(session, channel, artifact, wanted), signal)
       this.#count(await this.#place(wanted, pathOf(wanted)), wanted)
       this.#missesInARow = 0
     } catch (error) {

@@ -16,6 +16,8 @@ import type { SignedHead } from '../../schemas/evidence.ts'
 import type { ReleaseLog } from '../release-log.ts'
 import { verifyHead } from '../head-evidence.ts'
 import { auditLookupCore } from './audit-lookup-core.ts'
+import { checkForkPoint } from './check-fork.ts'
+import type { AuditedUpstream } from './check-fork.ts'
 import { checkArtifacts } from './check-artifacts.ts'
 import type { LogOf } from '../fixed-metadata.ts'
 import { checkManifest, checkNewestHead } from './check-heads.ts'
@@ -40,6 +42,8 @@ export interface AuditOptions extends ReadBlocksOptions {
   readonly since: number
   /** How many releases to reproduce, and by which choice; null: all. */
   readonly sample: { readonly count: number; readonly seed: string } | null
+  /** Of a fork: its upstream, which is believed; that has an audit of its own. */
+  readonly upstream: AuditedUpstream | null
   /** An existing folder for what is built again. */
   readonly scratch: string
   readonly judge: SignatureJudge
@@ -107,8 +111,12 @@ class Audit {
   async #readGenesis(isSound: boolean): Promise<boolean> {
     const position = { block: 0 }
     try {
-      expectEvent('genesis', decodeEvent(await this.#log.block(0)), 0)
-      return true
+      const { upstream } = expectEvent('genesis', decodeEvent(await this.#log.block(0)), 0)
+      if (upstream === null) return true
+      const source = this.#options.upstream
+      if (source !== null) await checkForkPoint(source, upstream, this.findings)
+      else this.findings.gap('CHECK_STOPPED', 'the upstream of the fork could not be had', position)
+      return source !== null
     } catch (error) {
       if (isSound) this.findings.refused('EVENT_INVALID', position, error)
       return false
@@ -147,6 +155,7 @@ class Audit {
       tree,
       until,
       known,
+      upstream: this.#options.upstream,
       lookup,
       isChosen: this.#choose(since),
       judge,
@@ -178,7 +187,7 @@ class Audit {
       })
     }
     try {
-      return await historyAt(this.#log, number)
+      return await historyAt(this.#log, number, this.#options.upstream?.history ?? null)
     } catch (error) {
       this.findings.refused('EVENT_INVALID', {}, error)
       return null

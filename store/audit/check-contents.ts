@@ -70,7 +70,7 @@ async function checkCheckpoints(
   findings: Findings,
 ): Promise<void> {
   const { plan } = known
-  const indexes = plan?.indexes ?? []
+  const indexes = plan === null || plan.upstream !== null ? [] : plan.indexes // a fork has none
   let [index, at] = [0, 0]
   for (; at < unit.checkpointBlocks.length; index++) {
     const from = at

@@ -22,6 +22,8 @@ export interface KnownHistory {
   /** Length of the log so far. */
   length: number
   plan: SnapshotPlan | null
+  /** Of a fork: position of its newest curation; 0: none. */
+  curationBlock: number
   /** Head of the look-up index that the release before names. */
   lookup: Release['index'] | null
   chapterBlocks: number[]
@@ -51,6 +53,7 @@ function emptyHistory(): KnownHistory {
   return {
     length: 1,
     plan: null,
+    curationBlock: 0,
     lookup: null,
     chapterBlocks: [],
     tail: [],
@@ -68,10 +71,11 @@ function emptyHistory(): KnownHistory {
   }
 }
 
-/** After release `number`, which is believed. @throws FreshetError RELEASE_UNKNOWN, EVENT_INVALID, NO_PEERS. */
-export async function historyAt(log: ReleaseLog, number: number): Promise<KnownHistory> {
+/** @param upstream of a fork. After release `number`, which is believed. @throws FreshetError RELEASE_UNKNOWN, EVENT_INVALID, NO_PEERS. */
+export async function historyAt(log: ReleaseLog, number: number, upstream: History | null): Promise<KnownHistory> {
   if (number === 0) return emptyHistory()
   const history = new History(log)
+  history.upstream = upstream
   await history.advance()
   const plan = await history.plan(number)
   const { release } = await readRelease(log, plan.release.block)
@@ -84,6 +88,7 @@ export async function historyAt(log: ReleaseLog, number: number): Promise<KnownH
   return {
     length: plan.release.block + 1,
     plan,
+    curationBlock: release.upstream?.curationBlock ?? 0,
     lookup: index,
     chapterBlocks,
     tail,

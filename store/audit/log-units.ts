@@ -2,7 +2,7 @@
  * The blocks of a log as what was appended together: a release with the blocks before it, or one note.
  *
  * Only the order in which an honest publisher writes is accepted: copies of stanzas and their gathering; checkpoints, roots and
- * chapter; new stanzas; the signed index; the release. A state of the metadata stands right before its note. A block that stands
+ * chapter; new stanzas; in a fork what it changes; the signed index; the release. A state of the metadata stands right before its note. A block that stands
  * elsewhere is a fault, and is left out of the unit.
  */
 import { decodeEvent } from '../../schemas/events.ts'
@@ -22,6 +22,8 @@ export interface ReleaseUnit {
   /** 0: there is none. */
   readonly rootsBlock: number
   readonly chapter: { readonly block: number; readonly chapter: Chapter } | null
+  /** 0: there is none. */
+  readonly curationBlock: number
   readonly signedIndexBlock: number
   /** Of the release itself, the last of the unit. */
   readonly block: number
@@ -37,9 +39,9 @@ export interface NoteUnit {
 
 export type LogUnit = ReleaseUnit | NoteUnit
 
-const ORDER = ['gathering', 'checkpoint', 'roots', 'chapter', 'stanzas', 'signedIndex', 'release']
+const ORDER = ['gathering', 'checkpoint', 'roots', 'chapter', 'stanzas', 'curation', 'signedIndex', 'release']
 /** There is at most one of each. */
-const SINGLE = new Set(['gathering', 'roots', 'chapter', 'signedIndex', 'release'])
+const SINGLE = new Set(['gathering', 'roots', 'chapter', 'curation', 'signedIndex', 'release'])
 
 type Draft = { -readonly [Name in keyof Omit<ReleaseUnit, 'checkpointBlocks'>]: ReleaseUnit[Name] } & {
   checkpointBlocks: number[]
@@ -112,6 +114,7 @@ function emptyDraft(base: number): Draft {
     checkpointBlocks: [],
     rootsBlock: 0,
     chapter: null,
+    curationBlock: 0,
     signedIndexBlock: 0,
     block: 0,
     last: null,
@@ -137,6 +140,7 @@ function take(draft: Draft, event: ChannelEvent, block: number): void {
   else if (event.type === 'checkpoint') draft.checkpointBlocks.push(block)
   else if (event.type === 'roots') draft.rootsBlock = block
   else if (event.type === 'chapter') draft.chapter = { block, chapter: event }
+  else if (event.type === 'curation') draft.curationBlock = block
   else if (event.type === 'signedIndex') draft.signedIndexBlock = block
 }
 

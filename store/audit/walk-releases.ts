@@ -20,6 +20,8 @@ import type { ReadRelease } from '../release-block.ts'
 import { foldRelease } from '../release-fold.ts'
 import type { ReleaseLog } from '../release-log.ts'
 import type { NamedArtifact } from './check-artifacts.ts'
+import { checkCuration, foldFork, forkLookupChanges, scriptsFromBefore } from './check-fork.ts'
+import type { AuditedUpstream } from './check-fork.ts'
 import { checkContents } from './check-contents.ts'
 import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
@@ -47,6 +49,8 @@ export interface WalkInput {
   /** The first block that the walk must not read: the end, or one that is damaged. */
   readonly until: number
   readonly known: KnownHistory
+  /** Of a fork. */
+  readonly upstream: AuditedUpstream | null
   readonly lookup: RebuiltLookup
   readonly isChosen: (release: number) => boolean
   readonly judge: SignatureJudge
@@ -130,7 +134,7 @@ export class ReleaseWalk {
 
   /** @returns whether the walk can go on. */
   async #release(unit: ReleaseUnit): Promise<boolean> {
-    const { log, manifest, tree, known, isChosen, findings } = this.#input
+    const { log, manifest, tree, known, upstream, isChosen, findings } = this.#input
     const { block, base } = unit
     const read = await readRelease(log, block).catch((error: unknown) =>
       findings.refused('EVENT_INVALID', { block }, error),
@@ -145,13 +149,21 @@ export class ReleaseWalk {
     await checkGathering(log, unit, known, findings)
     this.#checkPositions(unit, release)
     const before = known.plan
-    const plan = findings.attempt('SCRIPT_INVALID', { block, release: number }, () => foldRelease(before, read))
+    const isFork = upstream !== null || release.upstream !== null
+    const plan = isFork
+      ? await foldFork(before, read, upstream, findings)
+      : findings.attempt('SCRIPT_INVALID', { block, release: number }, () => foldRelease(before, read))
     if (plan === undefined) return false
-    const changes = await this.#advancePlaced(release.indexes, block, number)
+    if (isFork) await checkCuration(log, unit, read, known, findings)
+    const indexes = isFork ? scriptsFromBefore(before, plan) : release.indexes
+    const changes = await this.#advancePlaced(indexes, block, number)
     checkReleaseRoots({ block, release }, this.#placed, known, findings)
     this.#nameArtifacts(changes, number)
-    this.#applyScripts(release.indexes)
-    if (isChosen(number) && changes !== null) await this.#checkLookup(release, changes, block)
+    this.#applyScripts(indexes)
+    if (isChosen(number) && changes !== null) {
+      const said = isFork ? await forkLookupChanges(before, plan, this.#stanzas) : changes
+      await this.#checkLookup(release, said, block)
+    }
     await this.#checkTexts(read, isChosen(number))
     known.plan = plan
     known.lookup = release.index

@@ -54,6 +54,12 @@ interface Meshed {
   readonly gossip: HeadGossip
 }
 
+/** None of the channels here is a fork. */
+const ALONE = {
+  find: async (): Promise<Channel> => Promise.reject(new Error('there is no upstream')),
+  requireRunning: () => {},
+}
+
 class Follower implements Meshed {
   readonly store: Store
   readonly gossip: HeadGossip
@@ -88,7 +94,7 @@ class Follower implements Meshed {
   static async open(folder: string, log: ReleaseLog): Promise<Follower> {
     const store = await Store.open(join(folder, 'store'))
     const files = await IndexFiles.open(join(folder, 'indexes'))
-    const channel = new Channel(log.id, 'follower', await ReleaseLog.follow(store, log.key), files, store)
+    const channel = new Channel(log.id, 'follower', await ReleaseLog.follow(store, log.key), files, store, ALONE)
     const [heads, evidence] = [
       await HeadRecords.open(join(folder, 'heads')),
       await EvidenceFiles.open(join(folder, 'evidence')),

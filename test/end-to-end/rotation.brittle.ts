@@ -147,7 +147,7 @@ test(
     const { args } = await newSigners(t)
     const { signingKey } = await log.genesis()
     const predecessor = { key: log.core.key, length: log.length, treeHash: Buffer.alloc(32) }
-    const about = { name: 'demo', kind: 'deb', createdAtMs: 1, signingKey, predecessor } as const
+    const about = { name: 'demo', kind: 'deb', createdAtMs: 1, signingKey, predecessor, upstream: null } as const
     const next = foundChannel(signerSet(args.signers.map(parseSigner), args.quorum), about)
     const note = { type: 'rotate', atMs: 1, ...(await log.newest()), successor: next.logKey } as const
     await log.appendRotation(log.length, note, next)

@@ -36,13 +36,14 @@ export async function publishMirrors(channel: TestChannel, ...urls: string[]): P
 
 export async function auditOf(
   t: Assert,
-  channel: TestChannel,
+  channel: Pick<TestChannel, 'log'>,
   options: Partial<AuditOptions> = {},
 ): Promise<AuditReport> {
   return auditChannel(channel.log, {
     pool: null,
     accepted: null,
     since: 1,
+    upstream: null,
     sample: null,
     scratch: await scratchFolder(t),
     judge: async () => ({ kind: 'good', signers: ['KEY'], channelKey: false }),

@@ -24,7 +24,14 @@ export function twoOfThree(name = 'test', createdAtMs = PUBLISHED_AT_MS): Quorum
     SIGNERS.map(({ publicKey }) => publicKey),
     2,
   )
-  return foundChannel(set, { name, kind: 'deb', createdAtMs, signingKey: Buffer.from('key'), predecessor: null })
+  return foundChannel(set, {
+    name,
+    kind: 'deb',
+    createdAtMs,
+    signingKey: Buffer.from('key'),
+    predecessor: null,
+    upstream: null,
+  })
 }
 
 /** What a signer's machine answers, under the name of the signer. */

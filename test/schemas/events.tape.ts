@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import test from 'tape'
+import { POSITION_STEP } from '../../schemas/chain-position.ts'
 import { decodeEvent, encodeEvent, expectEvent, type ChannelEvent } from '../../schemas/events.ts'
 import { EVENT_BYTES_MAX, TIME_MS_MAX } from '../../schemas/limits.ts'
 import { differing, golden } from '../helpers/golden.ts'
@@ -14,6 +15,13 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     indexKey: Buffer.alloc(32, 1),
     signingKey: Buffer.from('-----BEGIN PGP PUBLIC KEY BLOCK-----'),
     predecessor: { key: Buffer.alloc(32, 12), length: 300, treeHash: Buffer.alloc(32, 13) },
+    upstream: {
+      key: Buffer.alloc(32, 15),
+      number: 258,
+      block: 70_300,
+      hash: Buffer.alloc(32, 16),
+      treeHash: Buffer.alloc(32, 17),
+    },
   },
   stanzas: { type: 'stanzas', byteLengths: [300, 70_000, 0], compressed: Buffer.from('brotli') },
   signedIndex: { type: 'signedIndex', byteLength: 151_000, compressed: Buffer.from('brotli') },
@@ -47,6 +55,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     headBefore: { length: 13, fork: 0, treeHash: Buffer.alloc(32, 10), signature: Buffer.alloc(68, 11) },
     chapterBlock: 9,
     noteBlock: 12,
+    upstream: { number: 300, block: 70_400, hash: Buffer.alloc(32, 18), curationBlock: 13 },
   },
   heartbeat: {
     type: 'heartbeat',
@@ -109,6 +118,19 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     noteBlock: 12,
     urls: ['http://deb.debian.org/debian', 'https://[2001:db8::1]:8443/a%20b'],
   },
+  curation: {
+    type: 'curation',
+    rule: 'newer',
+    auto: 'clean',
+    paths: ['main/binary-amd64/Packages', 'main/binary-arm64/Packages'],
+    own: [
+      { path: 0, block: 12, ordinal: 0 },
+      { path: 1, block: 12, ordinal: 1 },
+    ],
+    pinned: [{ path: 0, block: POSITION_STEP + 70_300, ordinal: 331 }],
+    removed: ['telnet'],
+    rules: [{ name: 'linux-image-amd64', rule: 'theirs' }],
+  },
   withdraw: {
     type: 'withdraw',
     atMs: 1_700_000_000_000,
@@ -144,6 +166,8 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
 /** What an older version did not say. */
 const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 const LIFTED: Readonly<Record<string, object>> = {
+  'genesis 1': { upstream: null },
+  'release 1': { upstream: null },
   'chapter 1': { mirrors: [], gatherings: [], ...NOTHING_SAID },
   'chapter 2': NOTHING_SAID,
 }
@@ -167,7 +191,7 @@ test('events: golden bytes of every version there ever was → decode to the sam
 })
 
 test('events: an unknown type → VERSION_UNSUPPORTED below 64, skipped from there on', (t) => {
-  for (const number of [5, 18, 63])
+  for (const number of [5, 19, 63])
     t.equal(
       refusalOf(() => decodeEvent(Buffer.of(number, 1, 0))),
       'VERSION_UNSUPPORTED',

@@ -326,12 +326,13 @@ test('audit: what a chapter may say against what stands before it → any differ
     checkpointBlocks: chapter.checkpointBlocks,
     rootsBlock: chapter.rootsBlock,
     chapter: { block, chapter },
+    curationBlock: 0,
     signedIndexBlock: release.signedIndexBlock,
     block: log.length - 1,
   }
   const found = async (change: Partial<ReleaseUnit>, before: Partial<KnownHistory> = {}): Promise<string[]> => {
     const findings = new Findings()
-    const known = { ...(await historyAt(log, CHAPTER_RELEASES)), ...before }
+    const known = { ...(await historyAt(log, CHAPTER_RELEASES, null)), ...before }
     await checkContents(log, { ...unit, ...change }, known, () => true, findings)
     return findings.faults.map(({ code }) => code)
   }

@@ -99,6 +99,7 @@ test('check request: a rotation → signed only with the successor that it names
       createdAtMs: PUBLISHED_AT_MS,
       signingKey: Buffer.from('key'),
       predecessor,
+      upstream: null,
     })
   const rotated = (to: Quorum, held: Quorum | null): SigningRequest => {
     const note = { type: 'rotate', atMs: 1, releaseBlock: 3, noteBlock: 0, successor: to.logKey } as const

@@ -40,7 +40,7 @@ async function chapterOf(indexes: readonly PlannedIndex[]): Promise<{ blocks: Bu
     signedIndexBlock: 1,
   }))
   const release = releases.at(-1) as ReleaseSummary
-  const plan: SnapshotPlan = { release, indexes, lateRoots: new Map(), gatherings: [] }
+  const plan: SnapshotPlan = { release, indexes, lateRoots: new Map(), gatherings: [], upstream: null }
   const contents = {
     chapterBlocks: [],
     tail: releases,

@@ -37,6 +37,7 @@ async function twoReleases(t: Assert): Promise<{ channel: TestChannel; next: Rel
     headBefore: { length: NEXT, fork: 0, treeHash: Buffer.alloc(32), signature: Buffer.alloc(68) },
     chapterBlock: 0,
     noteBlock: 0,
+    upstream: null,
   }
   return { channel, next }
 }

@@ -71,6 +71,7 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
     headBefore: { length: 1, fork: 0, treeHash: Buffer.alloc(32), signature: Buffer.alloc(68) },
     chapterBlock: 0,
     noteBlock: 0,
+    upstream: null,
   }
   await channel.appendRaw(
     encodeEvent({ type: 'stanzas', byteLengths: HALVES, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { splitChannelWhen } from '../../schemas/when.ts'
 import { diffText } from '../diff-text.ts'
-import type { DiffResult, WhenResult } from '../history-operations.ts'
+import type { DiffResult, ProvenanceItem, ProvenanceResult, WhenResult } from '../history-operations.ts'
 import { rangeLines } from '../ranges-text.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
@@ -28,6 +28,28 @@ export function addHistoryCommands(program: Command): void {
       })) as WhenResult
       context.output.result(held, () => whenText(held))
     })
+  addProvenance(program)
+}
+
+function addProvenance(program: Command): void {
+  const command = program.command('provenance').argument('<channel[@when]>').argument('<package>')
+  withBootstrap(withCommonOptions(command))
+    .description('the signed logs that a package came through: NAME[:ARCH][=VERSION]')
+    .action(async (text: string, name: string, options: CommonOptions) => {
+      const context = contextOf(options)
+      const named = splitChannelWhen(text)
+      const args = { ...named, package: name }
+      const traced = (await withNode(context, 'provenance', (call) => call('provenance', args), {
+        channels: [named.channel],
+      })) as ProvenanceResult
+      context.output.result(traced, () => traced.packages.map(provenanceText).join('\n'))
+    })
+}
+
+function provenanceText({ name, version, architecture, sha256, path, brought }: ProvenanceItem): string {
+  const steps = path.map(({ channel, release, id, hash }) => `  ${channel} #${release}  ${hash.slice(0, 16)}  ${id}`)
+  const first = `  brought by ${brought.channel} #${brought.release}  ${brought.hash.slice(0, 16)}`
+  return [`${name} ${version} (${architecture})  ${sha256}`, ...steps, first].join('\n')
 }
 
 /** Where nothing fits together, what each was in helps to see why. */

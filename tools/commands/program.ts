@@ -9,6 +9,7 @@ import { addChannelCommands } from './channel.ts'
 import { addConfigCommands } from './config.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addFollowCommand } from './follow.ts'
+import { addForkCommands } from './fork.ts'
 import { addHistoryCommands } from './history.ts'
 import { addImportCommand } from './import.ts'
 import { addMaintainerCommands } from './maintainer.ts'
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
+  addForkCommands(program)
   addConfigCommands(program)
   addMirrorCommands(program)
   addWithdrawCommand(program)

@@ -46,7 +46,8 @@ export interface DebDirOptions {
   readonly nowMs?: number
 }
 
-interface PackagedDeb {
+/** A .deb, and what an index says of it. */
+export interface PackagedDeb {
   readonly path: string
   readonly stanza: PackageStanza
   readonly text: Buffer
@@ -64,7 +65,7 @@ export async function importDebDir(options: DebDirOptions): Promise<ReleaseDraft
     const fault = /\s/.test(word) ? 'has a blank' : repositoryPathFault(word)
     if (fault !== null) throw new FreshetError('USAGE', `the suite or component ${JSON.stringify(word)} ${fault}`)
   }
-  const packages = await readPackages(options, component)
+  const packages = await readDebFolder(options, component)
   const indexes = await writeIndexes(packages, component, options.architecture)
   const architectures = indexes.map(({ architecture }) => architecture)
   const sha256 = new Map<string, ListedFile>()
@@ -79,15 +80,24 @@ export async function importDebDir(options: DebDirOptions): Promise<ReleaseDraft
     releasedAtMs: date,
     validUntilMs: null,
     indexes: indexes.map(({ path, bytes }) => ({ path, bytes })),
-    artifacts: packages.map(({ path, stanza: { digest, byteLength } }): LocalArtifact => {
-      return { digest, byteLength, sourcePath: path, copy, strict: true }
-    }),
+    artifacts: packages.map((packaged) => artifactOf(packaged, copy)),
     ownRelease: true,
     close: async () => {},
   }
 }
 
-async function readPackages(options: DebDirOptions, component: string): Promise<PackagedDeb[]> {
+export function artifactOf({ path, stanza: { digest, byteLength } }: PackagedDeb, copy: boolean): LocalArtifact {
+  return { digest, byteLength, sourcePath: path, copy, strict: true }
+}
+
+/**
+ * Every .deb below a folder, in the order of an index.
+ * @param component that their Filenames name. @throws as importDebDir.
+ */
+export async function readDebFolder(
+  options: Pick<DebDirOptions, 'directory' | 'onProgress' | 'withdrawn'>,
+  component: string,
+): Promise<PackagedDeb[]> {
   const paths = await findDebs(options.directory)
   const byDigest = new Map<DigestHex, PackagedDeb>()
   for (const [index, path] of paths.entries()) {

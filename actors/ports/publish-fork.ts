@@ -1,0 +1,31 @@
+/** Publishes the next release of a fork of this node, as publish-release.ts does for any other channel. */
+import type { Session } from '../session.ts'
+import type { Channel } from '../channel.ts'
+import type { PublishDeps, PublishProgress } from './compose-draft.ts'
+import { composeFork } from './compose-fork.ts'
+import type { ComposedFork, ForkOrder } from './compose-fork.ts'
+import { fixBeforeRelease } from './publish-metadata.ts'
+import { publishRelease } from './publish-release.ts'
+import type { PublishResult } from './publish-release.ts'
+
+export interface PublishedFork extends ComposedFork {
+  /** Null: the fork said all of it before, and nothing was appended. */
+  readonly published: PublishResult | null
+}
+
+/** Resolves when this node's gateway serves it. @throws as composeFork and publishRelease. */
+export async function publishFork(
+  session: Session,
+  fork: Channel,
+  deps: PublishDeps,
+  order: ForkOrder,
+  onProgress: (progress: PublishProgress) => void,
+): Promise<PublishedFork> {
+  const composed = await composeFork(fork, order)
+  if (!composed.isNews) return { ...composed, published: null }
+  await fixBeforeRelease(deps, fork)
+  const published = await publishRelease(deps, fork, composed.draft, onProgress)
+  await session.settled(fork, published.release)
+  session.requireRunning(fork) // or the release is one that nobody will take
+  return { ...composed, published }
+}
