@@ -4,7 +4,9 @@
  * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
  * metadata-limits.ts, those of subscriptions and notifications in notice-limits.ts; all can be had from here.
  */
+/** Of the metadata document. */
 export * from './metadata-limits.ts'
+/** Of subscriptions and notifications. */
 export * from './notice-limits.ts'
 /** Of what travels. */
 export * from './wire-limits.ts'
