@@ -65,8 +65,8 @@ async function reasonToWait(fork: Channel): Promise<string | null> {
   const newest = upstream.history.newest?.number ?? 0
   if (changes.auto === 'off' || releaseNumber === 0 || newest <= base.number) return ''
   if (changes.auto === 'always') return null
-  const { collisions, unmet } = await previewFork(fork, NEWEST)
-  if (collisions.length === 0 && unmet.length === 0) return null
+  const { collisions, broken } = await previewFork(fork, NEWEST)
+  if (collisions.length === 0 && broken.length === 0) return null
   const names = new Set(collisions.map(({ name }) => name))
-  return `${names.size} packages collide with its own, ${unmet.length} could not be installed`
+  return `${names.size} packages collide with its own, ${broken.length} could not be installed`
 }

@@ -13,7 +13,7 @@ import { FreshetError } from '../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../schemas/events.ts'
 import { parseAutoMerge, parseMergeRule } from '../schemas/merge-rule.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
-import type { UnmetDependency } from '../schemas/unmet-dependencies.ts'
+import type { NewlyBroken } from '../actors/solver/newly-broken.ts'
 import { parseWhen } from '../schemas/when.ts'
 import type { When } from '../schemas/when.ts'
 import { argumentsOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
@@ -97,7 +97,7 @@ export interface ForkStatus extends ForkMerge {
   }
   readonly rule: MergeRule
   readonly auto: AutoMerge
-  readonly uninstallable: readonly UnmetDependency[]
+  readonly uninstallable: readonly NewlyBroken[]
 }
 
 export interface MergeResult extends ForkResult, ForkMerge {}
@@ -115,7 +115,7 @@ export async function mergeFork(
 }
 
 function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
-  const { state, unmet } = preview
+  const { state, broken } = preview
   const { upstream, base, changes } = state
   return {
     channel: fork.name,
@@ -130,7 +130,7 @@ function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
     rule: changes.rule,
     auto: changes.auto,
     ...mergeOf(preview),
-    uninstallable: unmet,
+    uninstallable: broken,
   }
 }
 

@@ -14,7 +14,7 @@ export function statusText(status: ForkStatus): string {
   ]
   if (uninstallable.length > 0) {
     lines.push(`${formatCount(uninstallable.length)} could not be installed any more:`)
-    lines.push(...shown(uninstallable.map(({ name, version, clause }) => `  ${name} ${version} needs ${clause}`)))
+    lines.push(...shown(uninstallable.map(({ reason }) => `  ${reason.join('; ')}`)))
   }
   return lines.join('\n')
 }

@@ -12,7 +12,7 @@ import { readTap, type Runner, type TapReport } from './tap-report.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const RUNNERS: Readonly<Record<Runner, string>> = {
-  tape: join(import.meta.dirname, 'run-tape.ts'),
+  tape: join(ROOT, 'test/helpers/run-tape.ts'),
   brittle: join(ROOT, 'node_modules/brittle/brittle-node.js'),
 }
 /** Processes at once. Tests of networks and disks wait more than they compute, but their deadlines are real. */

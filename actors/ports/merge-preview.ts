@@ -1,14 +1,11 @@
 /** What moving a fork to another release of its upstream changes: what moves there, what of that is also the fork's, and what breaks. */
 import type { Decision, ForkChanges } from '../../schemas/curate.ts'
 import type { PackageDifference } from '../../schemas/package-difference.ts'
-import { splitStanzas } from '../../schemas/stanza.ts'
-import type { StanzaList } from '../../schemas/stanza-table.ts'
-import { unmetDependencies } from '../../schemas/unmet-dependencies.ts'
-import type { UnmetDependency } from '../../schemas/unmet-dependencies.ts'
 import type { When } from '../../schemas/when.ts'
 import { differenceOfSnapshots } from '../../store/snapshot-difference.ts'
 import { curateSnapshot, decideSnapshot, readUpstream } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
+import { newlyBroken, type NewlyBroken } from '../solver/newly-broken.ts'
 import { readForkState } from './fork-state.ts'
 import type { ForkState } from './fork-state.ts'
 import { planFork } from './plan-fork.ts'
@@ -33,7 +30,7 @@ export interface MergePreview {
 export interface ForkPreview extends MergePreview {
   readonly state: ForkState
   /** Packages that cannot be installed from the fork then, and could be from its newest release. */
-  readonly unmet: readonly UnmetDependency[]
+  readonly broken: readonly NewlyBroken[]
 }
 
 /**
@@ -44,7 +41,7 @@ export async function previewFork(fork: Channel, when: When): Promise<ForkPrevie
   const state = await readForkState(fork)
   const planned = await planFork(fork, state, when)
   const merge = await previewMerge(fork, state, planned, state.changes)
-  return { ...merge, state, unmet: await newlyUnmet(fork, planned, state.changes) }
+  return { ...merge, state, broken: await brokenBy(fork, planned, state.changes) }
 }
 
 /** @throws as previewFork. */
@@ -75,21 +72,15 @@ function collisionsOf(before: readonly Decision[], after: readonly Decision[]): 
   return [...collisions, ...gone]
 }
 
-async function newlyUnmet(fork: Channel, planned: PlannedFork, changes: ForkChanges): Promise<UnmetDependency[]> {
+async function brokenBy(fork: Channel, planned: PlannedFork, changes: ForkChanges): Promise<NewlyBroken[]> {
   const after = curateSnapshot(planned.indexes, changes)
   const before = fork.current === null ? [] : await readUpstream(fork.current)
-  const found: UnmetDependency[] = []
+  const found: NewlyBroken[] = []
   for (const architecture of new Set(after.map(({ path }) => architectureOf(path)))) {
-    const unmet = (files: readonly { readonly path: string; readonly bytes: Buffer }[]): UnmetDependency[] =>
-      unmetDependencies(listsOf(files.filter(({ path }) => architectureOf(path) === architecture)))
-    const known = new Set(unmet(before).map(({ name, version }) => `${name} ${version}`))
-    found.push(...unmet(after).filter(({ name, version }) => !known.has(`${name} ${version}`)))
+    const isOf = ({ path }: { readonly path: string }): boolean => architectureOf(path) === architecture
+    found.push(...(await newlyBroken(architecture, before.filter(isOf), after.filter(isOf))))
   }
   return found
-}
-
-function listsOf(files: readonly { readonly bytes: Buffer }[]): StanzaList[] {
-  return files.map(({ bytes }) => ({ bytes, offsets: splitStanzas(bytes) }))
 }
 
 function architectureOf(path: string): string {
