@@ -244,7 +244,7 @@ test('command line: follow → a line for each release, until Ctrl-C', { timeout
   await publisher.importDebs('demo', await folderOf(t, '1.1'))
   for (const follower of [byItself, throughDaemon]) {
     const line = await follower.line((one) => one.startsWith('demo #2'))
-    t.ok(/^demo #2 \(.*\): 1 upgraded, .* of packages: greeter 1\.1; up to date$/.test(line), line)
+    t.ok(/^demo #2 \(.*\): 1 upgraded, .* of packages: greeter 1\.0 → 1\.1; up to date$/.test(line), line)
   }
   const told = JSON.parse(await asJson.line((line) => line.includes('"release":2'))) as { changes: object[] }
   has(
