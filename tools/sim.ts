@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run sim`: crowds on a virtual clock, with the exchange that is to run on the network (protocols/exchange/).
+ * `npm run sim`: crowds on a virtual clock, with the exchange that runs on the network (protocols/exchange/).
  *
  * Prints, for each crowd, when the last and the median taker had everything over the bound of Kumar and Ross, what the origin and
  * everybody sent in copies, and a trace: the same seed must give the same one.

@@ -34,13 +34,13 @@ export async function newlyBroken(
     files.flatMap(({ path, bytes }) => readCandidates(bytes, path, parser))
   const universe = new Universe(architecture, read(before))
   const check = await PackageCheck.run(universe)
-  const known = new Set(check.broken.map((id) => stanzaOf(universe.candidate(id))))
+  const known = new Set(check.broken.map((id) => textOf(universe.candidate(id))))
   const { went, came } = exchanged(universe, read(after))
   await check.advance(went, came)
   const found: NewlyBroken[] = []
   for (const id of check.broken) {
     const candidate = universe.candidate(id)
-    if (known.has(stanzaOf(candidate))) continue
+    if (known.has(textOf(candidate))) continue
     const { name, version, architecture: own } = candidate
     found.push({ name, version, architecture: own, reason: explanationLines(universe, await check.reason(id)) })
   }
@@ -49,13 +49,13 @@ export async function newlyBroken(
 
 /** What has to go and to come for the universe to be `after`: a stanza that changed does both. */
 function exchanged(universe: Universe, after: readonly Candidate[]): { went: number[]; came: Candidate[] } {
-  const wanted = new Map(after.map((candidate) => [stanzaOf(candidate), candidate]))
+  const wanted = new Map(after.map((candidate) => [textOf(candidate), candidate]))
   const went: number[] = []
-  for (const id of universe.ids()) if (!wanted.delete(stanzaOf(universe.candidate(id)))) went.push(id)
+  for (const id of universe.ids()) if (!wanted.delete(textOf(universe.candidate(id)))) went.push(id)
   return { went, came: [...wanted.values()] }
 }
 
 /** Its text: two packages of one version may differ in what they ask for. */
-function stanzaOf({ source, ordinal }: Candidate): string {
+function textOf({ source, ordinal }: Candidate): string {
   return source === null ? '' : source.bytes.toString('latin1', source.offsets[ordinal], source.offsets[ordinal + 1])
 }
