@@ -13,6 +13,7 @@ import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
+import { checkOperation } from './check-packages.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
 import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
@@ -50,6 +51,7 @@ export const OPERATIONS = [
   'status.watch',
   'why',
   'audit',
+  'check',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...METADATA_OPERATIONS,
@@ -104,6 +106,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'status.watch': checked((_, io) => watchStatus(node, io)),
     why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
+    check: checked((args) => checkOperation(node, args)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),
     'config.unset': checked(config['config.unset']),
@@ -167,6 +170,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
   }
   if (request !== null) requireQuorum(target)
+  const refuseBroken = flagOf(args, 'refuseBroken')
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -180,8 +184,8 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   try {
     const result =
       request === null
-        ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
-        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken)
+        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace'), refuseBroken }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []

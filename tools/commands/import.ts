@@ -25,6 +25,7 @@ interface ImportOptions extends CommonOptions {
   readonly allowExpired: boolean
   readonly request?: string
   readonly replace: boolean
+  readonly refuseBroken: boolean
 }
 
 interface ImportResult extends PublishResult {
@@ -63,13 +64,14 @@ export function addImportCommand(program: Command): void {
       '--request <file>',
       'for a channel with several signers: prepare the release, and write what they are to sign',
     )
+    .option('--refuse-broken', 'publish nothing where packages would become uninstallable by it', false)
     .option('--replace', 'with --request: give up what else is prepared, and the signatures that it has', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const { replace } = options
+      const { replace, refuseBroken } = options
       const request = options.request === undefined ? null : resolve(options.request)
       if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
-      const args = { channel, source: sourceOf(options), request, replace, noMirror: !options.mirror }
+      const args = { channel, source: sourceOf(options), request, replace, refuseBroken, noMirror: !options.mirror }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
