@@ -372,7 +372,6 @@ export class Node {
     }
   }
 
-
   /** Looks the session up at every request: it may be another one by then. */
   #gatewaySource(): ReturnType<typeof gatewaySource> {
     return gatewaySource({

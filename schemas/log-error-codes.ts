@@ -28,7 +28,8 @@ export const LOG_ERROR_CODES = {
     remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
   },
   RELEASE_BREAKS: {
-    means: 'packages would become uninstallable with a release, which was refused as it was asked to be; nothing was appended',
+    means:
+      'packages would become uninstallable with a release, which was refused as it was asked to be; nothing was appended',
     remedy: 'the reason names what is missing or in conflict: mend that, or publish without --refuse-broken',
   },
   PLAN_IMPOSSIBLE: {

@@ -34,7 +34,7 @@ const verdict = struct({
   brokenDigest: fixed32,
   /** How many became so: they could be installed from the release before, or were not in it. None in a first release. */
   became: uint,
-  /** The first of those, ordered as for the digest. */
+  /** The first of those by name, version and architecture. */
   names: list(brokenName, VERDICT_NAMES_MAX),
   /** How many can be installed now that could not be before. */
   mended: uint,

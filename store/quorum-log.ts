@@ -50,7 +50,10 @@ export class QuorumLog {
    * What a release will be, without appending it.
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; ROTATION_INVALID; what `late` throws.
    */
-  async prepare({ base, blocks, release, changes }: ReleaseBlocks, late: Promise<LateFindings>): Promise<PreparedRecord> {
+  async prepare(
+    { base, blocks, release, changes }: ReleaseBlocks,
+    late: Promise<LateFindings>,
+  ): Promise<PreparedRecord> {
     late.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     await this.#log.requireOpen()
     return this.#store.rehearse(async (sessionOf) => {

@@ -35,7 +35,8 @@ export async function readStanzaTexts(
   await log.download([...blocks.keys()].filter((block) => composed(block) === undefined))
   await eachOf([...blocks.keys()], BLOCKS_AT_ONCE, NEVER, async (block) => {
     const fresh = composed(block)
-    const stanzas = fresh === undefined ? readStanzas(log, block) : unpackStanzas(packedStanzas(decodeEvent(fresh), block))
+    const stanzas =
+      fresh === undefined ? readStanzas(log, block) : unpackStanzas(packedStanzas(decodeEvent(fresh), block))
     read.set(block, await stanzas)
   })
   return [...blocks].flatMap(([block, own]) => own.flatMap((run) => textsOf(read.get(block) as StanzaBlock, run)))

@@ -39,7 +39,8 @@ export interface CheckResult {
 export async function checkOperation(node: Node, args: Arguments): Promise<CheckResult> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const when = parseWhen(optionalTextOf(args, 'when'))
-  const { number, suite } = when.kind === 'newest' ? (await channel.snapshot(when)).release : await channel.history.resolve(when)
+  const { number, suite } =
+    when.kind === 'newest' ? (await channel.snapshot(when)).release : await channel.history.resolve(when)
   const plan = await channel.history.plan(number)
   const before = await toCompare(channel, plan)
   const checks = await node.checker.check(before, loggedRelease(channel, plan), 'all')

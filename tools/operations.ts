@@ -27,6 +27,7 @@ import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { verdictsAt, verdictViews } from './verdict-view.ts'
 import { withdrawOperation } from './withdraw.ts'
 import { watchStatus } from './watch-status.ts'
 import { why } from './why.ts'
@@ -185,11 +186,18 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     const result =
       request === null
         ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken)
-        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace'), refuseBroken }, io)
+        : await prepareRequest(
+            node,
+            channel.name,
+            draft,
+            { request, replace: flagOf(args, 'replace'), refuseBroken },
+            io,
+          )
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
-    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components, mirrors }
+    const verdicts = verdictViews(result.verdicts)
+    return { channel: channel.name, id: target.log.id, ...result, verdicts, suite: draft.suite, components, mirrors }
   } finally {
     await draft.close()
   }
@@ -201,7 +209,8 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
   const frozenNumber = node.frozenSince(channel) === null ? 0 : ready
   const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
-  for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
+  for await (const release of channel.history.releases()) {
+    const { number, publishedAtMs, releasedAtMs, suite } = release
     releases.push({
       number,
       publishedAt: new Date(publishedAtMs).toISOString(),
@@ -210,6 +219,7 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       ready: number <= ready,
       tags: tags.get(number) ?? [],
       frozen: number === frozenNumber,
+      verdicts: await verdictsAt(channel, release),
     })
   }
   return { channel: channel.name, releases }
@@ -233,6 +243,7 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     suite: release.suite,
     packages: packageCount,
     ...freshnessOf(node, channel, release.number),
+    verdicts: await verdictsAt(channel, release),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
 }

@@ -30,7 +30,10 @@ export function loggedRelease(channel: Channel, plan: SnapshotPlan): CheckedRele
 }
 
 /** The release before that of `plan`, or what stands for it; null: there is none. @throws FreshetError NO_PEERS, UPSTREAM_MISMATCH. */
-export async function releaseBefore(channel: Channel, { release, upstream }: SnapshotPlan): Promise<CheckedRelease | null> {
+export async function releaseBefore(
+  channel: Channel,
+  { release, upstream }: SnapshotPlan,
+): Promise<CheckedRelease | null> {
   if (release.number > 1) return loggedRelease(channel, await channel.history.plan(release.number - 1))
   return upstream === null ? null : upstreamRelease(channel, upstream)
 }
@@ -54,7 +57,9 @@ function releaseOf(
     async whole(use) {
       const snapshot = await source.openSnapshot({ kind: 'number', number: plan.release.number })
       try {
-        return await use(snapshot.indexes.map(({ path, runs, filePath }) => ({ path, runs: seen(runs), from: filePath })))
+        return await use(
+          snapshot.indexes.map(({ path, runs, filePath }) => ({ path, runs: seen(runs), from: filePath })),
+        )
       } finally {
         await snapshot.close()
       }
@@ -93,7 +98,8 @@ export async function draftCheck(channel: Channel, { before, draft, composed }: 
       base,
       since: before === null || release.upstream !== null ? null : changesSince(before, release),
       texts: (runs) => readStanzaTexts(channel.log, runs, composed),
-      whole: (use) => use(indexes.map(({ path, runs }): LoadedIndex => ({ path, runs, from: bytes.get(path) as Buffer }))),
+      whole: (use) =>
+        use(indexes.map(({ path, runs }): LoadedIndex => ({ path, runs, from: bytes.get(path) as Buffer }))),
     },
   }
 }
@@ -141,5 +147,10 @@ export function refuseBroken(channel: string, checks: readonly ArchitectureCheck
   const more = became.length > names.length ? ` and ${became.length - names.length} more` : ''
   const reason = first.reason.join('; ')
   const message = `${became.length} packages of ${channel} would become uninstallable: ${names.join(', ')}${more}. ${reason}`
-  throw new FreshetError('RELEASE_BREAKS', message, { channel, became: became.length, packages: names.join(' '), reason })
+  throw new FreshetError('RELEASE_BREAKS', message, {
+    channel,
+    became: became.length,
+    packages: names.join(' '),
+    reason,
+  })
 }

@@ -71,7 +71,9 @@ export async function composeDraft(
   const before = await readBefore(channel)
   const composing = composeRelease({ base: channel.log.length, before, draft, publishedAtMs: deps.now() })
   const isSame = composing.then((composed) => isUnchanged(composed, before, channel.current?.inRelease ?? null, draft))
-  const checked = once(async () => checkDraft(deps, channel, { before: before?.plan ?? null, draft, composed: await composing }))
+  const checked = once(async () =>
+    checkDraft(deps, channel, { before: before?.plan ?? null, draft, composed: await composing }),
+  )
   const admitted = isSame.then((same) => (same || deps.verdicts === 'off' ? null : checked()))
   admitted.catch(() => {}) // reported where it is awaited
   // Hashes in worker threads while the release is composed; copies nothing before it is known to hold.

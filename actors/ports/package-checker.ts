@@ -108,7 +108,10 @@ export class PackageChecker {
     const answer = (await this.#ask({ kind: 'answer', question })) as readonly ArchitectureCheck[]
     const name = contentOf(release)
     this.#known.delete(name)
-    this.#known.set(name, Object.fromEntries(answer.map(({ architecture, broken }) => [architecture, broken.map(named)])))
+    this.#known.set(
+      name,
+      Object.fromEntries(answer.map(({ architecture, broken }) => [architecture, broken.map(named)])),
+    )
     for (const oldest of this.#known.keys()) if (this.#known.size > REMEMBERED_MAX) this.#known.delete(oldest)
     return answer
   }
@@ -116,7 +119,8 @@ export class PackageChecker {
   /** A release that was held before it was in the log, and is there now. */
   #confirm({ key, indexes, base }: CheckedRelease): void {
     const held = this.#held
-    if (held !== null && base === null && held.key === key && isSame(held.indexes, indexes)) this.#held = { ...held, base }
+    if (held !== null && base === null && held.key === key && isSame(held.indexes, indexes))
+      this.#held = { ...held, base }
   }
 
   async #goTo(release: CheckedRelease): Promise<void> {
@@ -197,7 +201,10 @@ function changesBetween({ indexes, base }: Held, after: readonly PlannedIndex[])
   for (const path of new Set([...indexes, ...after].map((index) => index.path))) {
     const isDraft = ({ block }: Run): boolean => base !== null && levelOf(block) === 0 && block >= base
     const runs = runsOf(indexes, path)
-    const { added, removed } = differenceOfRuns(runs.filter((run) => !isDraft(run)), runsOf(after, path))
+    const { added, removed } = differenceOfRuns(
+      runs.filter((run) => !isDraft(run)),
+      runsOf(after, path),
+    )
     changes.set(path, { added, removed: [...removed, ...runs.filter(isDraft)] })
   }
   return changes

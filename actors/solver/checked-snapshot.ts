@@ -10,7 +10,6 @@ import type { Run } from '../../schemas/edit-script.ts'
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { architectureOfIndex, architecturesOfIndexes } from '../../schemas/index-path.ts'
 import { RelationParser } from '../../schemas/relation.ts'
-import { brokenNameText } from '../../schemas/verdict.ts'
 import { brokenPackages, differenceOfBroken } from './broken-packages.ts'
 import type { BrokenPackage } from './broken-packages.ts'
 import type { Candidate } from './candidate.ts'
@@ -131,7 +130,8 @@ class CheckedArchitecture {
     for (const { path, bytes, runs } of indexes) {
       for (const candidate of readCandidates(bytes, path, parser)) candidates.push(withoutSource(candidate))
       for (const place of placesOf(runs)) places.push(place)
-      if (candidates.length !== places.length) throw new FreshetError('EVENT_INVALID', `${path} is not cut as its runs say`)
+      if (candidates.length !== places.length)
+        throw new FreshetError('EVENT_INVALID', `${path} is not cut as its runs say`)
     }
     const universe = new Universe(architecture, candidates)
     const ids = new Map<number, number>()
@@ -198,7 +198,8 @@ class CheckedArchitecture {
 
 /** However a check came to its release: numbers of packages depend on that. */
 function byName(a: BrokenPackage, b: BrokenPackage): number {
-  return brokenNameText(a) < brokenNameText(b) ? -1 : 1
+  const [one, other] = [a, b].map(({ name, version, architecture }) => `${name} ${version} ${architecture}`)
+  return (one as string) < (other as string) ? -1 : 1
 }
 
 /** Names a stanza in errors. */

@@ -6,6 +6,8 @@ import type { PublishResult } from '../../actors/ports/publish-release.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
+import { verdictLines } from '../verdict-view.ts'
+import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
@@ -28,13 +30,14 @@ interface ImportOptions extends CommonOptions {
   readonly refuseBroken: boolean
 }
 
-interface ImportResult extends PublishResult {
+interface ImportResult extends Omit<PublishResult, 'verdicts'> {
   readonly channel: string
   readonly id: string
   readonly suite: string
   readonly components: readonly string[]
   /** HTTP mirrors that the channel names since this import. */
   readonly mirrors: readonly string[]
+  readonly verdicts: readonly VerdictView[] | null
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
 }
@@ -107,9 +110,10 @@ function sourceOf(options: ImportOptions): object {
 function describe(result: ImportResult): string {
   const { request } = result
   if (request === undefined || request === null) return describePublished(result)
-  const { channel, release, added, removed } = result
+  const { channel, release, added, removed, verdicts } = result
   return [
     `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
+    ...verdictLines(verdicts),
     `each signer: freshet sign ${request} --key KEYFILE; then: freshet commit ${channel} SIGNATUREFILE...`,
   ].join('\n')
 }
@@ -125,11 +129,13 @@ function describePublished({
   suite,
   components,
   mirrors,
+  verdicts,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,
     `${formatCount(artifacts)} packages can be had from here${passedOver > 0 ? `; ${passedOver} files differ and were passed over` : ''}`,
+    ...verdictLines(verdicts),
     ...mirrors.map(
       (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,
     ),
