@@ -136,6 +136,7 @@ export class PackageChecker {
   async #advance(held: Held, release: CheckedRelease): Promise<boolean> {
     const architectures = [held, release].map(({ indexes }) => architecturesOfIndexes(indexes.map(({ path }) => path)))
     if (held.key !== release.key || String(architectures[0]) !== String(architectures[1])) return false
+    if (held.service instanceof CheckService && bytesOf(release) > 2 * CHECK_INLINE_BYTES_MAX) return false // it has grown
     const isKnown = held.base === null && release.since !== null && isSame(held.indexes, release.since.indexes)
     const differences = isKnown ? (release.since?.changes ?? new Map()) : changesBetween(held, release.indexes)
     const fresh = [...differences.values()].reduce((sum, { added }) => sum + stanzaCount(added), 0)
@@ -148,13 +149,13 @@ export class PackageChecker {
     return (await this.#ask({ kind: 'advance', changes })) as boolean
   }
 
-  async #load({ key, indexes, base, whole }: CheckedRelease): Promise<void> {
+  async #load(release: CheckedRelease): Promise<void> {
     await this.#forget()
     if (this.#closed) throw new FreshetError('INTERRUPTED', 'the check was interrupted')
-    const byteLength = indexes.reduce((sum, index) => sum + index.byteLength, 0)
-    const service = byteLength <= CHECK_INLINE_BYTES_MAX ? new CheckService() : new CheckThread()
+    const { key, indexes, base } = release
+    const service = bytesOf(release) <= CHECK_INLINE_BYTES_MAX ? new CheckService() : new CheckThread()
     this.#held = { service, key, indexes, base }
-    await whole((loaded) => this.#ask({ kind: 'load', indexes: loaded }))
+    await release.whole((loaded) => this.#ask({ kind: 'load', indexes: loaded }))
   }
 
   #ask(request: CheckRequest): Promise<CheckAnswer> {
@@ -168,6 +169,10 @@ export class PackageChecker {
     this.#held = null
     if (service instanceof CheckThread) await service.close()
   }
+}
+
+function bytesOf({ indexes }: CheckedRelease): number {
+  return indexes.reduce((sum, { byteLength }) => sum + byteLength, 0)
 }
 
 /** Without the reason, which nobody asks for again. */
