@@ -24,8 +24,14 @@ interface Stanza {
 }
 
 const relation = fc
-  .tuple(fc.constantFrom('Depends', 'Pre-Depends', 'Conflicts', 'Breaks', 'Provides'), fc.constantFrom(...NAMES), fc.nat(2))
-  .map(([field, name, version]) => `${field}: ${name}${version === 0 || field === 'Provides' ? '' : ` (>= ${version})`}`)
+  .tuple(
+    fc.constantFrom('Depends', 'Pre-Depends', 'Conflicts', 'Breaks', 'Provides'),
+    fc.constantFrom(...NAMES),
+    fc.nat(2),
+  )
+  .map(
+    ([field, name, version]) => `${field}: ${name}${version === 0 || field === 'Provides' ? '' : ` (>= ${version})`}`,
+  )
 const stanza: fc.Arbitrary<Stanza> = fc.record({
   path: fc.nat(PATHS.length - 1),
   name: fc.constantFrom(...NAMES),
@@ -94,7 +100,8 @@ class Log {
 /** Everything anew. */
 async function expected(before: CheckedRelease | null, release: CheckedRelease): Promise<readonly ArchitectureCheck[]> {
   const broken = before === null ? null : await answersOf(before, null)
-  const plain = (found: ArchitectureCheck['broken']): BrokenPackage[] => found.map(({ isNew: _, reason: __, ...one }) => one)
+  const plain = (found: ArchitectureCheck['broken']): BrokenPackage[] =>
+    found.map(({ isNew: _, reason: __, ...one }) => one)
   const known = broken?.map(({ architecture, broken: found }) => [architecture, plain(found)] as const)
   return answersOf(release, known === undefined ? null : Object.fromEntries(known))
 }
@@ -108,7 +115,10 @@ async function answersOf(release: CheckedRelease, before: Record<string, readonl
   return answers
 }
 
-for (const [where, padding, numRuns] of [['in the main thread', 0, 300], ['in a thread', CHECK_INLINE_BYTES_MAX / 2, 8]] as const) {
+for (const [where, padding, numRuns] of [
+  ['in the main thread', 0, 300],
+  ['in a thread', CHECK_INLINE_BYTES_MAX / 2, 8],
+] as const) {
   test(`package checker: random histories, ${where} → what comes out anew`, { timeout: 300_000 }, async (t) => {
     await fc.assert(
       fc.asyncProperty(releases, async (history) => {
