@@ -127,7 +127,7 @@ for (const [where, padding, numRuns] of [
         for (const { stanzas, isDraft } of history) {
           const release = log.release(stanzas, isDraft)
           const [found, wanted] = [await checker.check(before, release, 'none'), await expected(before, release)]
-          if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(`${JSON.stringify([found, wanted])}`)
+          if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(JSON.stringify([found, wanted]))
           if (!isDraft) before = release
         }
         await checker.close()
