@@ -182,6 +182,7 @@ export class Channel {
     await upstream.link(options, chain)
     this.log.upstream = upstream.log
     this.history.upstream = upstream.history
+    this.metadata.upstream = upstream.metadata
     this.#upstream = upstream
   }
 

@@ -72,6 +72,10 @@ export const LOG_ERROR_CODES = {
     means: 'the metadata of a channel comes out otherwise than its publisher states',
     remedy: 'nothing of it is used; freshet audit CHANNEL tells more',
   },
+  CONFLICT_UNKNOWN: {
+    means: 'a register of the metadata document is not in conflict, or nobody said this value',
+    remedy: 'freshet meta conflicts CHANNEL shows what is to be settled; freshet meta set says anything else',
+  },
   MAINTAINER_UNKNOWN: {
     means: 'this key is not one of the maintainers of the channel',
     remedy: 'freshet maintainer invite CHANNEL there, and give its key to the publisher, who adds it',

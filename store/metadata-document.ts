@@ -92,8 +92,11 @@ export class MetadataDocument {
 
   #put(path: string, value: string | null): void {
     const known = this.#backend.getAll(ROOT, path) as [string, string, string][]
-    if (value === null) this.#backend.delete(ROOT, path)
-    else if (known.length !== 1 || known[0]?.[1] !== value) this.#backend.put(ROOT, path, value, 'str')
+    if (value === null) return this.#backend.delete(ROOT, path)
+    if (known.length === 1 && known[0]?.[1] === value) return
+    // Of several values Automerge would keep the one that is put again, as its first author's: who decided would be lost.
+    if (known.length > 1) this.#backend.delete(ROOT, path)
+    this.#backend.put(ROOT, path, value, 'str')
   }
 }
 

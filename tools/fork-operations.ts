@@ -20,6 +20,7 @@ import { argumentsOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { artifactOf, readDebFolder } from './import/deb-dir.ts'
 import { clearSign, createSigningKey } from './import/openpgp.ts'
+import { countConflicts } from './metadata-conflicts.ts'
 
 export const FORK_OPERATIONS = ['fork', 'fork.change', 'fork.status', 'fork.merge'] as const
 type ForkOperation = (typeof FORK_OPERATIONS)[number]
@@ -100,7 +101,10 @@ export interface ForkStatus extends ForkMerge {
   readonly uninstallable: readonly NewlyBroken[]
 }
 
-export interface MergeResult extends ForkResult, ForkMerge {}
+export interface MergeResult extends ForkResult, ForkMerge {
+  /** Registers of the metadata document that somebody must decide about now; null: it cannot be read at the moment. */
+  readonly conflicts: number | null
+}
 
 /** Stands a fork on a release of its upstream. */
 export async function mergeFork(
@@ -111,7 +115,8 @@ export async function mergeFork(
   io: Pick<ControlIo, 'progress'>,
 ): Promise<MergeResult> {
   const { result, published } = await publishChanges(node, name, { wishes, upstream: to }, io)
-  return { ...result, ...mergeOf(published.merge as MergePreview) }
+  const conflicts = await countConflicts(node.session.publishing(name))
+  return { ...result, ...mergeOf(published.merge as MergePreview), conflicts }
 }
 
 function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {

@@ -6,7 +6,7 @@ import { MetadataDocument } from '../../store/metadata-document.ts'
 import { maintainerList, OfflineMaintainer } from '../helpers/offline-maintainers.ts'
 
 const MAINTAINERS = 5
-const RUNS = 3_000
+const RUNS = 30
 const PATHS = ['package/bash/pin', 'package/bash/description', 'package/curl/pin', 'set/base/member/bash']
 
 type Step = { readonly who: number; readonly path: number; readonly value: number; readonly from: number }
@@ -125,4 +125,27 @@ test('metadata: what was merged is saved → loads again, for another author, an
   t.deepEqual(copy.paths, document.paths)
   const change = copy.edit([{ path: 'channel/note', value: 'a derivative' }], 'cloned', 1_000)
   t.ok(change)
+})
+
+test('metadata: a conflict is decided for a value that is there already → the value is of whoever decided', async (t) => {
+  for (const decided of ['1.1', '1.2']) {
+    const list = maintainerList(3)
+    const all = await Promise.all(list.map(({ key }) => OfflineMaintainer.create(key, list)))
+    const [ada, bo, judge] = all as [OfflineMaintainer, OfflineMaintainer, OfflineMaintainer]
+    const path = 'package/bash/pin'
+    ada.edit({ path, value: '1.1' })
+    bo.edit({ path, value: '1.2' })
+    judge.hearFrom(ada, 1)
+    judge.hearFrom(bo, 1)
+    judge.edit({ path, value: decided })
+    const values = judge.draft.fold.state.registers.get(path) ?? []
+    t.deepEqual(
+      values.map(({ value, actor, seq }) => [value, actor, seq]),
+      [[decided, judge.key, 1]],
+    )
+    ada.hearFrom(bo, 1)
+    ada.hearFrom(judge, 1)
+    t.deepEqual(ada.draft.fold.state.registers.get(path), values)
+    t.equal(judge.edit({ path, value: decided }), null, 'said once, it is said')
+  }
 })
