@@ -25,6 +25,7 @@ import type { AuditedUpstream } from './check-fork.ts'
 import { checkContents } from './check-contents.ts'
 import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
+import { NOTHING_TAKEN, readTakenOver } from './check-metadata.ts'
 import type { FixedMetadata } from './check-metadata.ts'
 import { checkNote } from './check-note.ts'
 import { checkReleaseRoots } from './check-release-roots.ts'
@@ -86,7 +87,8 @@ export class ReleaseWalk {
 
   /** As far as it came. */
   get maintainers(): readonly Maintainer[] {
-    return this.#input.known.maintainers
+    const { maintainers, inherited } = this.#input.known
+    return [...maintainers, ...inherited]
   }
 
   get roots(): ReadonlyMap<DigestHex, Buffer> {
@@ -100,7 +102,7 @@ export class ReleaseWalk {
       await this.#begin()
       for await (const unit of logUnits(log, known.length, until, findings)) {
         if (signal.aborted) throw new FreshetError('INTERRUPTED', 'the audit was interrupted')
-        if (unit.kind === 'note') this.#note(unit)
+        if (unit.kind === 'note') await this.#note(unit)
         else if (!(await this.#release(unit))) return false
         onProgress(unit.block)
       }
@@ -110,10 +112,10 @@ export class ReleaseWalk {
     }
   }
 
-  #note(unit: NoteUnit): void {
-    const { known, findings } = this.#input
-    checkNote(unit, known, findings)
-    const { block, note, stateBlock } = unit
+  async #note({ kind, block, note, stateBlock }: NoteUnit): Promise<void> {
+    const { log, known, findings } = this.#input
+    const takenOver = note.type === 'metadata' ? await readTakenOver(log, { block, note }, findings) : NOTHING_TAKEN
+    checkNote({ kind, block, note, stateBlock }, known, takenOver, findings)
     if (note.type === 'metadata') this.metadata.push({ block, note, stateBlock })
   }
 
