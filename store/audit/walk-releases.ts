@@ -23,6 +23,7 @@ import type { NamedArtifact } from './check-artifacts.ts'
 import { checkCuration, foldFork, forkLookupChanges, scriptsFromBefore } from './check-fork.ts'
 import type { AuditedUpstream } from './check-fork.ts'
 import { checkContents } from './check-contents.ts'
+import { CuratedReleases } from './check-curated.ts'
 import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
 import { NOTHING_TAKEN, readTakenOver } from './check-metadata.ts'
@@ -64,6 +65,7 @@ export interface WalkInput {
 export class ReleaseWalk {
   readonly #input: WalkInput
   readonly #stanzas: StanzaCache
+  readonly #curated: CuratedReleases
   /** Null once a stanza could not be read. */
   #placed: PlacedPackages | null
   readonly #texts = new Map<string, IndexText>()
@@ -83,6 +85,7 @@ export class ReleaseWalk {
     this.#input = input
     this.#stanzas = new StanzaCache(input.log)
     this.#placed = new PlacedPackages(this.#stanzas)
+    this.#curated = new CuratedReleases(input.log, this.#stanzas)
   }
 
   /** As far as it came. */
@@ -159,6 +162,9 @@ export class ReleaseWalk {
     if (isFork) await checkCuration(log, unit, read, known, findings)
     const indexes = isFork ? scriptsFromBefore(before, plan) : release.indexes
     const changes = await this.#advancePlaced(indexes, block, number)
+    if (isFork && isChosen(number) && this.#placed !== null) {
+      await this.#curated.check(plan, known.curationBlock, this.#placed, findings)
+    }
     checkReleaseRoots({ block, release }, this.#placed, known, findings)
     this.#nameArtifacts(changes, number)
     this.#applyScripts(indexes)
