@@ -9,7 +9,7 @@ import { FreshetError } from '../../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../../schemas/events.ts'
 import { editedNames, editFork } from '../../schemas/fork-edit.ts'
 import type { ForkEdit } from '../../schemas/fork-edit.ts'
-import type { BasisIndex, DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
+import type { BasisIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { writeRelease } from '../../schemas/release-file.ts'
 import type { PackageStanza } from '../../schemas/stanza.ts'
 import { digestHex } from '../../schemas/units.ts'
@@ -70,7 +70,9 @@ export async function composeFork(fork: Channel, order: ForkOrder): Promise<Comp
   for (const wish of order.wishes) changes = await applyWish(fork, planned, changes, wish)
   const merge = order.upstream === null ? null : await previewMerge(fork, state, planned, changes)
   const files = curateSnapshot(planned.indexes, changes).map((file) => {
-    return { ...file, digest: digestHex(createHash('sha256').update(file.bytes).digest()) }
+    const hash = createHash('sha256')
+    for (const text of file.texts) hash.update(text)
+    return { ...file, digest: digestHex(hash.digest()) }
   })
   const { number, block, hash } = planned.base.release
   const upstream = { number, block, hash }
@@ -129,10 +131,10 @@ function placedIn({ stanza, text }: OwnDeb, paths: readonly string[], component:
 
 async function signedDraft(
   { suite, sign, nowMs }: ForkOrder,
-  files: readonly (DraftIndex & BasisIndex)[],
+  files: readonly BasisIndex[],
 ): Promise<Omit<ReleaseDraft, 'artifacts'>> {
   const named = files.map(({ path }) => path.replace(/\/Packages$/, '').split('/binary-'))
-  const sha256 = new Map(files.map(({ path, bytes, digest }) => [path, { byteLength: bytes.length, digest }]))
+  const sha256 = new Map(files.map(({ path, byteLength, digest }) => [path, { byteLength, digest }]))
   const date = Math.floor(nowMs / 1000) * 1000 // dates of a Release file have whole seconds
   const text = writeRelease({
     origin: suite,
@@ -147,6 +149,5 @@ async function signedDraft(
     sha256,
   })
   const inRelease = await sign(text)
-  const indexes = files.map(({ path, bytes }) => ({ path, bytes }))
-  return { suite, inRelease, releasedAtMs: date, validUntilMs: null, indexes, ownRelease: true, close: async () => {} }
+  return { suite, inRelease, releasedAtMs: date, validUntilMs: null, indexes: [], ownRelease: true, close: async () => {} }
 }

@@ -75,13 +75,13 @@ export class TestFork {
     await snapshot.close()
     const indexes = curateSnapshot(upstream, changes).map((file) => ({
       ...file,
-      digest: digestHex(sha256(file.bytes)),
+      digest: digestHex(sha256(Buffer.concat(file.texts))),
     }))
     const decisions = decideSnapshot(upstream, changes)
     const { block, hash } = plan.release
     const basis = { upstream: { number, block, hash }, indexes, changes: said, before: await this.#before() }
-    const texts = Object.fromEntries(indexes.map(({ path, bytes }) => [path, bytes.toString('latin1')]))
-    const draft = { ...draftOf(texts, { ownRelease: true }), indexes, basis }
+    const texts = Object.fromEntries(indexes.map((file) => [file.path, Buffer.concat(file.texts).toString('latin1')]))
+    const draft = { ...draftOf(texts, { ownRelease: true }), indexes: [], basis }
     const publishedAtMs = PUBLISHED_AT_MS + 1000 * (history.newest?.number ?? 0)
     const before = await this.#releaseBefore()
     const composed = await composeRelease({ base: log.length, before, draft, publishedAtMs })
