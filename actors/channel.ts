@@ -178,7 +178,8 @@ export class Channel {
       throw new FreshetError('FORK_CYCLE', message, { upstream: key })
     }
     const upstream = this.#upstream ?? (await this.#upstreams.find(key))
-    this.#upstreams.requireRunning(upstream)
+    // What was ready is served again after a start, whatever became of upstream since.
+    if (options.local !== true) this.#upstreams.requireRunning(upstream)
     await upstream.link(options, chain)
     this.log.upstream = upstream.log
     this.history.upstream = upstream.history

@@ -172,6 +172,10 @@ export const LOG_ERROR_CODES = {
     means: 'a fork stands on a release that the log of its upstream does not have',
     remedy: 'do not use it: the fork or its upstream shows different logs to different people',
   },
+  UPSTREAM_PASSED: {
+    means: 'the upstream of a fork has passed to other signers, and so goes on as another log',
+    remedy: 'freshet fork ID NAME makes a fork of the successor; this one stays on the last release of the old log',
+  },
   FORK_CYCLE: {
     means: 'the upstreams of a fork lead back to it, or are more than UPSTREAMS_MAX',
     remedy: 'do not follow it: nothing can be built from it',

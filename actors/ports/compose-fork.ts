@@ -14,6 +14,7 @@ import { writeRelease } from '../../schemas/release-file.ts'
 import type { PackageStanza } from '../../schemas/stanza.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { When } from '../../schemas/when.ts'
+import { id } from '../../store/identity.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
 import { curateSnapshot } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
@@ -62,10 +63,11 @@ export interface ComposedFork {
   readonly isNews: boolean
 }
 
-/** @throws FreshetError NOT_A_FORK, CURATION_REFUSED, VERSION_REUSE, PACKAGE_UNKNOWN, RELEASE_UNKNOWN, NO_PEERS, ... */
+/** @throws FreshetError NOT_A_FORK, UPSTREAM_PASSED, CURATION_REFUSED, VERSION_REUSE, PACKAGE_UNKNOWN, RELEASE_UNKNOWN, NO_PEERS, ... */
 export async function composeFork(fork: Channel, order: ForkOrder): Promise<ComposedFork> {
   const state = await readForkState(fork)
   const planned = await planFork(fork, state, order.upstream)
+  if (order.upstream !== null) await requireGoesOn(fork, state, planned)
   let { changes } = state
   for (const wish of order.wishes) changes = await applyWish(fork, planned, changes, wish)
   const merge = order.upstream === null ? null : await previewMerge(fork, state, planned, changes)
@@ -81,6 +83,15 @@ export async function composeFork(fork: Channel, order: ForkOrder): Promise<Comp
   const draft = { ...(await signedDraft(order, files)), artifacts, basis }
   const isNews = fork.history.newest === null || !hash.equals(state.base.hash) || changes !== state.changes
   return { draft, state, base: planned.base, merge, isNews }
+}
+
+/** An upstream that has passed to other signers brings nothing more under its old key: a merge that moves nothing must say so. */
+async function requireGoesOn({ name }: Channel, { upstream, base }: ForkState, planned: PlannedFork): Promise<void> {
+  const rotation = await upstream.log.rotation()
+  if (rotation === null || planned.base.release.number > base.number) return
+  const successor = id(rotation.successor)
+  const message = `${upstream.name}, on whose last release ${name} stands, goes on as ${successor}`
+  throw new FreshetError('UPSTREAM_PASSED', message, { successor })
 }
 
 async function applyWish(
