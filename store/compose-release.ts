@@ -169,6 +169,7 @@ export function isUnchanged(
 ): boolean {
   if (before === null || inReleaseBefore === null) return false
   const { release } = composed
+  if (draft.basis !== undefined && !isSameBasis(release, before, draft.basis)) return false
   return (
     release.suite === before.plan.release.suite &&
     (draft.ownRelease || inReleaseBefore.equals(draft.inRelease)) &&
@@ -177,6 +178,12 @@ export function isUnchanged(
       before.plan.indexes.some((known) => known.path === path && known.digest === digest.toString('hex')),
     )
   )
+}
+
+/** A fork that moves, or wants something else, says so even where no package differs yet. */
+function isSameBasis({ upstream }: ReleaseBlocks['release'], { plan }: ReleaseBefore, basis: DraftBasis): boolean {
+  const stands = plan.upstream?.release.hash.equals(basis.upstream.hash) === true
+  return stands && upstream?.curationBlock === (basis.before?.block ?? 0)
 }
 
 /** Gives every new text a place and packs it. */

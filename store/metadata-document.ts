@@ -35,7 +35,7 @@ export class MetadataDocument {
     return new MetadataDocument(getBackend(init({ actor })))
   }
 
-  /** The same from what `save` gave, for any author: a derivative begins so. @throws FreshetError STORE_FAILED. */
+  /** The same from what `save` gave, for any author. @throws FreshetError STORE_FAILED. */
   static async load(saved: Uint8Array, actor: KeyHex): Promise<MetadataDocument> {
     const { getBackend, load } = await import('@automerge/automerge')
     try {
