@@ -73,8 +73,7 @@ interface Composed {
 export async function composeRelease(input: ComposeInput): Promise<ComposedRelease> {
   const { base, before, draft } = input
   const { basis } = draft
-  const files =
-    basis?.indexes ?? draft.indexes.map(({ path, bytes: { byteLength } }) => ({ path, byteLength }))
+  const files = basis?.indexes ?? draft.indexes.map(({ path, bytes: { byteLength } }) => ({ path, byteLength }))
   if (files.length > INDEXES_MAX) throw tooLarge(`${files.length} index files`)
   for (const { path, byteLength } of files) {
     if (byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${byteLength} bytes`)

@@ -160,5 +160,13 @@ async function signedDraft(
     sha256,
   })
   const inRelease = await sign(text)
-  return { suite, inRelease, releasedAtMs: date, validUntilMs: null, indexes: [], ownRelease: true, close: async () => {} }
+  return {
+    suite,
+    inRelease,
+    releasedAtMs: date,
+    validUntilMs: null,
+    indexes: [],
+    ownRelease: true,
+    close: async () => {},
+  }
 }

@@ -22,7 +22,10 @@ export async function addMaintainer(deps: NoteDeps, channel: Channel, key: KeyHe
     throw new FreshetError('MAINTAINER_EXISTS', `${keyId(key)} is, or was, a maintainer, here or upstream`)
   }
   if (everybody.length >= MAINTAINERS_MAX) {
-    throw new FreshetError('MAINTAINERS_FULL', `${channel.name} had ${everybody.length} maintainers, upstream's among them`)
+    throw new FreshetError(
+      'MAINTAINERS_FULL',
+      `${channel.name} had ${everybody.length} maintainers, upstream's among them`,
+    )
   }
   if (key === channel.key || key === keyHex((await channel.log.indexCore()).key)) {
     throw new FreshetError('MAINTAINER_INVALID', 'this is a key of the channel itself')

@@ -73,7 +73,10 @@ export class CuratedReleases {
     const known = await this.#packages(index.path, runs, curatedNames(changes), placed)
     const isOpen = count > 0 && !(await this.#endsBlank(runs))
     const { parts } = curateIndex(index.path, known, { count, isOpen }, changes)
-    return applyScript(runs, scriptOf(parts, count, ({ place }) => place as StanzaPlace)) // read from the log: it has one
+    return applyScript(
+      runs,
+      scriptOf(parts, count, ({ place }) => place as StanzaPlace),
+    ) // read from the log: it has one
   }
 
   /** Stanzas of upstream that the fork says something about. */
@@ -104,7 +107,10 @@ export class CuratedReleases {
   async #endsBlank(runs: readonly Run[]): Promise<boolean> {
     const { block, first, count } = runs.at(-1) as Run
     for await (const { stanzas } of this.#stanzas.inOrder([{ block, first: first + count - 1, count: 1 }])) {
-      return stanzas.text.subarray(0, stanzas.offsets[first + count]).subarray(-2).equals(BLANK_LINE)
+      return stanzas.text
+        .subarray(0, stanzas.offsets[first + count])
+        .subarray(-2)
+        .equals(BLANK_LINE)
     }
     throw new FreshetError('INTERNAL', 'a stanza was asked for, and none came')
   }

@@ -81,7 +81,8 @@ function checkCounts(
   report: (what: string) => void,
 ): void {
   const everybody = [...known.maintainers, ...inherited]
-  if (new Set(everybody.map(({ key }) => key)).size < everybody.length) report('has a maintainer of upstream as its own')
+  if (new Set(everybody.map(({ key }) => key)).size < everybody.length)
+    report('has a maintainer of upstream as its own')
   const keys = counts.map(({ key }) => keyHex(key))
   if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string))) report('counts maintainers out of order')
   for (const { key } of known.metadata?.counts ?? []) if (!keys.includes(keyHex(key))) report('takes back changes')

@@ -57,12 +57,7 @@ function set(node: TestNode, channel: string, path: string, value: string | null
   return node.call('meta.set', { channel, registers: { [path]: value } })
 }
 
-async function valuesOf(
-  node: TestNode,
-  channel: string,
-  path: string,
-  when: string | null = null,
-): Promise<string[]> {
+async function valuesOf(node: TestNode, channel: string, path: string, when: string | null = null): Promise<string[]> {
   const { registers } = await node.call<MetadataResult>('meta.get', { channel, when, path })
   return registers.flatMap(({ value, conflicts }) => [value, ...conflicts])
 }
@@ -156,7 +151,10 @@ test(
     t.alike((await valuesOf(follower, 'down', BASH, '#2')).sort(), ['5.1-9', '5.2-2'])
     t.alike(await valuesOf(follower, 'down', BASH, '#1'), ['5.2-1'])
     const { changes } = await follower.call<MetadataLogResult>('meta.log', { channel: 'down' })
-    t.alike(changes.map(({ state }) => state).filter((state) => state !== 'counts'), [])
+    t.alike(
+      changes.map(({ state }) => state).filter((state) => state !== 'counts'),
+      [],
+    )
     t.alike([...new Set(changes.map(({ name, of }) => `${name} of ${of.channel}`))].sort(), ['Ada of up', 'Bo of down'])
     const audit = await follower.call<{ ok: boolean; failures: unknown[]; unchecked: unknown[] }>('audit', {
       channel: 'down',

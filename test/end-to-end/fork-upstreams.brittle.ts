@@ -62,7 +62,10 @@ test(
     t.alike([status.release, status.upstream.trouble, status.to], [1, 'EQUIVOCATION', 1])
     t.ok(statusText(status).includes('EQUIVOCATION'))
     t.is(await codeOf(forker.call('fork.merge', { fork: 'down' })), 'EQUIVOCATION')
-    t.is(await codeOf(forker.call('fork.change', { fork: 'down', wishes: [{ wish: 'remove', packages: ['aa'] }] })), 'EQUIVOCATION')
+    t.is(
+      await codeOf(forker.call('fork.change', { fork: 'down', wishes: [{ wish: 'remove', packages: ['aa'] }] })),
+      'EQUIVOCATION',
+    )
     t.is(await codeOf(forker.call('meta.merge', { channel: 'down' })), 'EQUIVOCATION')
     t.is(await codeOf(forker.call('fork', { channel: 'up', name: 'again', wishes: [] })), 'EQUIVOCATION')
     t.is(forker.status('down').release, 1)
@@ -70,7 +73,11 @@ test(
     t.ok((await response.text()).includes('Version: 1\n'), 'what it has is served')
     await forker.stop()
     await forker.start()
-    t.alike([forker.status('down').release, (await statusOf(forker)).upstream.trouble], [1, 'EQUIVOCATION'], 'and after a start')
+    t.alike(
+      [forker.status('down').release, (await statusOf(forker)).upstream.trouble],
+      [1, 'EQUIVOCATION'],
+      'and after a start',
+    )
     t.is(fork.release, 1)
   },
 )

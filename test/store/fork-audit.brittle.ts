@@ -9,7 +9,13 @@ import { auditOf, failuresOf } from '../helpers/audit.ts'
 import { ALL, MAIN, stanza, TestChannel } from '../helpers/channel.ts'
 import { curated, TestFork } from '../helpers/fork.ts'
 
-const [A1, B1, C1, OURS, OWN] = [stanza('aa', '1'), stanza('bb', '1'), stanza('cc', '1'), stanza('bb', '1+ours1'), stanza('own', '1')]
+const [A1, B1, C1, OURS, OWN] = [
+  stanza('aa', '1'),
+  stanza('bb', '1'),
+  stanza('cc', '1'),
+  stanza('bb', '1+ours1'),
+  stanza('own', '1'),
+]
 
 async function honestFork(t: Parameters<typeof TestFork.create>[0], releases: number): Promise<TestFork> {
   const upstream = await TestChannel.create(t, 'upstream')
@@ -121,10 +127,17 @@ for (const [what, changes] of Object.entries(SILENT)) {
     await fork.publish(1, CURATED)
     t.alike(failuresOf(await auditOf(t, fork, { upstream })), [])
     const said = await fork.changes()
-    await fork.publish(1, { ...changes, own: said.own.filter(({ name }) => changes.own.some((own) => own.name === name)) }, said)
+    await fork.publish(
+      1,
+      { ...changes, own: said.own.filter(({ name }) => changes.own.some((own) => own.name === name)) },
+      said,
+    )
     const failures = failuresOf(await auditOf(t, fork, { upstream }))
     t.ok(failures.length > 0)
-    t.alike(failures.filter((failure) => !failure.startsWith('CURATION_NOT_FOLLOWED')), [])
+    t.alike(
+      failures.filter((failure) => !failure.startsWith('CURATION_NOT_FOLLOWED')),
+      [],
+    )
     t.ok(failures[0]?.includes('release=2'))
     t.alike(failuresOf(await auditOf(t, fork, { upstream, since: 2 })), failures, 'from there on alone, too')
   })

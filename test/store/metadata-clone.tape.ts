@@ -13,7 +13,12 @@ import { maintainerKey, maintainerList, OfflineMaintainer } from '../helpers/off
 
 const RUNS = 200
 const PATHS = ['package/bash/pin', 'package/bash/depends', 'package/curl/pin', 'advisory/A-1/severity']
-const VALUES: readonly (readonly string[])[] = [['1', '2'], ['a', 'b'], ['1', '2'], ['low', 'high']]
+const VALUES: readonly (readonly string[])[] = [
+  ['1', '2'],
+  ['a', 'b'],
+  ['1', '2'],
+  ['low', 'high'],
+]
 const UPSTREAM = maintainerList(2)
 const OWN: readonly Maintainer[] = [2, 3].map((i) => ({ key: maintainerKey(i), name: `m${i}`, lastChange: null }))
 
@@ -138,7 +143,8 @@ test('metadata clone: two upstream and two in the fork edit offline → equal do
         return false
       }
       if (!story.isSameState(one.draft.fold.state, two.draft.fold.state)) return false
-      if (!clone.all.every(({ draft }) => story.isAsAutomergeHas(draft) && draft.fold.refusals.length === 0)) return false
+      if (!clone.all.every(({ draft }) => story.isAsAutomergeHas(draft) && draft.fold.refusals.length === 0))
+        return false
       if (logs.some(({ key, log }) => ada.draft.fold.countOf(key) !== log.length)) return false
       if (story.lostOperations(logs, state).length + story.valuesOfNobody(logs, state).length > 0) return false
       if (story.lostOperations(clone.upstream, one.draft.fold.state).length > 0) return false
