@@ -44,7 +44,7 @@ export interface SessionParts {
 
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
 export async function openParts(options: PartsOptions): Promise<SessionParts> {
-  const { home, network, config, now, log, onFailure } = options
+  const { home, now, log, onFailure } = options
   const store = await Store.open(home.store, onFailure)
   let sharing: Sharing | null = null
   try {

@@ -30,8 +30,8 @@ const steps = fc.array(
     value: fc.nat(2),
     /** Somebody whose next change arrives before this edit. */
     from: fc.nat(3),
-    /** Then: upstream's newest document is taken over by who publishes the fork; the other one hears of that; nothing of it. */
-    then: fc.constantFrom('merge', 'hear', 'nothing', 'nothing', 'nothing'),
+    /** Afterwards who publishes the fork takes over upstream's newest document, or the other one hears of that, or neither. */
+    after: fc.constantFrom('merge', 'hear', 'nothing', 'nothing', 'nothing'),
   }),
   { minLength: 8, maxLength: 40 },
 )
@@ -51,12 +51,12 @@ async function toldBy(plan: readonly Step[]): Promise<Clone> {
   const fork = await Promise.all(OWN.map(({ key }) => OfflineMaintainer.create(key, OWN)))
   const clone = { upstream, fork, all: [...upstream, ...fork], inherited: [], taken: new MetadataFold([]).state }
   const told = clone as unknown as Clone
-  for (const { who, path, value, from, then } of plan) {
+  for (const { who, path, value, from, after } of plan) {
     const [author, source] = [told.all[who] as OfflineMaintainer, told.all[from] as OfflineMaintainer]
     if (who >= 2 || from < 2) author.hearFrom(source, 1) // upstream never hears of its forks
     author.edit({ path: PATHS[path] as string, value: value === 0 ? null : (VALUES[path]?.[value - 1] as string) })
-    if (then === 'merge') await merge(told)
-    if (then === 'hear') await told.fork[1].relist([...OWN, ...told.inherited], told.all)
+    if (after === 'merge') await merge(told)
+    if (after === 'hear') await told.fork[1].relist([...OWN, ...told.inherited], told.all)
   }
   return told
 }
