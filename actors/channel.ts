@@ -178,10 +178,12 @@ export class Channel {
       throw new FreshetError('FORK_CYCLE', message, { upstream: key })
     }
     const upstream = this.#upstream ?? (await this.#upstreams.find(key))
-    this.#upstreams.requireRunning(upstream)
+    // What was ready is served again after a start, whatever became of upstream since.
+    if (options.local !== true) this.#upstreams.requireRunning(upstream)
     await upstream.link(options, chain)
     this.log.upstream = upstream.log
     this.history.upstream = upstream.history
+    this.metadata.upstream = upstream.metadata
     this.#upstream = upstream
   }
 

@@ -27,6 +27,7 @@ export const AUDIT_FAULTS = {
   // What a fork stands on
   UPSTREAM_WRONG: 'a fork, or a release of it, does not stand on a release that its upstream has',
   CURATION_WRONG: 'what a fork says it changes cannot be read, or stands elsewhere than its release says',
+  CURATION_NOT_FOLLOWED: 'a release of a fork is not what its curation makes of the upstream release that it stands on',
   METADATA_WRONG: "the metadata document does not come out of its maintainers' logs as the log states",
   // Index files
   SCRIPT_INVALID: 'an edit script does not fit the release before',

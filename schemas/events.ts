@@ -31,7 +31,7 @@ import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
-import { maintainers, metadata, metadataState } from './metadata-events.ts'
+import { maintainers, metadata, metadataOfVersion1, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
 import { verdicts } from './verdict.ts'
@@ -324,7 +324,7 @@ const TYPES = {
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
   maintainers: { number: 11, version: 1, body: maintainers },
-  metadata: { number: 12, version: 1, body: metadata },
+  metadata: { number: 12, version: 2, body: metadata },
   chapter: { number: 13, version: 3, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
@@ -346,6 +346,7 @@ const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
   ],
+  metadata: [formerly(1, metadataOfVersion1, (old) => ({ ...old, upstreamBlock: 0 }))],
 }
 
 type TypeName = keyof typeof TYPES

@@ -77,6 +77,10 @@ export const LOG_ERROR_CODES = {
     means: 'the metadata of a channel comes out otherwise than its publisher states',
     remedy: 'nothing of it is used; freshet audit CHANNEL tells more',
   },
+  CONFLICT_UNKNOWN: {
+    means: 'a register of the metadata document is not in conflict, or nobody said this value',
+    remedy: 'freshet meta conflicts CHANNEL shows what is to be settled; freshet meta set says anything else',
+  },
   MAINTAINER_UNKNOWN: {
     means: 'this key is not one of the maintainers of the channel',
     remedy: 'freshet maintainer invite CHANNEL there, and give its key to the publisher, who adds it',
@@ -172,6 +176,10 @@ export const LOG_ERROR_CODES = {
   UPSTREAM_MISMATCH: {
     means: 'a fork stands on a release that the log of its upstream does not have',
     remedy: 'do not use it: the fork or its upstream shows different logs to different people',
+  },
+  UPSTREAM_PASSED: {
+    means: 'the upstream of a fork has passed to other signers, and so goes on as another log',
+    remedy: 'freshet fork ID NAME makes a fork of the successor; this one stays on the last release of the old log',
   },
   FORK_CYCLE: {
     means: 'the upstreams of a fork lead back to it, or are more than UPSTREAMS_MAX',

@@ -3,23 +3,26 @@ import type { Channel } from '../actors/channel.ts'
 import type { Node } from '../actors/node.ts'
 import type { ForkOrder, ForkWish } from '../actors/ports/compose-fork.ts'
 import { createFork } from '../actors/ports/create-fork.ts'
+import { linkedForkState } from '../actors/ports/fork-state.ts'
 import { publishFork } from '../actors/ports/publish-fork.ts'
 import type { PublishedFork } from '../actors/ports/publish-fork.ts'
 import { previewFork, versionsOf } from '../actors/ports/merge-preview.ts'
 import type { ForkPreview, MergePreview } from '../actors/ports/merge-preview.ts'
 import type { ControlIo } from '../protocols/control-server.ts'
 import type { Decision } from '../schemas/curate.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../schemas/events.ts'
 import { parseAutoMerge, parseMergeRule } from '../schemas/merge-rule.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
 import type { NewlyBroken } from '../actors/solver/newly-broken.ts'
 import { parseWhen } from '../schemas/when.ts'
 import type { When } from '../schemas/when.ts'
+import { id } from '../store/identity.ts'
 import { argumentsOf, flagOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { artifactOf, readDebFolder } from './import/deb-dir.ts'
 import { clearSign, createSigningKey } from './import/openpgp.ts'
+import { countConflicts } from './metadata-conflicts.ts'
 import { verdictViews } from './verdict-view.ts'
 import type { VerdictView } from './verdict-view.ts'
 
@@ -53,7 +56,7 @@ export function forkOperations(node: Node): Record<ForkOperation, Operation> {
     },
     'fork.status': async (args) => {
       const fork = node.session.channel(textOf(args, 'fork'))
-      return statusOf(fork, await previewFork(fork, whenOf(args)))
+      return forkStatus(fork, whenOf(args))
     },
     'fork.merge': async (args, io) => {
       const [rule, auto] = [optionalTextOf(args, 'rule'), optionalTextOf(args, 'auto')]
@@ -102,13 +105,20 @@ export interface ForkStatus extends ForkMerge {
     readonly id: string
     readonly release: number
     readonly newest: number
+    /** Why nothing of it is taken any more: EQUIVOCATION, HISTORY_REWRITE; null: it is. */
+    readonly trouble: string | null
+    /** The id of the channel that it has passed to, with other signers; null: it goes on itself. */
+    readonly successor: string | null
   }
   readonly rule: MergeRule
   readonly auto: AutoMerge
   readonly uninstallable: readonly NewlyBroken[]
 }
 
-export interface MergeResult extends ForkResult, ForkMerge {}
+export interface MergeResult extends ForkResult, ForkMerge {
+  /** Registers of the metadata document that somebody must decide about now; null: it cannot be read at the moment. */
+  readonly conflicts: number | null
+}
 
 /** Stands a fork on a release of its upstream. */
 export async function mergeFork(
@@ -118,12 +128,28 @@ export async function mergeFork(
   io: Pick<ControlIo, 'progress'>,
 ): Promise<MergeResult> {
   const { result, published } = await publishChanges(node, name, order, io)
-  return { ...result, ...mergeOf(published.merge as MergePreview) }
+  const conflicts = await countConflicts(node.session.publishing(name))
+  return { ...result, ...mergeOf(published.merge as MergePreview), conflicts }
 }
 
-function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
+/** Also of a fork whose upstream contradicted itself: it stays where it stands. */
+async function forkStatus(fork: Channel, when: When): Promise<ForkStatus> {
+  try {
+    return await statusOf(fork, await previewFork(fork, when), null)
+  } catch (error) {
+    const { code } = asFreshetError(error)
+    if (!['EQUIVOCATION', 'HISTORY_REWRITE'].includes(code)) throw error
+    const state = await linkedForkState(fork)
+    const { number } = state.base
+    const nothing = { from: number, to: number, moved: [], collisions: [], decisions: [], broken: [] }
+    return statusOf(fork, { ...nothing, state }, code)
+  }
+}
+
+async function statusOf(fork: Channel, preview: ForkPreview, trouble: string | null): Promise<ForkStatus> {
   const { state, broken } = preview
   const { upstream, base, changes } = state
+  const rotation = trouble === null ? await upstream.log.rotation() : null
   return {
     channel: fork.name,
     id: fork.log.id,
@@ -133,6 +159,8 @@ function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
       id: upstream.log.id,
       release: base.number,
       newest: upstream.history.newest?.number ?? 0,
+      trouble,
+      successor: rotation === null ? null : id(rotation.successor),
     },
     rule: changes.rule,
     auto: changes.auto,

@@ -21,6 +21,7 @@ import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
+import { CONFLICT_OPERATIONS, conflictOperations } from './metadata-conflicts.ts'
 import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
@@ -56,6 +57,7 @@ export const OPERATIONS = [
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...METADATA_OPERATIONS,
+  ...CONFLICT_OPERATIONS,
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
@@ -72,6 +74,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'audit',
   'maintainer.add',
   'meta.log',
+  'meta.merge',
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
 ])
@@ -86,6 +89,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const mirror = mirrorOperations(node)
   const fork = forkOperations(node)
   const meta = metadataOperations(node)
+  const conflict = conflictOperations(node)
   const maintainer = maintainerOperations(node)
   const notice = noticeOperations(node)
   return {
@@ -119,6 +123,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'meta.log': checked(meta['meta.log']),
     'meta.blame': checked(meta['meta.blame']),
     'meta.publish': checked(meta['meta.publish']),
+    'meta.conflicts': checked(conflict['meta.conflicts']),
+    'meta.settle': checked(conflict['meta.settle']),
+    'meta.merge': checked(conflict['meta.merge']),
     'maintainer.invite': checked(maintainer['maintainer.invite']),
     'maintainer.add': checked(maintainer['maintainer.add']),
     'maintainer.remove': checked(maintainer['maintainer.remove']),

@@ -122,9 +122,10 @@ async function checkDraft(
 }
 
 async function storeIndexes(files: IndexFiles, draft: ReleaseDraft, { release }: ComposedRelease): Promise<void> {
-  for (const [i, { bytes }] of draft.indexes.entries()) {
+  const made = draft.basis?.indexes.map(({ texts }) => texts) ?? draft.indexes.map(({ bytes }) => [bytes])
+  for (const [i, texts] of made.entries()) {
     const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
-    if (files.held(digest) === null) await files.store(digest, bytes)
+    if (files.held(digest) === null) await files.store(digest, ...texts)
   }
 }
 

@@ -74,7 +74,10 @@ function collisionsOf(before: readonly Decision[], after: readonly Decision[]): 
 }
 
 async function brokenBy(fork: Channel, planned: PlannedFork, changes: ForkChanges): Promise<NewlyBroken[]> {
-  const after = curateSnapshot(planned.indexes, changes)
+  const after = curateSnapshot(planned.indexes, changes).map(({ path, texts }) => ({
+    path,
+    bytes: Buffer.concat(texts),
+  }))
   const before = fork.current === null ? [] : await readUpstream(fork.current)
   const found: NewlyBroken[] = []
   for (const architecture of new Set(after.map(({ path }) => architectureOfIndex(path)))) {

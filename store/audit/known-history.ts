@@ -11,7 +11,7 @@ import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import type { DigestHex } from '../../schemas/units.ts'
 import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { History } from '../history.ts'
-import { readMaintainers, readMetadata } from '../fixed-metadata.ts'
+import { readFixed } from '../fixed-metadata.ts'
 import { readMirrors, readTags, readWithdrawn } from '../notes.ts'
 import type { MetadataBlocks } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
@@ -37,6 +37,8 @@ export interface KnownHistory {
   withdrawn: Map<string, Withdrawal>
   /** Who writes the metadata, how far it is fixed, and where the notes about both stand. */
   maintainers: readonly Maintainer[]
+  /** In a fork: those of its upstreams, as the newest note counts them. */
+  inherited: readonly Maintainer[]
   metadata: Metadata | null
   metadataBlocks: MetadataBlocks
   /** Positions of those that the newest chapter names. */
@@ -62,6 +64,7 @@ function emptyHistory(): KnownHistory {
     mirrors: [],
     withdrawn: new Map(),
     maintainers: [],
+    inherited: [],
     metadata: null,
     metadataBlocks: { maintainersBlock: 0, metadataBlock: 0 },
     gatherings: [],
@@ -84,6 +87,7 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
   const chapterBlocks = chapter === null ? [] : [...chapter.earlier, chapterBlock]
   const tail: ReleaseSummary[] = []
   const metadataBlocks = await history.metadataBlocks(number)
+  const { maintainers, inherited, note: metadata } = await readFixed(log, metadataBlocks, {})
   for await (const summary of history.releases(chapterBlocks.length * CHAPTER_RELEASES + 1, number)) tail.push(summary)
   return {
     length: plan.release.block + 1,
@@ -96,8 +100,9 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
     withdrawn: new Map(await readWithdrawn(log, noteBlock, chapter, {})),
-    maintainers: await readMaintainers(log, metadataBlocks.maintainersBlock, {}),
-    metadata: await readMetadata(log, metadataBlocks.metadataBlock, {}),
+    maintainers,
+    inherited,
+    metadata,
     metadataBlocks,
     gatherings: plan.gatherings,
     roots: new Map(plan.lateRoots),

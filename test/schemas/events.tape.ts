@@ -171,6 +171,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     tips: [Buffer.alloc(32, 17)],
     digest: Buffer.alloc(32, 18),
     stateBlock: 11,
+    upstreamBlock: POSITION_STEP + 70_320,
   },
   metadataState: { type: 'metadataState', byteLength: 1_000_000, compressed: Buffer.from('brotli') },
 }
@@ -183,6 +184,7 @@ const LIFTED: Readonly<Record<string, object>> = {
   'release 2': { verdicts: null },
   'chapter 1': { mirrors: [], gatherings: [], ...NOTHING_SAID },
   'chapter 2': NOTHING_SAID,
+  'metadata 1': { upstreamBlock: 0 },
 }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]

@@ -124,8 +124,13 @@ function addMerge(fork: Command): void {
       const { to, rule, auto, refuseBroken } = options
       const args = { fork: name, to, rule, auto, refuseBroken }
       const merged = (await withNode(context, 'fork.merge', (call) => call('fork.merge', args))) as MergeResult
-      context.output.result(merged, () => `${describe(merged)}\n${mergeText(merged)}`)
+      context.output.result(merged, () => `${describe(merged)}\n${mergeText(merged)}${conflictsText(merged)}`)
     })
+}
+
+function conflictsText({ channel, conflicts }: MergeResult): string {
+  if (conflicts === null || conflicts === 0) return ''
+  return `\n${formatCount(conflicts)} of its metadata is said differently upstream: freshet meta conflicts ${channel}`
 }
 
 function ruleOption(): Option {
