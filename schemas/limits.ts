@@ -178,8 +178,10 @@ export const USAGE_MONTHS_MAX = 12
 export const USAGE_WRITE_MS = 60_000
 
 // Relations and the solver (schemas/relation.ts, actors/solver/)
-/** dpkg's status file: some 3 kB for each installed package. */
+/** dpkg's status file; one of 3,000 packages has 3 MB. */
 export const STATUS_BYTES_MAX = 256 * MIB
+/** Packages that it may say are installed. */
+export const STATUS_PACKAGES_MAX = 200_000
 /** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
 export const INSTALL_DEPTH_MAX = 1_000
 /** Packages of one name that may be chosen from at once: every version of a dozen architectures over hundreds of uploads. */

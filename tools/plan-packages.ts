@@ -1,17 +1,15 @@
 /** From a release, a machine and wishes to the exact list of packages to install and to remove. */
-import { readFile } from 'node:fs/promises'
 import { faultsOfSet } from '../actors/solver/check-plan.ts'
 import { stanzaOf } from '../actors/solver/candidate.ts'
 import type { Candidate } from '../actors/solver/candidate.ts'
 import { explanationLines } from '../actors/solver/explain.ts'
 import { planPackages } from '../actors/solver/plan-packages.ts'
 import type { PackagePlan } from '../actors/solver/plan-packages.ts'
-import { installedCandidates } from '../actors/solver/read-candidates.ts'
+import { installedCandidate } from '../actors/solver/read-candidates.ts'
 import { Universe } from '../actors/solver/universe.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { readInstalled } from '../schemas/installed-packages.ts'
 import { RelationParser } from '../schemas/relation.ts'
-import { asIoError } from '../store/durable.ts'
+import { readStatusFile } from '../store/installed-packages.ts'
 import type { PackageName } from './arguments.ts'
 import { machineArchitecture } from './import/machine-architecture.ts'
 import type { SnapshotFiles } from './operations.ts'
@@ -55,23 +53,18 @@ export interface Machine {
   readonly held: ReadonlySet<number>
 }
 
-/** @throws FreshetError STATUS_INVALID, IO_ERROR, INDEX_MISSING, and what reading an index throws. */
+/** @throws FreshetError STATUS_INVALID, INDEX_MISSING, and what reading an index throws. */
 export async function readMachine(files: SnapshotFiles, wanted: PlanWishes): Promise<Machine> {
   const { statusPath, wishes } = wanted
   const architecture = wanted.architecture ?? (await machineArchitecture())
   const parser = new RelationParser()
-  const status = statusPath === null ? Buffer.alloc(0) : await readStatus(statusPath)
-  const packages = readInstalled(status, statusPath ?? '')
+  const packages = statusPath === null ? [] : await readStatusFile(statusPath, parser)
   const foreign = [...packages, ...wishes].map((one) => one.architecture ?? architecture)
   const architectures = [...new Set([architecture, ...foreign])].filter((name) => name !== 'all')
   const universe = new Universe(architecture, await readSnapshot(files, architectures, parser))
-  const { came: installed } = universe.change([], installedCandidates(status, packages, parser))
+  const { came: installed } = universe.change([], packages.map(installedCandidate))
   const held = new Set(installed.filter((_, i) => packages[i]?.held === true))
   return { architecture, universe, installed, held }
-}
-
-async function readStatus(path: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => Promise.reject(asIoError(error, path)))
 }
 
 /** @throws FreshetError PACKAGE_UNKNOWN, SOLVER_GAVE_UP. */

@@ -112,7 +112,7 @@ test('solver: plans for machines → what they lack, what goes up, what stays, a
   t.is(await codeOf(plan(['nothing'])), 'PACKAGE_UNKNOWN')
   t.is(await codeOf(plan(['editor=9'])), 'PACKAGE_UNKNOWN')
   t.is(await codeOf(plan(['editor'], { architecture: 'arm64' })), 'INDEX_MISSING')
-  t.is(await codeOf(plan(['editor'], { statusPath: '/nonexistent/status' })), 'IO_ERROR')
+  t.is(await codeOf(plan(['editor'], { statusPath: '/nonexistent/status' })), 'STATUS_INVALID')
   const odd = await statusFile(t, 'editor; not a version')
   t.is(await codeOf(plan(['editor'], { statusPath: odd })), 'STATUS_INVALID')
 })

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { splitChannelWhen } from '../../schemas/when.ts'
+import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
 import { parsePackage } from '../arguments.ts'
 import type { SnapshotFiles } from '../operations.ts'
 import { formatBytes, formatCount } from '../output.ts'
@@ -12,8 +13,6 @@ import { withNode } from '../run-operation.ts'
 import type { Call } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
-
-const DPKG_STATUS = '/var/lib/dpkg/status'
 
 /** Which machine a plan is for. */
 export interface MachineOptions {
@@ -29,7 +28,7 @@ interface PlanOptions extends CommonOptions, MachineOptions {
 
 export function withMachineOptions(command: Command): Command {
   return command
-    .option('--status <file>', `what is installed, as dpkg writes it; default: ${DPKG_STATUS}`)
+    .option('--status <file>', `what is installed, as dpkg writes it; default: ${SYSTEM_STATUS}`)
     .option('--empty', 'for a machine that has nothing', false)
     .option('--architecture <arch>', "the machine's own; default: this one's")
 }
@@ -68,7 +67,7 @@ export function requirePlan({ ok, channel, release, reason }: PlanResult): void 
 export function wishesOf(packages: readonly string[], options: MachineOptions): PlanWishes {
   const { status, empty, architecture = null } = options
   if (status !== undefined && empty) throw new FreshetError('USAGE', '--status and --empty exclude each other')
-  const statusPath = empty ? null : resolve(status ?? DPKG_STATUS)
+  const statusPath = empty ? null : resolve(status ?? SYSTEM_STATUS)
   return { wishes: packages.map(parsePackage), statusPath, architecture, upgrade: false, allowRemove: false }
 }
 
