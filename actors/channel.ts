@@ -9,6 +9,8 @@ import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
 import { forkVersionRanges } from '../store/fork-versions.ts'
 import { stanzasThrough, versionRanges } from '../store/package-history.ts'
+import { readStanzaHistory } from '../store/stanza-history.ts'
+import type { HistoryReading, StanzaHistory } from '../store/stanza-history.ts'
 import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
@@ -28,6 +30,7 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
+import type { ReleaseRange } from '../schemas/release-ranges.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
@@ -38,6 +41,9 @@ export interface ChannelIndex {
   readonly number: number
   readonly index: PackageIndex
 }
+
+/** Stanzas of many releases, in a file as an index has them. */
+export type StanzasOver = Pick<StanzaHistory, 'spans'> & { readonly filePath: string }
 
 /** What a release says about the packages of one name. */
 export interface NamedPackages {
@@ -302,6 +308,15 @@ export class Channel {
       if (options.local === true && asFreshetError(error).code === 'NO_PEERS') return null
       throw error
     }
+  }
+
+  /**
+   * Every stanza that a range of releases held, in a file.
+   * @throws as readStanzaHistory, and as writing a file does.
+   */
+  async stanzasOver(range: ReleaseRange, reading: HistoryReading): Promise<StanzasOver> {
+    const { text, spans } = await readStanzaHistory(this.log, this.history, range, reading)
+    return { filePath: await this.#files.keep(text), spans }
   }
 
   /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */

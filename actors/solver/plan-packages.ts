@@ -79,7 +79,7 @@ function isSatisfied(universe: Universe, id: number, present: ReadonlySet<number
 }
 
 /** What must be so whatever else is chosen. */
-function demandsOf(universe: Universe, request: PlanRequest): Demand[] {
+export function demandsOf(universe: Universe, request: PlanRequest): Demand[] {
   const { installed, held, wishes, allowRemove } = request
   return [
     ...wishes.map((satisfying): Demand => ({ kind: 'demand', satisfying, because: 'asked for' })),

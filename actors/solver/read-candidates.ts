@@ -28,6 +28,7 @@ export function readCandidates(bytes: Buffer, path: string, parser: RelationPars
       version: versions[ordinal] ?? '',
       architecture: architectures[ordinal] ?? '',
       relations,
+      edition: 0,
       source,
       ordinal,
     }
@@ -36,5 +37,5 @@ export function readCandidates(bytes: Buffer, path: string, parser: RelationPars
 
 /** Of a status file that was read: they can stay, and there is no file of them here. */
 export function installedCandidate({ name, version, architecture, relations }: InstalledPackage): Candidate {
-  return { name, version, architecture, relations, source: null, ordinal: 0 }
+  return { name, version, architecture, relations, edition: 0, source: null, ordinal: 0 }
 }

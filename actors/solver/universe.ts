@@ -138,10 +138,10 @@ export class Universe {
     for (let id = 0; id < this.size; id++) if (this.#candidates[id] !== null) yield id
   }
 
-  find({ name, version, architecture }: Pick<Candidate, 'name' | 'version' | 'architecture'>): number | null {
+  find({ name, version, architecture, edition }: Omit<Candidate, 'relations' | 'source' | 'ordinal'>): number | null {
     const found = this.named(name).find((id) => {
       const own = this.candidate(id)
-      return own.version === version && own.architecture === architecture
+      return own.version === version && own.architecture === architecture && own.edition === edition
     })
     return found ?? null
   }
