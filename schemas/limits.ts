@@ -328,6 +328,8 @@ export const DEB_FILES_MAX = 200_000
 export const XZ_INDEX_BYTES_MAX = 16 * MIB
 /** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
 export const COMPARED_STANZAS_MAX = 1_000_000
+/** Packages of one command that are asked for at once: all of a large plan, so that what lies in one bundle comes together. */
+export const WISHES_AT_ONCE_MAX = 512
 /** Artifacts being fetched at once, and those waiting for their turn. */
 export const FETCHES_ACTIVE_MAX = 256
 /** Sources that the report of one fetch names; the rest is summed up by kind. */

@@ -35,6 +35,10 @@ export const LOG_ERROR_CODES = {
     means: 'the status file of dpkg cannot be read, is malformed or too large',
     remedy: 'name another with --status FILE; until then nothing is known of what this machine has',
   },
+  SET_UNKNOWN: {
+    means: 'the metadata document has no known-good set of this name',
+    remedy: 'see freshet meta get CHANNEL set; plan ... --empty --save NAME makes one',
+  },
   SOLVER_GAVE_UP: {
     means: 'whether packages can be installed together could not be decided within the bound',
     remedy: 'ask for fewer packages at once, or name their versions',

@@ -181,6 +181,11 @@ export class Universe {
     return (asked.satisfying ??= this.#counted(this.#findSatisfying(asked)))
   }
 
+  /** The same for a group that nothing needs: what is recommended. @param from the architecture that asks. */
+  offering(group: RelationGroup, from: string): readonly number[] {
+    return this.#findSatisfying({ group, architecture: this.#effective(from) })
+  }
+
   /** Needs that name what this package is called or provides. */
   needsAbout(id: number): ReadonlySet<number> {
     return this.#needsNaming([this.candidate(id)])
@@ -229,7 +234,7 @@ export class Universe {
     return need
   }
 
-  #findSatisfying({ group, architecture }: Need): readonly number[] {
+  #findSatisfying({ group, architecture }: Pick<Need, 'group' | 'architecture'>): readonly number[] {
     const [first, ...more] = group.map((relation) => this.#offering(relation, architecture))
     return more.length === 0 ? (first ?? NOBODY) : [...new Set([first ?? NOBODY, ...more].flat())]
   }

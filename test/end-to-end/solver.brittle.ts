@@ -76,7 +76,7 @@ test('solver: plans for machines → what they lack, what goes up, what stays, a
   await publish(t, node, FIRST)
   const files = await publish(t, node, SECOND)
   const plan = async (wishes: string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> => {
-    const none = { statusPath: null, architecture: 'amd64', upgrade: false, allowRemove: false }
+    const none = { statusPath: null, architecture: 'amd64', upgrade: false, allowRemove: false, recommends: false, pins: true }
     const wanted = { ...none, ...given, wishes: wishes.map(parsePackage) }
     return planFor(await readMachine(files, wanted), files, wanted)
   }
