@@ -74,7 +74,10 @@ async function walk(history: History, { first, last }: ReleaseRange, { isWanted,
       dated.set(key, known)
     }
     if (dated.size > HISTORY_STANZAS_MAX) {
-      throw new FreshetError('SOLVER_GAVE_UP', `releases #${first} to #${number} have more than ${HISTORY_STANZAS_MAX} stanzas`)
+      throw new FreshetError(
+        'SOLVER_GAVE_UP',
+        `releases #${first} to #${number} have more than ${HISTORY_STANZAS_MAX} stanzas`,
+      )
     }
     before = runs
   }

@@ -165,7 +165,13 @@ async function historyFiles(channel: Channel, architectures: readonly string[], 
       onProgress: (done, total) => io.progress({ phase: 'history', done, total }),
     },
   )
-  return { channel: channel.name, first, newest, filePath, spans: spans.map((of) => of.flatMap(({ first: from, last }) => [from, last])) }
+  return {
+    channel: channel.name,
+    first,
+    newest,
+    filePath,
+    spans: spans.map((of) => of.flatMap(({ first: from, last }) => [from, last])),
+  }
 }
 
 /** One package, and the signed logs that it came through. */

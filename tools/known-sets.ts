@@ -64,5 +64,9 @@ async function newestHolding(
     .toSorted((a, b) => b.last - a.last)[0]
   if (found !== undefined) return { name, version, architecture: found.architecture, when: String(found.last) }
   const what = packageText({ name, version, architecture })
-  throw new FreshetError('PACKAGE_UNKNOWN', `no release of ${channel.name} held ${what}`, { name, version, architecture })
+  throw new FreshetError('PACKAGE_UNKNOWN', `no release of ${channel.name} held ${what}`, {
+    name,
+    version,
+    architecture,
+  })
 }

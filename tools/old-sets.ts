@@ -57,14 +57,20 @@ async function planFromHistory(call: Call, channel: string, wanted: PlanWishes):
   const files = (await call('history.files', { channel, architectures })) as HistoryFiles
   const dated = await readDated(files, state)
   const range = { first: files.first, last: files.newest }
-  const everything = machineWith(state, dated.map(({ candidate }) => candidate), {}, wanted)
+  const everything = machineWith(
+    state,
+    dated.map(({ candidate }) => candidate),
+    {},
+    wanted,
+  )
   const source = { channel: files.channel, releases: [files.newest], searched: range, releaseOf: () => files.newest }
   const { universe } = everything
   const mixture = await findMixture(
     { universe, spans: dated.map(({ spans }) => spans), range },
     requestOf(everything, source, wanted),
   )
-  if (mixture.ok) return planMixture(state, dated, { channel: files.channel, releases: mixture.releases, range }, wanted)
+  if (mixture.ok)
+    return planMixture(state, dated, { channel: files.channel, releases: mixture.releases, range }, wanted)
   const { contradiction } = mixture
   if (contradiction !== null) return refused(source, everything, explanationLines(universe, contradiction))
   return refused(source, everything, [`they go together, but not from ${MIXTURE_RELEASES_MAX} releases or fewer`])
@@ -87,7 +93,12 @@ async function planMixture(
 ): Promise<PlanResult> {
   const newestOf = ({ spans }: DatedPackage): number => releases.find((number) => isHeld(spans, number)) ?? 0
   const available = dated.filter((one) => newestOf(one) > 0)
-  const machine = machineWith(state, available.map(({ candidate }) => candidate), {}, wanted)
+  const machine = machineWith(
+    state,
+    available.map(({ candidate }) => candidate),
+    {},
+    wanted,
+  )
   const releaseOf = (id: number): number => newestOf(available[id] as DatedPackage)
   return planFrom(machine, { channel, releases, searched: range, releaseOf }, wanted)
 }
@@ -100,6 +111,7 @@ async function requireHeld(call: Call, { channel, install }: PlanResult): Promis
     const isThere = versions.some(({ ranges }) =>
       ranges.some(([first, last]) => first <= planned.release && planned.release <= last),
     )
-    if (!isThere) throw new FreshetError('INDEX_INVALID', `the index does not say that #${planned.release} held ${text}`)
+    if (!isThere)
+      throw new FreshetError('INDEX_INVALID', `the index does not say that #${planned.release} held ${text}`)
   }
 }

@@ -25,12 +25,20 @@ export function pinnedOut(candidates: readonly Candidate[], pins: Pins, wishes: 
   }
   return [...out].map(([name, versions]) => {
     const others = [...new Set(versions.map(({ version }) => version))].join(', ')
-    return { name, versions, text: `${name} is pinned at ${pins[name]}: ${others} ${versions.length > 1 ? 'are' : 'is'} left out` }
+    return {
+      name,
+      versions,
+      text: `${name} is pinned at ${pins[name]}: ${others} ${versions.length > 1 ? 'are' : 'is'} left out`,
+    }
   })
 }
 
 /** Of those that shaped the plan: a version that it would have had. @param final what the machine will have. */
-export function planNotes(machine: Machine, final: ReadonlySet<number>, { upgrade }: Pick<PlanWishes, 'upgrade'>): string[] {
+export function planNotes(
+  machine: Machine,
+  final: ReadonlySet<number>,
+  { upgrade }: Pick<PlanWishes, 'upgrade'>,
+): string[] {
   const { universe, installed, held } = machine
   const chosen = new Map([...final].map((id) => [universe.candidate(id).name, universe.candidate(id)] as const))
   const pinned = machine.pinnedOut.filter(({ name, versions }) => {
@@ -44,6 +52,9 @@ export function planNotes(machine: Machine, final: ReadonlySet<number>, { upgrad
   })
   return [
     ...pinned.map(({ text }) => text),
-    ...stays.map((id) => `${universe.candidate(id).name} is held at ${universe.candidate(id).version}: somebody asked dpkg to leave it`),
+    ...stays.map(
+      (id) =>
+        `${universe.candidate(id).name} is held at ${universe.candidate(id).version}: somebody asked dpkg to leave it`,
+    ),
   ]
 }

@@ -117,7 +117,10 @@ export function machineWith(
   const { architecture, packages } = state
   const out = pinnedOut(candidates, pins, wishes)
   const ruledOut = new Set(out.flatMap(({ versions }) => versions))
-  const universe = new Universe(architecture, ruledOut.size === 0 ? candidates : candidates.filter((one) => !ruledOut.has(one)))
+  const universe = new Universe(
+    architecture,
+    ruledOut.size === 0 ? candidates : candidates.filter((one) => !ruledOut.has(one)),
+  )
   const { came: installed } = universe.change([], packages.map(installedCandidate))
   const held = new Set(installed.filter((_, i) => packages[i]?.held === true))
   return { state, universe, installed, held, pinnedOut: out }
@@ -153,9 +156,19 @@ export async function planFrom(machine: Machine, source: PlanSource, wanted: Pla
 }
 
 export function refused(source: PlanSource, machine: Machine, reason: readonly string[]): PlanResult {
-  const about = machine.pinnedOut.filter(({ name }) => reason.some((step) => step.includes(`${name}:`) || step.includes(`${name} `)))
+  const about = machine.pinnedOut.filter(({ name }) =>
+    reason.some((step) => step.includes(`${name}:`) || step.includes(`${name} `)),
+  )
   const pinned = about.map(({ text }) => text)
-  return { ...head(source, machine), ok: false, install: [], remove: [], bytes: 0, reason: [...reason, ...pinned], notes: [] }
+  return {
+    ...head(source, machine),
+    ok: false,
+    install: [],
+    remove: [],
+    bytes: 0,
+    reason: [...reason, ...pinned],
+    notes: [],
+  }
 }
 
 function head({ channel, releases, searched }: PlanSource, { state }: Machine) {

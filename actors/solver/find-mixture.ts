@@ -66,7 +66,10 @@ function addReleases(formula: Formula, dated: DatedUniverse, installed: Readonly
   for (const id of essentials.flat()) formula.literal(id)
   const packages = [...formula.packages]
   const releases = new Map(
-    standing(dated, packages.map(([id]) => id)).map((number) => [number, formula.variable()] as const),
+    standing(
+      dated,
+      packages.map(([id]) => id),
+    ).map((number) => [number, formula.variable()] as const),
   )
   formula.clause([...releases.values()])
   for (const [id, literal] of packages) {

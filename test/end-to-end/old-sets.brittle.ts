@@ -52,8 +52,13 @@ const EMPTY: Omit<PlanWishes, 'wishes'> = {
   pins: true,
 }
 const planned = (node: TestNode, wishes: readonly string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> =>
-  makePlan((operation, args) => node.call(operation, args), 'demo', { ...EMPTY, ...given, wishes: wishes.map(parsePackage) })
-const listed = ({ install }: PlanResult): string[] => install.map(({ name, version, release }) => `${name} ${version} #${release}`)
+  makePlan((operation, args) => node.call(operation, args), 'demo', {
+    ...EMPTY,
+    ...given,
+    wishes: wishes.map(parsePackage),
+  })
+const listed = ({ install }: PlanResult): string[] =>
+  install.map(({ name, version, release }) => `${name} ${version} #${release}`)
 
 test('old sets: versions and no release → the newest release that will do, else the fewest', LONG, async (t) => {
   const { node } = await published(t, await privateNetwork(t))
@@ -62,12 +67,28 @@ test('old sets: versions and no release → the newest release that will do, els
   const old = await planned(node, ['app=2', 'tool=2'])
   t.alike([old.releases, listed(old)], [[4], ['app 2 #4', 'base 1 #4', 'lib 2 #4', 'speller 1 #4', 'tool 2 #4']])
   const two = await planned(node, ['app=1'])
-  t.alike([two.releases, two.searched], [[3, 2], [1, 5]], 'the release that had it had not what it needs')
+  t.alike(
+    [two.releases, two.searched],
+    [
+      [3, 2],
+      [1, 5],
+    ],
+    'the release that had it had not what it needs',
+  )
   t.alike(listed(two), ['app 1 #3', 'base 1 #3', 'lib 1 #2', 'speller 1 #3'])
   const three = await planned(node, ['app=1', 'tool=1'])
-  t.alike([three.releases, listed(three)], [[3, 2, 1], ['app 1 #3', 'base 1 #3', 'lib 1 #2', 'speller 1 #3', 'tool 1 #1']])
+  t.alike(
+    [three.releases, listed(three)],
+    [
+      [3, 2, 1],
+      ['app 1 #3', 'base 1 #3', 'lib 1 #2', 'speller 1 #3', 'tool 1 #1'],
+    ],
+  )
   const unnamed = await planned(node, ['app=3'])
-  t.alike([unnamed.ok, unnamed.releases, listed(unnamed)], [true, [5, 4], ['app 3 #5', 'base 1 #5', 'lib 3 #5', 'speller 1 #4']])
+  t.alike(
+    [unnamed.ok, unnamed.releases, listed(unnamed)],
+    [true, [5, 4], ['app 3 #5', 'base 1 #5', 'lib 3 #5', 'speller 1 #4']],
+  )
 
   const none = await planned(node, ['app=1', 'app=2'])
   t.is(none.ok, false)
@@ -77,7 +98,11 @@ test('old sets: versions and no release → the newest release that will do, els
   const status = join(await scratchFolder(t), 'status')
   await writeFile(status, 'Package: lib\nStatus: hold ok installed\nVersion: 0\nArchitecture: amd64\n')
   const held = await planned(node, ['app=1'], { statusPath: status })
-  t.alike([held.ok, held.reason?.includes('lib:amd64 0 is held')], [false, true], 'what the machine holds is in the way')
+  t.alike(
+    [held.ok, held.reason?.includes('lib:amd64 0 is held')],
+    [false, true],
+    'what the machine holds is in the way',
+  )
   await writeFile(status, 'Package: lib\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n')
   const there = await planned(node, ['app=1'], { statusPath: status })
   t.alike([there.releases, listed(there)], [[3], ['app 1 #3', 'speller 1 #3']], 'the machine has what is missing')
@@ -120,6 +145,13 @@ test('old sets: saved as a known-good set → a follower fetches exactly these f
   t.is(await codeOf(follower.call('fetch', { channel: 'demo', set: 'duo' })), 'SET_UNKNOWN')
   await node.call('meta.set', { channel: 'demo', registers: { 'set/trio/kind': 'known-bad' } })
   t.is(await codeOf(node.call('fetch', { channel: 'demo', set: 'trio', architecture: 'amd64' })), 'SET_UNKNOWN')
-  const depends = await follower.call<{ files: { version: string }[] }>('fetch', { channel: 'demo', packages: ['lib=1@2', 'tool@1'] })
-  t.alike(depends.files.map(({ version }) => version), ['1', '1'], 'each from a release of its own')
+  const depends = await follower.call<{ files: { version: string }[] }>('fetch', {
+    channel: 'demo',
+    packages: ['lib=1@2', 'tool@1'],
+  })
+  t.alike(
+    depends.files.map(({ version }) => version),
+    ['1', '1'],
+    'each from a release of its own',
+  )
 })

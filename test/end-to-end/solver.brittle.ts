@@ -82,7 +82,14 @@ test('solver: plans for machines → what they lack, what goes up, what stays, a
   await publish(t, node, FIRST)
   const files = await publish(t, node, SECOND)
   const plan = async (wishes: string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> => {
-    const none = { statusPath: null, architecture: 'amd64', upgrade: false, allowRemove: false, recommends: false, pins: true }
+    const none = {
+      statusPath: null,
+      architecture: 'amd64',
+      upgrade: false,
+      allowRemove: false,
+      recommends: false,
+      pins: true,
+    }
     const wanted = { ...none, ...given, wishes: wishes.map(parsePackage) }
     return planFor(await readMachine(files, wanted), files, wanted)
   }
@@ -127,9 +134,17 @@ test('solver: pins, holds and recommendations → plans keep to them, and say so
   const network = await privateNetwork(t)
   const node = await network.node({ offline: true })
   await node.createChannel('demo')
-  const files = async (): Promise<SnapshotFiles> => node.call<SnapshotFiles>('snapshot.files', { channel: 'demo', when: null })
+  const files = async (): Promise<SnapshotFiles> =>
+    node.call<SnapshotFiles>('snapshot.files', { channel: 'demo', when: null })
   const plan = async (wishes: string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> => {
-    const none = { statusPath: null, architecture: 'amd64', upgrade: false, allowRemove: false, recommends: false, pins: true }
+    const none = {
+      statusPath: null,
+      architecture: 'amd64',
+      upgrade: false,
+      allowRemove: false,
+      recommends: false,
+      pins: true,
+    }
     const wanted = { ...none, ...given, wishes: wishes.map(parsePackage) }
     return planFor(await readMachine(await files(), wanted), await files(), wanted)
   }
@@ -148,10 +163,17 @@ test('solver: pins, holds and recommendations → plans keep to them, and say so
   const pinned = await plan(['editor'])
   t.alike([listed(pinned), pinned.notes], [['editor - 1'], [note]])
   const refused = await plan(['plugin'])
-  t.alike([refused.ok, refused.reason], [
-    false,
-    ['plugin:amd64 1 is asked for', 'plugin:amd64 1 depends on editor (>= 2), and there is only editor:amd64 1', note],
-  ])
+  t.alike(
+    [refused.ok, refused.reason],
+    [
+      false,
+      [
+        'plugin:amd64 1 is asked for',
+        'plugin:amd64 1 depends on editor (>= 2), and there is only editor:amd64 1',
+        note,
+      ],
+    ],
+  )
   const free = await plan(['plugin'], { pins: false })
   t.alike([listed(free), free.notes], [['editor - 2', 'plugin - 1'], []])
   t.alike(listed(await plan(['plugin', 'editor=2'])), ['editor - 2', 'plugin - 1'], 'who names a version gets it')

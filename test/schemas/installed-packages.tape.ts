@@ -22,7 +22,11 @@ test('installed packages: each state of dpkg → it counts where its files are t
     ['deinstall ok triggers-pending', false],
   ] as const) {
     const [found] = read(stanza('bash', status, 'Version: 5.2-1'))
-    t.deepEqual([found?.name, found?.version, found?.architecture, found?.held], ['bash', '5.2-1', 'amd64', held], status)
+    t.deepEqual(
+      [found?.name, found?.version, found?.architecture, found?.held],
+      ['bash', '5.2-1', 'amd64', held],
+      status,
+    )
   }
   for (const status of ['deinstall ok config-files', 'purge ok not-installed', 'install ok half-installed']) {
     t.deepEqual(read(stanza('bash', status)), [], status)
@@ -57,7 +61,11 @@ test('installed packages: one stanza is malformed → the whole file is refused'
     ['a field twice', stanza('a', 'install ok installed', 'Version: 1', 'Version: 2')],
     ['a NUL', stanza('a', 'install ok installed', 'Version: 1', 'Description: \0')],
   ] as const) {
-    t.equal(refusalOf(() => read(good, bad, good)), 'STATUS_INVALID', what)
+    t.equal(
+      refusalOf(() => read(good, bad, good)),
+      'STATUS_INVALID',
+      what,
+    )
   }
   const [odd] = read(stanza('odd', 'install ok installed', 'Version: 1', 'Depends: a b'))
   t.equal(odd?.relations.fault?.code, 'RELATION_INVALID', 'a relation that is none is a fault of its package alone')
@@ -67,6 +75,9 @@ test('installed packages: one stanza is malformed → the whole file is refused'
 test('installed packages: more than the bound → STATUS_INVALID', (t) => {
   const one = Buffer.from(`${stanza('a', 'install ok installed', 'Version: 1')}\n`)
   const many = Buffer.concat(Array.from({ length: STATUS_PACKAGES_MAX + 1 }, () => one))
-  t.equal(refusalOf(() => readInstalled(many, 'status', new RelationParser())), 'STATUS_INVALID')
+  t.equal(
+    refusalOf(() => readInstalled(many, 'status', new RelationParser())),
+    'STATUS_INVALID',
+  )
   t.end()
 })

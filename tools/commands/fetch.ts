@@ -30,7 +30,10 @@ export function addFetchCommand(program: Command): void {
   withMachineOptions(command)
     .description('fetch packages, NAME[:ARCH][=VERSION], into the pool and to a folder')
     .option('--to <dir>', 'copy them there')
-    .option('--set <set>', "a known-good set of the channel's metadata: its exact versions, from whatever releases had them")
+    .option(
+      '--set <set>',
+      "a known-good set of the channel's metadata: its exact versions, from whatever releases had them",
+    )
     .option('--with-depends', 'and what a machine needs for them and lacks, as plan has it', false)
     .action(async (text: string, packages: string[], options: FetchOptions) => {
       const context = contextOf(options)

@@ -116,7 +116,15 @@ export function wishesOf(packages: readonly string[], options: MachineOptions): 
   return { wishes, statusPath, architecture, upgrade: false, allowRemove: false, recommends, pins }
 }
 
-function planText({ install, remove, bytes, reason, notes, saved, ...plan }: PlanResult & { saved?: SavedSet }): string {
+function planText({
+  install,
+  remove,
+  bytes,
+  reason,
+  notes,
+  saved,
+  ...plan
+}: PlanResult & { saved?: SavedSet }): string {
   const where = placeText(plan)
   if (reason !== null) return [`${where}: there is no way`, ...reason.map((step) => `  ${step}`)].join('\n')
   const counts = `${formatCount(install.length)} to install (${formatBytes(bytes)}), ${formatCount(remove.length)} to remove`
@@ -133,7 +141,12 @@ function planText({ install, remove, bytes, reason, notes, saved, ...plan }: Pla
   ].join('\n')
 }
 
-function placeText({ ok, channel, releases, searched }: Pick<PlanResult, 'ok' | 'channel' | 'releases' | 'searched'>): string {
+function placeText({
+  ok,
+  channel,
+  releases,
+  searched,
+}: Pick<PlanResult, 'ok' | 'channel' | 'releases' | 'searched'>): string {
   if (!ok && searched !== null) return `${channel} #${searched[0]} to #${searched[1]}`
   return `${channel} ${releases.map((number) => `#${number}`).join(' and ')}`
 }

@@ -15,12 +15,17 @@ import { candidates, subsets } from './universes.ts'
 
 /** `FIRST-LAST` of the releases that held it, before the package. */
 function dated(...texts: readonly string[]): DatedPackage[] {
-  const spans = texts.map((text) => [...text.matchAll(/(\d+)-(\d+)\|/g)].map(([, a, b]) => ({ first: Number(a), last: Number(b) })))
+  const spans = texts.map((text) =>
+    [...text.matchAll(/(\d+)-(\d+)\|/g)].map(([, a, b]) => ({ first: Number(a), last: Number(b) })),
+  )
   return datedPackages(candidates(...texts.map((text) => text.replace(/(\d+-\d+\|)+/, ''))), spans)
 }
 
 function universeOf(packages: readonly DatedPackage[], last: number): DatedUniverse {
-  const universe = new Universe('amd64', packages.map(({ candidate }) => candidate))
+  const universe = new Universe(
+    'amd64',
+    packages.map(({ candidate }) => candidate),
+  )
   return { universe, spans: packages.map(({ spans }) => spans), range: { first: 1, last } }
 }
 
@@ -59,20 +64,33 @@ test('find mixture: what is essential in a release that is taken must be there t
 test('find mixture: one version that releases describe differently → each as its release had it', async (t) => {
   const history = ['1-1|aa 1; Depends: gone', '2-2|aa 1', '3-3|bb 1']
   t.deepEqual(await mixture(3, history, 'aa 1'), [2])
-  t.deepEqual(datedPackages(candidates('aa 1; Section: x', 'aa 1; Section: y'), [[{ first: 1, last: 1 }], [{ first: 2, last: 3 }]]).map(({ spans }) => spans), [
-    [{ first: 1, last: 3 }],
-  ], 'what the solver does not act on makes no difference')
+  t.deepEqual(
+    datedPackages(candidates('aa 1; Section: x', 'aa 1; Section: y'), [
+      [{ first: 1, last: 1 }],
+      [{ first: 2, last: 3 }],
+    ]).map(({ spans }) => spans),
+    [[{ first: 1, last: 3 }]],
+    'what the solver does not act on makes no difference',
+  )
   t.end()
 })
 
 test('find mixture: there is none → the chain that shows it, or that it would take too many releases', async (t) => {
-  t.deepEqual(await mixture(2, ['1-1|aa 1; Depends: lib (= 1)', '2-2|bb 1; Depends: lib (= 2)', '1-1|lib 1', '2-2|lib 2'], 'aa', 'bb'), [
-    'aa:amd64 1 is asked for',
-    'bb:amd64 1 is asked for',
-    'aa:amd64 1 depends on lib (= 1), which is lib:amd64 1',
-    'bb:amd64 1 depends on lib (= 2), which is lib:amd64 2',
-    'lib:amd64 2 and lib:amd64 1 cannot be installed at once: one version at a time',
-  ])
+  t.deepEqual(
+    await mixture(
+      2,
+      ['1-1|aa 1; Depends: lib (= 1)', '2-2|bb 1; Depends: lib (= 2)', '1-1|lib 1', '2-2|lib 2'],
+      'aa',
+      'bb',
+    ),
+    [
+      'aa:amd64 1 is asked for',
+      'bb:amd64 1 is asked for',
+      'aa:amd64 1 depends on lib (= 1), which is lib:amd64 1',
+      'bb:amd64 1 depends on lib (= 2), which is lib:amd64 2',
+      'lib:amd64 2 and lib:amd64 1 cannot be installed at once: one version at a time',
+    ],
+  )
   t.deepEqual(await mixture(1, ['1-1|aa 1', '1-1|base 1; Essential: yes; Conflicts: aa'], 'aa'), [
     'base:amd64 1 is essential',
     'aa:amd64 1 is asked for',
@@ -99,23 +117,38 @@ const line = fc
   .record({
     name: fc.constantFrom(...NAMES),
     version: fc.constantFrom('1', '2', '3'),
-    needs: fc.constantFrom('', '', 'Depends: aa', 'Depends: bb (= 1)', 'Depends: cc (>= 2) | dd', 'Depends: ee (<< 3), vv'),
+    needs: fc.constantFrom(
+      '',
+      '',
+      'Depends: aa',
+      'Depends: bb (= 1)',
+      'Depends: cc (>= 2) | dd',
+      'Depends: ee (<< 3), vv',
+    ),
     refuses: fc.constantFrom('', '', '', 'Breaks: dd (<< 2)', 'Conflicts: vv'),
     offers: fc.constantFrom('', '', 'Provides: vv'),
     essential: fc.constantFrom('', '', '', '', '', '', '', 'Essential: yes'),
   })
-  .map(({ name, version, ...fields }) => [`${name} ${version}`, ...Object.values(fields).filter((text) => text !== '')].join('; '))
+  .map(({ name, version, ...fields }) =>
+    [`${name} ${version}`, ...Object.values(fields).filter((text) => text !== '')].join('; '),
+  )
 const history = fc.array(fc.tuple(line, spans), { minLength: 2, maxLength: 8 })
 
 test('find mixture: random histories → the same as trying every mixture with every set of its packages', async (t) => {
   let found = 0
   await fc.assert(
     fc.asyncProperty(history, fc.nat(), fc.nat(), async (held, ...picks) => {
-      const packages = datedPackages(candidates(...held.map(([text]) => text)), held.map(([, of]) => of))
+      const packages = datedPackages(
+        candidates(...held.map(([text]) => text)),
+        held.map(([, of]) => of),
+      )
       const dated = universeOf(packages, RELEASES)
       const ids = [...dated.universe.ids()]
       const wishes = picks.map((pick) => [ids[pick % ids.length] as number])
-      const expected = bruteForce(packages, wishes.map((ids) => ids.map((id) => dated.universe.candidate(id))))
+      const expected = bruteForce(
+        packages,
+        wishes.map((ids) => ids.map((id) => dated.universe.candidate(id))),
+      )
       const answer = await findMixture(dated, { ...NOTHING, wishes })
       if (expected !== null && expected.length > 1) found++
       if (answer.ok) return JSON.stringify(answer.releases) === JSON.stringify(expected)
@@ -140,7 +173,11 @@ function newerFirst(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : (b[at] ?? 0) - (a[at] ?? 0)
 }
 
-function isEnough(packages: readonly DatedPackage[], wishes: readonly (readonly Candidate[])[], taken: readonly number[]): boolean {
+function isEnough(
+  packages: readonly DatedPackage[],
+  wishes: readonly (readonly Candidate[])[],
+  taken: readonly number[],
+): boolean {
   const here = packages.filter(({ spans: of }) => taken.some((number) => isHeld(of, number)))
   const available = here.map(({ candidate }) => candidate)
   const essential = new Set(available.filter(({ relations }) => relations.essential).map(({ name }) => name))

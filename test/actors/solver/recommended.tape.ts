@@ -7,7 +7,11 @@ import { RelationParser } from '../../../schemas/relation.ts'
 import { candidates } from './universes.ts'
 
 /** What a plan for `wish` installs, and what it does with what is recommended. */
-async function planned(packages: readonly string[], wish: string, installed: readonly string[] = []): Promise<string[][]> {
+async function planned(
+  packages: readonly string[],
+  wish: string,
+  installed: readonly string[] = [],
+): Promise<string[][]> {
   const universe = new Universe('amd64', candidates(...packages))
   const one = (text: string): number =>
     [...universe.ids()].find((id) => `${universe.candidate(id).name} ${universe.candidate(id).version}` === text) ?? -1
@@ -20,7 +24,8 @@ async function planned(packages: readonly string[], wish: string, installed: rea
   }
   const plan = await planPackages(universe, request)
   if (!plan.ok) throw new Error('there is no plan')
-  const names = (ids: readonly number[]): string[] => ids.map((id) => `${universe.candidate(id).name} ${universe.candidate(id).version}`)
+  const names = (ids: readonly number[]): string[] =>
+    ids.map((id) => `${universe.candidate(id).name} ${universe.candidate(id).version}`)
   const found = withRecommended(universe, request, plan, new RelationParser())
   return [names(plan.install), names(found.install), names(found.remove)]
 }
