@@ -8,25 +8,28 @@ interface Told extends Pick<NotifiedRelease, 'why' | 'counts' | 'previous' | 're
   readonly channel: string
 }
 
-/** "3 upgrades for this machine, 2 of security"; empty: nothing of it matters to this machine. */
-export function whyText({ upgrade, security }: NotifiedRelease['why']): string {
+/** "3 upgrades for this machine, 1 in conflict with what it has, 2 of security"; empty: nothing of it matters to this machine. */
+export function whyText({ upgrade, security, conflicts }: NotifiedRelease['why']): string {
   const parts = [
     ...(upgrade === 0 ? [] : [`${upgrade} ${upgrade === 1 ? 'upgrade' : 'upgrades'} for this machine`]),
+    ...(conflicts === 0 ? [] : [`${conflicts} in conflict with what it has`]),
     ...(security === 0 ? [] : [`${security} of security`]),
   ]
   return parts.join(', ')
 }
 
 /** `bash 5.2-1 → 5.2-2`, from what this machine has where it has it. */
-export function changeText({ name, from, to, installed }: NotifiedChange): string {
+export function changeText({ name, from, to, installed, conflicts }: NotifiedChange): string {
   if (to === null) return `-${name}`
   const before = installed ?? from
-  return before === null || before === to ? `${name} ${to}` : `${name} ${before} → ${to}`
+  const what = before === null || before === to ? `${name} ${to}` : `${name} ${before} → ${to}`
+  return conflicts.length === 0 ? what : `${what} (does not go with ${conflicts.join(', ')})`
 }
 
-/** Changes that this machine would upgrade to come first. */
+/** Changes that do not go with what this machine has come first, then those that it would upgrade to. */
 export function inOrderOfWeight(changes: readonly NotifiedChange[]): NotifiedChange[] {
-  const weight = ({ upgrade, security }: NotifiedChange): number => (upgrade ? 2 : 0) + (security ? 1 : 0)
+  const weight = ({ upgrade, security, conflicts }: NotifiedChange): number =>
+    (conflicts.length > 0 ? 4 : 0) + (upgrade ? 2 : 0) + (security ? 1 : 0)
   return [...changes].sort((a, b) => weight(b) - weight(a))
 }
 

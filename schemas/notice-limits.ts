@@ -23,6 +23,8 @@ export const STATUS_FILES_MAX = 8
 export const NOTIFIED_STANZAS_MAX = 150_000
 /** Changes that one notification lists, some 100 bytes each in the journal; one with more says how many. */
 export const NOTIFIED_CHANGES_MAX = 2_000
+/** Packages of a machine that one change names as not going with it; more are not told apart. */
+export const NOTIFIED_CONFLICTS_MAX = 8
 /** Notifications that the journal keeps for `freshet notifications` and for targets that cannot be reached. */
 export const NOTIFICATIONS_KEPT_MAX = 1_024
 /** Changes that the kept notifications list together; beyond that the oldest notification goes first. */

@@ -11,17 +11,21 @@ import { stanzaCount } from '../../schemas/edit-script.ts'
 import { asFreshetError } from '../../schemas/errors.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { DESCRIBE_TRIES_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../../schemas/limits.ts'
+import type { InstalledPackage } from '../../schemas/installed-packages.ts'
 import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { parseRelease } from '../../schemas/release-file.ts'
+import type { Subscription } from '../../schemas/subscription.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
+import type { PackageChange } from '../../store/package-changes.ts'
 import type { Channel } from '../channel.ts'
 import type { NotificationFold } from '../notification-fold.ts'
 import { nextTelling } from '../notification-policy.ts'
 import type { Telling } from '../notification-policy.ts'
 import { isSecurityArchive, isWorthTelling, tellChanges } from '../package-filter.ts'
 import type { FilterView } from '../package-filter.ts'
+import { upgradeConflicts } from '../upgrade-conflicts.ts'
 import { DueLoop } from './due-loop.ts'
 import type { Rest } from './due-loop.ts'
 
@@ -113,7 +117,7 @@ export class ReleaseTelling {
     const changes = isCompared ? await readPackageChanges(log, await history.plan(previous), plan) : null
     const view = {
       subscription,
-      installed: changes === null ? null : await this.#installed(subscription.statusFile, subscription.installed),
+      ...(await this.#machine(changes, subscription)),
       isSecurity: changes !== null && isSecurity(channel, suite),
     }
     const told = tellChanges(changes, view)
@@ -131,11 +135,20 @@ export class ReleaseTelling {
     }
   }
 
+  async #machine(
+    changes: readonly PackageChange[] | null,
+    subscription: Subscription,
+  ): Promise<Pick<FilterView, 'installed' | 'conflicts'>> {
+    const packages = changes === null ? null : await this.#installed(subscription)
+    if (changes === null || packages === null) return { installed: null, conflicts: new Map() }
+    const installed = new Map(packages.map((one) => [`${one.name} ${one.architecture}`, one.version] as const))
+    return { installed, conflicts: upgradeConflicts(changes, packages) }
+  }
+
   /** Null where it is not known: then nothing is held back for it. */
-  async #installed(statusFile: string | null, isNeeded: boolean): Promise<FilterView['installed']> {
+  async #installed({ statusFile, installed: isNeeded }: Subscription): Promise<readonly InstalledPackage[] | null> {
     try {
-      const packages = await this.#states.read(statusFile ?? SYSTEM_STATUS)
-      return new Map(packages.map(({ name, architecture, version }) => [`${name} ${architecture}`, version]))
+      return await this.#states.read(statusFile ?? SYSTEM_STATUS)
     } catch (error) {
       const { code, message } = asFreshetError(error)
       // A machine without dpkg has none, and that is no trouble.

@@ -57,7 +57,7 @@ export const made = (number: number, release: number, key: KeyHex = KEY, at = at
   const times = { publishedAtMs: atMs, releasedAtMs: atMs }
   const notified: NotifiedRelease = {
     ...{ uid: Buffer.alloc(32, number), number, previous: release - 1, release, ...times, packages: 1, behind: 0 },
-    ...{ interval: 'now', counts: zero, why: { upgrade: 0, security: 0, new: 0 }, bytes: 0, upgradeBytes: 0 },
+    ...{ interval: 'now', counts: zero, why: { upgrade: 0, security: 0, new: 0, conflicts: 0 }, bytes: 0, upgradeBytes: 0 },
     ...{ leftOut: 0, changes: [] },
   }
   return { type: 'notification.made', key, notified, atMs: at }

@@ -268,7 +268,7 @@ test('notifications: a target that is down for ever → given up one by one, and
 test('notifications: long lists of changes → the oldest notifications go, the newest stays whatever it has', (t) => {
   const change: NotifiedChange = {
     ...{ kind: 'added' as const, name: 'aa', architecture: 'amd64', from: null, to: '1', byteLength: 1, section: '' },
-    ...{ priority: 'unknown' as const, urgency: 'medium' as const, security: false, installed: null, upgrade: false },
+    ...{ priority: 'unknown' as const, urgency: 'medium' as const, security: false, installed: null, upgrade: false, conflicts: [] },
   }
   const changes = Array.from({ length: NOTIFIED_CHANGES_MAX }, () => change)
   const long = (number: number): Fact => {

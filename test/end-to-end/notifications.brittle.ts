@@ -79,7 +79,7 @@ test(
         { name: 'vim', from: '1', to: '2', installed: '9', upgrade: false },
       ],
     )
-    t.alike([told.why, told.leftOut, told.counts.upgraded], [{ upgrade: 1, security: 0, new: 0 }, 1, 2])
+    t.alike([told.why, told.leftOut, told.counts.upgraded], [{ upgrade: 1, security: 0, new: 0, conflicts: 0 }, 1, 2])
     t.ok(told.upgradeBytes > 0 && told.upgradeBytes < told.bytes)
   },
 )

@@ -24,7 +24,7 @@ const notified: NotifiedRelease = {
   behind: 1,
   interval: 'daily',
   counts: { added: 0, removed: 0, upgraded: 1, downgraded: 0, changed: 0 },
-  why: { upgrade: 1, security: 1, new: 0 },
+  why: { upgrade: 1, security: 1, new: 0, conflicts: 1 },
   bytes: 1_500_000,
   upgradeBytes: 1_500_000,
   leftOut: 3,
@@ -42,6 +42,7 @@ const notified: NotifiedRelease = {
       security: true,
       installed: '5.2-1',
       upgrade: true,
+      conflicts: ['bash-doc'],
     },
   ],
 }
@@ -127,6 +128,13 @@ const LIFTED: Readonly<Record<string, object>> = {
   'artifact.wanted 1': { path: null, block: 0 },
   'artifact.kept 1': { report: null },
   'artifact.unavailable 1': { report: null },
+  'notification.made 1': {
+    notified: {
+      ...notified,
+      why: { ...notified.why, conflicts: 0 },
+      changes: notified.changes?.map((change) => ({ ...change, conflicts: [] })),
+    },
+  },
 }
 
 const TYPES = Object.keys(SAMPLES) as Fact['type'][]
