@@ -88,8 +88,8 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
-  /** Versions that were withdrawn while this node followed. */
-  onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
+  /** Versions were withdrawn that this process did not know of. */
+  onWithdrawn: () => void = () => {}
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -211,21 +211,18 @@ export class Channel {
     await this.link()
     await this.history.advance()
     const newest = this.history.newest
-    const isFirst = this.#current === null
     if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
       await this.#serve(newest)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
     await unlessNoteFails(this.metadata.follow())
-    await unlessNoteFails(this.#noteWithdrawn(isFirst))
+    await unlessNoteFails(this.#noteWithdrawn())
     return newest
   }
 
-  /** @param isFirst nothing of the channel was here before: what was withdrawn long ago is no news. */
-  async #noteWithdrawn(isFirst: boolean): Promise<void> {
-    const fresh = await this.readWithdrawn()
-    if (!isFirst && fresh.length > 0) this.onWithdrawn(fresh)
+  async #noteWithdrawn(): Promise<void> {
+    if ((await this.readWithdrawn()).length > 0) this.onWithdrawn()
   }
 
   /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, and what rebuilding throws. */

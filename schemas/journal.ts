@@ -4,7 +4,8 @@
  * Written and read by: actors/session.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
  * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
  */
-import { decodeRecord, encodeRecord, fixed32, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
+import { channelNotice } from './channel-notice.ts'
+import { decodeRecord, encodeRecord, fixed32, flag, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { fetchReport } from './fetch-report.ts'
@@ -62,6 +63,10 @@ const subscriptionChosen = struct({ key, subscription, atMs: uint })
 /** A notification, and with it: the releases up to the one that it names have been told. Version 2 added conflicts. */
 const notificationMade = struct({ key, notified: notifiedRelease, atMs: uint })
 const notificationMadeOfVersion1 = struct({ key, notified: notifiedReleaseOfVersion1, atMs: uint })
+/** A notification about a channel that tells of no release, and with it: that has been told. */
+const noticeMade = struct({ key, notice: channelNotice, atMs: uint })
+/** So many of the withdrawals of a channel have been told or passed over; and, where it says so, the newest freeze or thaw. */
+const noticePassed = struct({ key, withdrawn: uint, isFreshnessTold: flag, atMs: uint })
 /** The releases up to this one have been looked at: the filters let nothing pass. */
 const releasePassed = struct({ key, number: uint, atMs: uint })
 const target = { kind: oneOf(TARGET_KINDS), place: text(limits.TARGET_PLACE_BYTES_MAX) }
@@ -99,6 +104,8 @@ export type Fact =
   | ({ readonly type: 'mirrors.chosen' } & Infer<typeof mirrorsChosen>)
   | ({ readonly type: 'subscription.chosen' } & Infer<typeof subscriptionChosen>)
   | ({ readonly type: 'notification.made' } & Infer<typeof notificationMade>)
+  | ({ readonly type: 'notice.made' } & Infer<typeof noticeMade>)
+  | ({ readonly type: 'notice.passed' } & Infer<typeof noticePassed>)
   | ({ readonly type: 'release.passed' } & Infer<typeof releasePassed>)
   | ({ readonly type: 'target.chosen' } & Infer<typeof targetChosen>)
   | ({ readonly type: 'target.removed' } & Infer<typeof targetRemoved>)
@@ -128,6 +135,8 @@ const FACTS = {
   'target.removed': { number: 18, version: 1, body: targetRemoved },
   'delivery.done': { number: 19, version: 1, body: deliveryDone },
   'delivery.failed': { number: 20, version: 1, body: deliveryFailed },
+  'notice.made': { number: 21, version: 1, body: noticeMade },
+  'notice.passed': { number: 22, version: 1, body: noticePassed },
 } as const
 
 /** Versions that are read and no longer written. */

@@ -16,7 +16,8 @@ import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { parseRelease } from '../../schemas/release-file.ts'
 import type { Subscription } from '../../schemas/subscription.ts'
 import type { KeyHex } from '../../schemas/units.ts'
-import { InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
+import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
+import type { InstalledStates } from '../../store/installed-packages.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
 import type { PackageChange } from '../../store/package-changes.ts'
 import type { Channel } from '../channel.ts'
@@ -32,6 +33,9 @@ import type { Rest } from './due-loop.ts'
 export interface TellDeps {
   readonly fold: NotificationFold
   readonly record: (fact: Fact) => Promise<void>
+  /** The same for an entry of the list: one after the other, each with the next number. */
+  readonly append: (make: (number: number) => Fact) => Promise<void>
+  readonly states: InstalledStates
   readonly now: () => number
   readonly rest: Rest
   readonly warn: (message: string) => void
@@ -47,10 +51,7 @@ interface Told {
 
 export class ReleaseTelling {
   readonly #deps: TellDeps
-  readonly #states = new InstalledStates()
   readonly #told = new Map<KeyHex, Told>()
-  /** Numbers are given one after the other: two channels must not both have the next one. */
-  #numbering: Promise<void> = Promise.resolve()
 
   constructor(deps: TellDeps) {
     this.#deps = deps
@@ -94,17 +95,14 @@ export class ReleaseTelling {
       return 1
     }
     if (signal.aborted) return 1
-    const { record, now, fold } = this.#deps
+    const { record, append, now } = this.#deps
     if (due.previous > 0 && !isWorthTelling(told)) {
       await record({ type: 'release.passed', key, number: due.release, atMs: now() })
       return 0
     }
-    const numbered = this.#numbering.then(async () => {
-      const notified: NotifiedRelease = { uid: randomBytes(32), number: fold.kept.newest + 1, ...told }
-      await record({ type: 'notification.made', key, notified, atMs: now() })
+    await append((number) => {
+      return { type: 'notification.made', key, notified: { uid: randomBytes(32), number, ...told }, atMs: now() }
     })
-    this.#numbering = numbered.catch(() => {}) // whoever records it has the error
-    await numbered
     return 0
   }
 
@@ -148,7 +146,7 @@ export class ReleaseTelling {
   /** Null where it is not known: then nothing is held back for it. */
   async #installed({ statusFile, installed: isNeeded }: Subscription): Promise<readonly InstalledPackage[] | null> {
     try {
-      return await this.#states.read(statusFile ?? SYSTEM_STATUS)
+      return await this.#deps.states.read(statusFile ?? SYSTEM_STATUS)
     } catch (error) {
       const { code, message } = asFreshetError(error)
       // A machine without dpkg has none, and that is no trouble.

@@ -47,6 +47,14 @@ test(
     await follower.until('it is told', () => follower.withdrawals.length > 0)
     const [told] = follower.withdrawals
     t.alike([told?.name, told?.version, told?.reason, told?.held], ['aa', '2', 'loses files', true])
+    const listed = follower.node.session.notices.list(0, null)
+    t.alike(
+      listed.map(({ number, event }) => [number, event]),
+      [
+        [1, 'release'],
+        [2, 'withdrawn'],
+      ],
+    )
     t.is((await fetch('aa')).files[0]?.version, '1', 'the newest that is left')
     t.is(await codeOf(fetch('aa=2')), 'PACKAGE_WITHDRAWN')
     t.is((await fetch('aa=2', '#1')).files[0]?.version, '2', 'who asks for that release gets what it holds')
