@@ -103,7 +103,9 @@ export class NotificationFold {
   }
 
   untold(key: KeyHex): Untold {
-    const madeAtMs = this.#made.filter((made) => made.type === 'notification.made' && made.key === key).map(({ atMs }) => atMs)
+    const madeAtMs = this.#made
+      .filter((made) => made.type === 'notification.made' && made.key === key)
+      .map(({ atMs }) => atMs)
     return { ...(this.#cursors.get(key) ?? NOTHING_TOLD), interval: this.subscription(key).interval, madeAtMs }
   }
 
@@ -138,7 +140,8 @@ export class NotificationFold {
       if (known === undefined) return []
       const { withdrawn, freshness, isFreshnessTold, atMs } = known
       // A thaw that is to be told: of a freeze, the fact that says where its machine stands is there already.
-      const thaw: Fact[] = isFreshnessTold || freshness !== 'thawed' ? [] : [{ type: 'channel.thawed', key, number: 0, atMs }]
+      const thaw: Fact[] =
+        isFreshnessTold || freshness !== 'thawed' ? [] : [{ type: 'channel.thawed', key, number: 0, atMs }]
       const isPlain = withdrawn === 0 && (freshness !== 'frozen' || !isFreshnessTold)
       return isPlain ? thaw : [...thaw, { type: 'notice.passed', key, withdrawn, isFreshnessTold, atMs }]
     })

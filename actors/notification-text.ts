@@ -34,9 +34,15 @@ export function desktopText(event: KeptEvent): { summary: string; body: string }
   const { channel, release } = event
   if (event.event === 'release') return releaseText(event)
   if (event.event !== 'withdrawn') {
-    return { summary: `${channel} #${release}: ${event.event}`, body: event.validUntil === null ? '' : `good until ${event.validUntil}` }
+    return {
+      summary: `${channel} #${release}: ${event.event}`,
+      body: event.validUntil === null ? '' : `good until ${event.validUntil}`,
+    }
   }
-  return { summary: `${channel}: ${event.name}=${event.version} was withdrawn`, body: `${withdrawnHere(event)}${event.reason}` }
+  return {
+    summary: `${channel}: ${event.name}=${event.version} was withdrawn`,
+    body: `${withdrawnHere(event)}${event.reason}`,
+  }
 }
 
 /** What a withdrawal has to do with this machine; empty: nothing that is known. */

@@ -27,19 +27,22 @@ interface Entry {
 }
 
 /** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
-export interface Notification extends Entry, Pick<
-  NotifiedRelease,
-  | 'release'
-  | 'previous'
-  | 'packages'
-  | 'counts'
-  | 'why'
-  | 'bytes'
-  | 'upgradeBytes'
-  | 'leftOut'
-  | 'behind'
-  | 'interval'
-> {
+export interface Notification
+  extends
+    Entry,
+    Pick<
+      NotifiedRelease,
+      | 'release'
+      | 'previous'
+      | 'packages'
+      | 'counts'
+      | 'why'
+      | 'bytes'
+      | 'upgradeBytes'
+      | 'leftOut'
+      | 'behind'
+      | 'interval'
+    > {
   readonly event: 'release'
   readonly publishedAt: string
   readonly releasedAt: string

@@ -71,7 +71,10 @@ export function isWorthTelling({ leftOut, changes }: Told): boolean {
   return changes === null || changes.length > 0 || leftOut === 0
 }
 
-function judged({ rank, relations: _, ...change }: ChangeFacts, { installed, conflicts, isSecurity }: FilterView): NotifiedChange {
+function judged(
+  { rank, relations: _, ...change }: ChangeFacts,
+  { installed, conflicts, isSecurity }: FilterView,
+): NotifiedChange {
   const { name, architecture, to } = change
   const has = installed?.get(`${name} ${architecture}`) ?? null
   return {

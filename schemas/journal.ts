@@ -5,7 +5,19 @@
  * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
  */
 import { channelNotice } from './channel-notice.ts'
-import { decodeRecord, encodeRecord, fixed32, flag, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
+import {
+  decodeRecord,
+  encodeRecord,
+  fixed32,
+  flag,
+  formerly,
+  list,
+  nullable,
+  oneOf,
+  struct,
+  text,
+  uint,
+} from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { fetchReport } from './fetch-report.ts'
@@ -144,7 +156,10 @@ const FORMER: { readonly [Type in Fact['type']]?: readonly FormerVersion[] } = {
   'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null, block: 0 }))],
   'artifact.kept': [formerly(1, artifactKeptOfVersion1, (old) => ({ ...old, report: null }))],
   'notification.made': [
-    formerly(1, notificationMadeOfVersion1, ({ notified, ...old }) => ({ ...old, notified: withoutConflicts(notified) })),
+    formerly(1, notificationMadeOfVersion1, ({ notified, ...old }) => ({
+      ...old,
+      notified: withoutConflicts(notified),
+    })),
   ],
   'artifact.unavailable': [formerly(1, artifactUnavailableOfVersion1, (old) => ({ ...old, report: null }))],
 }

@@ -42,5 +42,14 @@ function changeOf(difference: PackageDifference): PackageChange {
   const { kind, before, after } = difference
   const { name, architecture, rank = NO_RANK } = fileOf(difference)
   const [from, to] = [before?.version ?? null, after?.version ?? null]
-  return { kind, name, architecture, from, to, byteLength: after?.byteLength ?? 0, rank, relations: after?.relations ?? null }
+  return {
+    kind,
+    name,
+    architecture,
+    from,
+    to,
+    byteLength: after?.byteLength ?? 0,
+    rank,
+    relations: after?.relations ?? null,
+  }
 }

@@ -46,9 +46,11 @@ export class NoticeTelling {
   look(channel: Channel): void {
     const { onDefect } = this.#deps
     const before = this.#looks.get(channel.key) ?? Promise.resolve()
-    const look = before.then(() => this.#look(channel)).catch((error: unknown) => {
-      if (!this.#isClosed) onDefect(error)
-    })
+    const look = before
+      .then(() => this.#look(channel))
+      .catch((error: unknown) => {
+        if (!this.#isClosed) onDefect(error)
+      })
     this.#looks.set(channel.key, look)
   }
 

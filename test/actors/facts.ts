@@ -58,7 +58,13 @@ export const made = (number: number, release: number, key: KeyHex = KEY, at = at
   const times = { publishedAtMs: atMs, releasedAtMs: atMs }
   const notified: NotifiedRelease = {
     ...{ uid: Buffer.alloc(32, number), number, previous: release - 1, release, ...times, packages: 1, behind: 0 },
-    ...{ interval: 'now', counts: zero, why: { upgrade: 0, security: 0, new: 0, conflicts: 0 }, bytes: 0, upgradeBytes: 0 },
+    ...{
+      interval: 'now',
+      counts: zero,
+      why: { upgrade: 0, security: 0, new: 0, conflicts: 0 },
+      bytes: 0,
+      upgradeBytes: 0,
+    },
     ...{ leftOut: 0, changes: [] },
   }
   return { type: 'notification.made', key, notified, atMs: at }
@@ -111,7 +117,9 @@ function anyNoticeFact(): fc.Arbitrary<Fact> {
   return fc.oneof(
     fc.tuple(number, number, key, at).map((of): Fact => made(...of)),
     fc.tuple(number, key, at).map((of): Fact => passed(...of)),
-    fc.tuple(number, fc.constantFrom('withdrawn' as const, 'frozen' as const, 'thawed' as const), key).map((of): Fact => noticed(...of)),
+    fc
+      .tuple(number, fc.constantFrom('withdrawn' as const, 'frozen' as const, 'thawed' as const), key)
+      .map((of): Fact => noticed(...of)),
     fc.tuple(number, key).map((of): Fact => noticePassed(...of)),
     fc.tuple(number, at).map(([of, tries]): Fact => undelivered(of, tries)),
     fc.tuple(number, fc.constantFrom('', 'HOOK_FAILED'), at).map((of): Fact => delivered(...of)),

@@ -273,7 +273,14 @@ test('notifications: a target that is down for ever → given up one by one, and
 test('notifications: long lists of changes → the oldest notifications go, the newest stays whatever it has', (t) => {
   const change: NotifiedChange = {
     ...{ kind: 'added' as const, name: 'aa', architecture: 'amd64', from: null, to: '1', byteLength: 1, section: '' },
-    ...{ priority: 'unknown' as const, urgency: 'medium' as const, security: false, installed: null, upgrade: false, conflicts: [] },
+    ...{
+      priority: 'unknown' as const,
+      urgency: 'medium' as const,
+      security: false,
+      installed: null,
+      upgrade: false,
+      conflicts: [],
+    },
   }
   const changes = Array.from({ length: NOTIFIED_CHANGES_MAX }, () => change)
   const long = (number: number): Fact => {
@@ -317,7 +324,9 @@ test('notices: withdrawals, freezes and thaws → told once, whatever is condens
   const facts: Fact[] = [added(), ready(3, 1), made(1, 1)]
   const state = (condensed: boolean): unknown[] => {
     const fold = foldOf(facts)
-    const { notifications: n } = condensed ? foldOf([{ type: 'journal.compacted', factsBefore: 0, atMs: 0 }, ...fold.condensed()]) : fold
+    const { notifications: n } = condensed
+      ? foldOf([{ type: 'journal.compacted', factsBefore: 0, atMs: 0 }, ...fold.condensed()])
+      : fold
     return [n.withdrawnTold(KEY), n.freshnessUntold(KEY), n.kept.newest]
   }
   const after = (fact: Fact, expected: readonly unknown[], what: string): void => {

@@ -16,7 +16,13 @@ const change = (name: string, more: Partial<ChangeFacts> = {}, rank: Partial<Pac
   rank: { section: 'misc', priority: 'optional', urgency: null, ...rank },
 })
 const view = (subscription: Partial<Subscription> = {}, more: Partial<FilterView> = {}): FilterView => {
-  return { subscription: { ...EVERYTHING, ...subscription }, installed: null, conflicts: new Map(), isSecurity: false, ...more }
+  return {
+    subscription: { ...EVERYTHING, ...subscription },
+    installed: null,
+    conflicts: new Map(),
+    isSecurity: false,
+    ...more,
+  }
 }
 
 const CHANGES = [

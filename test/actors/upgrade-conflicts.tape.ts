@@ -8,7 +8,8 @@ import { EVERYTHING } from '../../schemas/subscription.ts'
 import { candidate } from './solver/universes.ts'
 
 /** As universes.ts writes packages. */
-const has = (...texts: readonly string[]): InstalledPackage[] => texts.map((text) => ({ ...candidate(text), held: false }))
+const has = (...texts: readonly string[]): InstalledPackage[] =>
+  texts.map((text) => ({ ...candidate(text), held: false }))
 const upgraded = (text: string, more: Partial<ChangeFacts> = {}): ChangeFacts => {
   const { name, version, architecture, relations } = candidate(text)
   const rank = { section: '', priority: 'optional', urgency: null } as const
@@ -20,7 +21,9 @@ const found = (changes: readonly ChangeFacts[], ...installed: readonly string[])
 test('upgrade conflicts: either side says so → the package that is in the way', (t) => {
   t.deepEqual(found([upgraded('lib 2; Breaks: app (<< 2)')], 'lib 1', 'app 1', 'other 1'), { 'lib amd64': ['app'] })
   t.deepEqual(found([upgraded('lib 2')], 'lib 1', 'app 1; Conflicts: lib (>= 2)'), { 'lib amd64': ['app'] })
-  t.deepEqual(found([upgraded('lib 2; Conflicts: mta')], 'lib 1', 'mailer 1; Provides: mta'), { 'lib amd64': ['mailer'] })
+  t.deepEqual(found([upgraded('lib 2; Conflicts: mta')], 'lib 1', 'mailer 1; Provides: mta'), {
+    'lib amd64': ['mailer'],
+  })
   t.end()
 })
 
@@ -29,17 +32,38 @@ test('upgrade conflicts: what is upgraded along, is not installed, or is no upgr
   t.deepEqual(found(both, 'lib 1', 'app 1'), {}, 'the same release mends it')
   t.deepEqual(found([upgraded('lib 2; Conflicts: app')], 'app 1'), {}, 'lib is not installed')
   t.deepEqual(found([upgraded('lib 2; Conflicts: app')], 'lib 3', 'app 1'), {}, 'the machine has a newer one')
-  t.deepEqual(found([upgraded('lib 2', { to: null, relations: null })], 'lib 1', 'app 1; Conflicts: lib (>= 2)'), {}, 'it is gone')
-  t.deepEqual(found([upgraded('lib 2; Multi-Arch: same')], 'lib 1; Multi-Arch: same', 'lib 1; Multi-Arch: same; Architecture: i386'), {}, 'its twin')
+  t.deepEqual(
+    found([upgraded('lib 2', { to: null, relations: null })], 'lib 1', 'app 1; Conflicts: lib (>= 2)'),
+    {},
+    'it is gone',
+  )
+  t.deepEqual(
+    found(
+      [upgraded('lib 2; Multi-Arch: same')],
+      'lib 1; Multi-Arch: same',
+      'lib 1; Multi-Arch: same; Architecture: i386',
+    ),
+    {},
+    'its twin',
+  )
   t.end()
 })
 
 test('upgrade conflicts: in a notification → a reason of its own', (t) => {
   const changes = [upgraded('lib 2; Breaks: app'), upgraded('app 1')]
-  const installed = new Map([['lib amd64', '1'], ['app amd64', '1']])
+  const installed = new Map([
+    ['lib amd64', '1'],
+    ['app amd64', '1'],
+  ])
   const conflicts = upgradeConflicts(changes, has('lib 1', 'app 1'))
   const told = tellChanges(changes, { subscription: EVERYTHING, installed, conflicts, isSecurity: false })
   t.deepEqual(told.why, { upgrade: 1, security: 0, new: 0, conflicts: 1 })
-  t.deepEqual(told.changes?.map(({ name, conflicts: of }) => [name, of]), [['lib', ['app']], ['app', []]])
+  t.deepEqual(
+    told.changes?.map(({ name, conflicts: of }) => [name, of]),
+    [
+      ['lib', ['app']],
+      ['app', []],
+    ],
+  )
   t.end()
 })

@@ -50,7 +50,9 @@ export class SimulatedApt {
     const asked = packages.map(({ name, version, architecture }) => `${name}:${architecture}=${version}`)
     try {
       const output = this.#run('install', '--simulate', ...asked)
-      return [...output.matchAll(/^Inst (\S+?)(?::\S+)? (?:\[\S+\] )?\((\S+) /gm)].map(([, name, version]) => `${name} ${version}`).sort()
+      return [...output.matchAll(/^Inst (\S+?)(?::\S+)? (?:\[\S+\] )?\((\S+) /gm)]
+        .map(([, name, version]) => `${name} ${version}`)
+        .sort()
     } catch (error) {
       if ((error as { status?: number }).status === 100) return null
       throw error
@@ -59,6 +61,11 @@ export class SimulatedApt {
 
   #run(...args: readonly string[]): string {
     const env = { ...process.env, APT_CONFIG: this.#config, LC_ALL: 'C' }
-    return execFileSync('apt-get', args, { env, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX, stdio: ['ignore', 'pipe', 'pipe'] })
+    return execFileSync('apt-get', args, {
+      env,
+      encoding: 'utf8',
+      maxBuffer: OUTPUT_BYTES_MAX,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
   }
 }
