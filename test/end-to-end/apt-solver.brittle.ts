@@ -12,11 +12,11 @@ import { skipUnless } from '../helpers/requires.ts'
 
 const ARCHITECTURE = 'amd64'
 const LONG = { timeout: 600_000 }
-const SETS = 20
+const SETS = 6
 const WISHES_MAX = 5
 
 test(
-  'apt: a plan of exact versions → installed as it says; a plan without one of them → completed by it',
+  'apt: a plan of exact versions → installed as it says; no plan → refused',
   LONG,
   async (t) => {
     const missing = skipUnless('apt')
@@ -44,7 +44,7 @@ test(
     const plan = await planPackages(universe, { ...request, wishes: [universe.named('aa')] })
     const install = plan.ok ? plan.install.map((id) => universe.candidate(id)) : []
     t.alike(apt.installs(install), ['aa 1', 'lib 1', 'maker 1'])
-    t.alike(apt.installs(install.slice(0, 1)), ['aa 1', 'lib 1', 'maker 1'], 'apt’s own answer')
+    t.is(apt.installs(install.slice(0, 1)), null, 'by itself apt looks at the newest versions only')
     const both = await planPackages(universe, { ...request, wishes: [universe.named('aa'), universe.named('other')] })
     t.absent(both.ok)
     t.is(apt.installs(['aa', 'other'].map((name) => ({ name, version: '1', architecture: ARCHITECTURE }))), null)
