@@ -10,15 +10,18 @@ import type { Candidate } from './solver/candidate.ts'
 import { installedCandidate } from './solver/read-candidates.ts'
 import { Universe } from './solver/universe.ts'
 
-/** @returns `NAME ARCHITECTURE` of a package that would be upgraded → names of those that do not go with it, sorted. */
+/**
+ * @param versions of what is installed, by `NAME ARCHITECTURE`.
+ * @returns the same of a package that would be upgraded → names of those that do not go with it, sorted.
+ */
 export function upgradeConflicts(
   changes: readonly ChangeFacts[],
   installed: readonly InstalledPackage[],
+  versions: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, readonly string[]> {
   const upgrades = new Map<string, Candidate>()
-  const had = new Map(installed.map((one) => [keyOf(one), one.version] as const))
   for (const { name, architecture, to, relations } of changes) {
-    const before = had.get(keyOf({ name, architecture }))
+    const before = versions.get(keyOf({ name, architecture }))
     if (before === undefined || to === null || relations === null || compareVersions(before, to) >= 0) continue
     const candidate = { name, architecture, version: to, relations, edition: 0, source: null, ordinal: 0 }
     upgrades.set(keyOf(candidate), candidate)

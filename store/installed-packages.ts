@@ -10,26 +10,37 @@ import { errnoOf } from './durable.ts'
 /** Where dpkg keeps it. */
 export const SYSTEM_STATUS = '/var/lib/dpkg/status'
 
+export interface InstalledState {
+  readonly packages: readonly InstalledPackage[]
+  /** `NAME ARCHITECTURE` → version. */
+  readonly versions: ReadonlyMap<string, string>
+}
+
 interface Kept {
   /** What of the file tells that it has changed. */
   readonly stamp: string
-  readonly packages: readonly InstalledPackage[]
+  readonly state: InstalledState
 }
 
 export class InstalledStates {
   readonly #kept = new Map<string, Kept>()
 
   /** @throws FreshetError STATUS_INVALID. */
-  async read(path: string): Promise<readonly InstalledPackage[]> {
+  async read(path: string): Promise<InstalledState> {
     const before = await stamped(path)
     const known = this.#kept.get(path)
     this.#kept.delete(path)
-    const kept =
-      known?.stamp === before ? known : { stamp: before, packages: await readStatusFile(path, new RelationParser()) }
+    const kept = known?.stamp === before ? known : { stamp: before, state: await readState(path) }
     this.#kept.set(path, kept)
     for (const oldest of this.#kept.keys()) if (this.#kept.size > STATUS_FILES_MAX) this.#kept.delete(oldest)
-    return kept.packages
+    return kept.state
   }
+}
+
+async function readState(path: string): Promise<InstalledState> {
+  const packages = await readStatusFile(path, new RelationParser())
+  const versions = new Map(packages.map((one) => [`${one.name} ${one.architecture}`, one.version] as const))
+  return { packages, versions }
 }
 
 /** @throws FreshetError STATUS_INVALID, also where it cannot be read. */

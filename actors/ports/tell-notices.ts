@@ -8,13 +8,12 @@
 import { randomBytes } from 'node:crypto'
 import type { ChannelNotice } from '../../schemas/channel-notice.ts'
 import { asFreshetError } from '../../schemas/errors.ts'
-import type { InstalledPackage } from '../../schemas/installed-packages.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { matchesGlob } from '../../schemas/package-glob.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
-import type { InstalledStates } from '../../store/installed-packages.ts'
+import type { InstalledState, InstalledStates } from '../../store/installed-packages.ts'
 import type { Pool } from '../../store/pool.ts'
 import type { Channel } from '../channel.ts'
 import type { NotificationFold } from '../notification-fold.ts'
@@ -92,7 +91,7 @@ export class NoticeTelling {
   async #about(channel: Channel, { name, version, reason }: Withdrawal): Promise<Said | null> {
     const { packages, installed: onlyInstalled, statusFile } = this.#deps.fold.subscription(channel.key)
     const machine = await this.#machine(statusFile)
-    const installed = machine?.some((one) => one.name === name && one.version === version) ?? null
+    const installed = machine?.packages.some((one) => one.name === name && one.version === version) ?? null
     const held = await isHeld(channel, name, version, this.#deps.pool)
     const isAsked = packages.length === 0 || packages.some((glob) => matchesGlob(glob, name))
     const isWanted = isAsked && (!onlyInstalled || installed !== false)
@@ -102,7 +101,7 @@ export class NoticeTelling {
   }
 
   /** Null where it is not known what it has; whoever reads the status file for releases has said why. */
-  async #machine(statusFile: string | null): Promise<readonly InstalledPackage[] | null> {
+  async #machine(statusFile: string | null): Promise<InstalledState | null> {
     try {
       return await this.#deps.states.read(statusFile ?? SYSTEM_STATUS)
     } catch (error) {

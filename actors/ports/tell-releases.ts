@@ -11,13 +11,12 @@ import { stanzaCount } from '../../schemas/edit-script.ts'
 import { asFreshetError } from '../../schemas/errors.ts'
 import type { Fact } from '../../schemas/journal.ts'
 import { DESCRIBE_TRIES_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../../schemas/limits.ts'
-import type { InstalledPackage } from '../../schemas/installed-packages.ts'
 import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { parseRelease } from '../../schemas/release-file.ts'
 import type { Subscription } from '../../schemas/subscription.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
-import type { InstalledStates } from '../../store/installed-packages.ts'
+import type { InstalledState, InstalledStates } from '../../store/installed-packages.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
 import type { PackageChange } from '../../store/package-changes.ts'
 import type { Channel } from '../channel.ts'
@@ -137,14 +136,14 @@ export class ReleaseTelling {
     changes: readonly PackageChange[] | null,
     subscription: Subscription,
   ): Promise<Pick<FilterView, 'installed' | 'conflicts'>> {
-    const packages = changes === null ? null : await this.#installed(subscription)
-    if (changes === null || packages === null) return { installed: null, conflicts: new Map() }
-    const installed = new Map(packages.map((one) => [`${one.name} ${one.architecture}`, one.version] as const))
-    return { installed, conflicts: upgradeConflicts(changes, packages) }
+    const machine = changes === null ? null : await this.#installed(subscription)
+    if (changes === null || machine === null) return { installed: null, conflicts: new Map() }
+    const { packages, versions: installed } = machine
+    return { installed, conflicts: upgradeConflicts(changes, packages, installed) }
   }
 
   /** Null where it is not known: then nothing is held back for it. */
-  async #installed({ statusFile, installed: isNeeded }: Subscription): Promise<readonly InstalledPackage[] | null> {
+  async #installed({ statusFile, installed: isNeeded }: Subscription): Promise<InstalledState | null> {
     try {
       return await this.#deps.states.read(statusFile ?? SYSTEM_STATUS)
     } catch (error) {

@@ -15,8 +15,19 @@ const upgraded = (text: string, more: Partial<ChangeFacts> = {}): ChangeFacts =>
   const rank = { section: '', priority: 'optional', urgency: null } as const
   return { kind: 'upgraded', name, architecture, from: '1', to: version, byteLength: 1, rank, relations, ...more }
 }
+const conflictsOf = (
+  changes: readonly ChangeFacts[],
+  ...texts: readonly string[]
+): ReadonlyMap<string, readonly string[]> => {
+  const installed = has(...texts)
+  return upgradeConflicts(
+    changes,
+    installed,
+    new Map(installed.map((one) => [`${one.name} ${one.architecture}`, one.version])),
+  )
+}
 const found = (changes: readonly ChangeFacts[], ...installed: readonly string[]): unknown =>
-  Object.fromEntries(upgradeConflicts(changes, has(...installed)))
+  Object.fromEntries(conflictsOf(changes, ...installed))
 
 test('upgrade conflicts: either side says so → the package that is in the way', (t) => {
   t.deepEqual(found([upgraded('lib 2; Breaks: app (<< 2)')], 'lib 1', 'app 1', 'other 1'), { 'lib amd64': ['app'] })
@@ -55,7 +66,7 @@ test('upgrade conflicts: in a notification → a reason of its own', (t) => {
     ['lib amd64', '1'],
     ['app amd64', '1'],
   ])
-  const conflicts = upgradeConflicts(changes, has('lib 1', 'app 1'))
+  const conflicts = conflictsOf(changes, 'lib 1', 'app 1')
   const told = tellChanges(changes, { subscription: EVERYTHING, installed, conflicts, isSecurity: false })
   t.deepEqual(told.why, { upgrade: 1, security: 0, new: 0, conflicts: 1 })
   t.deepEqual(

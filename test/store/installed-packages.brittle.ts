@@ -2,16 +2,14 @@
 import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
-import type { InstalledPackage } from '../../schemas/installed-packages.ts'
 import { STATUS_FILES_MAX } from '../../schemas/limits.ts'
-import { InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
+import { type InstalledState, InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
 import { scratchFolder } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
 const stanza = (name: string, version: string): string =>
   `Package: ${name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: ${version}\n\n`
-const texts = (packages: readonly InstalledPackage[]): string[] =>
-  packages.map(({ name, version }) => `${name} ${version}`)
+const texts = ({ packages }: InstalledState): string[] => packages.map(({ name, version }) => `${name} ${version}`)
 
 test('installed packages: a file is read once, and again when it has changed', async (t) => {
   const path = join(await scratchFolder(t), 'status')
@@ -51,5 +49,5 @@ test('installed packages: the status file of this machine → as many as it says
   const text = await readFile(SYSTEM_STATUS, 'utf8').catch(() => null)
   if (text === null) return t.comment('SKIP: this machine has no dpkg')
   const count = text.match(/^Status: .* (installed|unpacked|half-configured|triggers-\w+)$/gm)?.length ?? 0
-  t.is((await new InstalledStates().read(SYSTEM_STATUS)).length, count)
+  t.is((await new InstalledStates().read(SYSTEM_STATUS)).packages.length, count)
 })
