@@ -9,6 +9,8 @@ import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
 import { forkVersionRanges } from '../store/fork-versions.ts'
 import { stanzasThrough, versionRanges } from '../store/package-history.ts'
+import { readStanzaHistory } from '../store/stanza-history.ts'
+import type { HistoryReading, StanzaHistory } from '../store/stanza-history.ts'
 import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
@@ -28,6 +30,7 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
+import type { ReleaseRange } from '../schemas/release-ranges.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
@@ -38,6 +41,9 @@ export interface ChannelIndex {
   readonly number: number
   readonly index: PackageIndex
 }
+
+/** Stanzas of many releases, in a file as an index has them. */
+export type StanzasOver = Pick<StanzaHistory, 'spans'> & { readonly filePath: string }
 
 /** What a release says about the packages of one name. */
 export interface NamedPackages {
@@ -82,8 +88,8 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
-  /** Versions that were withdrawn while this node followed. */
-  onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
+  /** Versions were withdrawn that this process did not know of. */
+  onWithdrawn: () => void = () => {}
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -207,21 +213,18 @@ export class Channel {
     await this.link()
     await this.history.advance()
     const newest = this.history.newest
-    const isFirst = this.#current === null
     if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
       await this.#serve(newest)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
     await unlessNoteFails(this.metadata.follow())
-    await unlessNoteFails(this.#noteWithdrawn(isFirst))
+    await unlessNoteFails(this.#noteWithdrawn())
     return newest
   }
 
-  /** @param isFirst nothing of the channel was here before: what was withdrawn long ago is no news. */
-  async #noteWithdrawn(isFirst: boolean): Promise<void> {
-    const fresh = await this.readWithdrawn()
-    if (!isFirst && fresh.length > 0) this.onWithdrawn(fresh)
+  async #noteWithdrawn(): Promise<void> {
+    if ((await this.readWithdrawn()).length > 0) this.onWithdrawn()
   }
 
   /** @throws FreshetError NO_RELEASE, RELEASE_UNKNOWN, and what rebuilding throws. */
@@ -304,6 +307,15 @@ export class Channel {
       if (options.local === true && asFreshetError(error).code === 'NO_PEERS') return null
       throw error
     }
+  }
+
+  /**
+   * Every stanza that a range of releases held, in a file.
+   * @throws as readStanzaHistory, and as writing a file does.
+   */
+  async stanzasOver(range: ReleaseRange, reading: HistoryReading): Promise<StanzasOver> {
+    const { text, spans } = await readStanzaHistory(this.log, this.history, range, reading)
+    return { filePath: await this.#files.keep(text), spans }
   }
 
   /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */

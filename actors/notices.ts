@@ -10,13 +10,16 @@ import { TARGETS_MAX } from '../schemas/limits.ts'
 import { changedSubscription } from '../schemas/subscription.ts'
 import type { Subscription, SubscriptionChange } from '../schemas/subscription.ts'
 import type { KeyHex } from '../schemas/units.ts'
+import { InstalledStates } from '../store/installed-packages.ts'
+import type { Pool } from '../store/pool.ts'
 import type { Channel } from './channel.ts'
-import { NotificationFold } from './notification-fold.ts'
+import { NotificationFold, numberOf } from './notification-fold.ts'
 import type { TargetState } from './notification-policy.ts'
-import { notificationOf } from './notifier.ts'
-import type { Notification, Notifier } from './notifier.ts'
+import { keptEvent } from './notifier.ts'
+import type { KeptEvent, Notifier } from './notifier.ts'
 import { Deliveries, EFFECTS } from './ports/deliver.ts'
 import { restForReal } from './ports/due-loop.ts'
+import { NoticeTelling } from './ports/tell-notices.ts'
 import { ReleaseTelling } from './ports/tell-releases.ts'
 
 export interface NoticesDeps {
@@ -24,6 +27,7 @@ export interface NoticesDeps {
   /** Null: it is not known here. */
   readonly channel: (key: KeyHex) => Channel | null
   readonly record: (fact: Fact) => Promise<void>
+  readonly pool: Pick<Pool, 'held'>
   readonly now: () => number
   readonly isOnline: boolean
   readonly warn: (message: string) => void
@@ -36,13 +40,19 @@ export class Notices {
   readonly #deps: NoticesDeps
   readonly fold = new NotificationFold()
   readonly #telling: ReleaseTelling
+  readonly #noticing: NoticeTelling
+  /** Numbers are given one after the other: two channels must not both have the next one. */
+  #numbering: Promise<void> = Promise.resolve()
   readonly #deliveries: Deliveries
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps
     const { fold } = this
-    const { record, now, warn, onDefect } = deps
-    this.#telling = new ReleaseTelling({ fold, record, now, rest: restForReal, warn, onDefect })
+    const { record, pool, now, warn, onDefect } = deps
+    const append = (make: (number: number) => Fact): Promise<void> => this.#append(make)
+    const telling = { fold, record, append, states: new InstalledStates(), now, onDefect }
+    this.#telling = new ReleaseTelling({ ...telling, rest: restForReal, warn })
+    this.#noticing = new NoticeTelling({ ...telling, pool })
     this.#deliveries = new Deliveries({
       fold,
       record,
@@ -61,6 +71,12 @@ export class Notices {
   start(channel: Channel): void {
     if (channel.role === 'upstream') return // nobody asked to hear of it
     if (this.#deps.isOnline || channel.role === 'publisher') this.#telling.start(channel)
+    this.look(channel)
+  }
+
+  /** A version of `channel` was withdrawn, or it has frozen or thawed. */
+  look(channel: Channel): void {
+    if (this.#deps.isOnline && channel.role !== 'upstream') this.#noticing.look(channel)
   }
 
   /** Delivers what is undelivered, and what comes. Once all channels are started. */
@@ -74,18 +90,18 @@ export class Notices {
     if (fact.type === 'release.ready' || fact.type === 'subscription.chosen') this.#telling.wake(fact.key)
     else if (fact.type === 'channel.moved') this.#telling.wake(fact.successor)
     else if (fact.type === 'target.chosen' || fact.type === 'target.removed') this.deliver()
-    else if (fact.type === 'notification.made') {
+    else if (fact.type === 'notification.made' || fact.type === 'notice.made') {
       const channel = this.#deps.channel(fact.key)
-      if (channel !== null) this.#deps.notifier.released(channel, fact)
+      if (channel !== null) this.#deps.notifier.told(channel, fact)
       this.deliver()
     }
   }
 
   /** Kept notifications after number `since`, in order. @param key of one channel only; null: of all. */
-  list(since: number, key: KeyHex | null): readonly Notification[] {
+  list(since: number, key: KeyHex | null): readonly KeptEvent[] {
     return this.fold.made
-      .filter((made) => made.notified.number > since && (key === null || made.key === key))
-      .map(({ notified }) => this.#numbered(notified.number))
+      .filter((made) => numberOf(made) > since && (key === null || made.key === key))
+      .map((made) => this.#numbered(numberOf(made)))
   }
 
   /** @throws FreshetError FILTER_INVALID, GLOB_INVALID. */
@@ -120,14 +136,20 @@ export class Notices {
 
   /** Once the logs are closed. A program that is running for a notification is killed: it will be run again. */
   async close(): Promise<void> {
-    await Promise.all([this.#telling.close(), this.#deliveries.close()])
+    await Promise.all([this.#telling.close(), this.#noticing.close(), this.#deliveries.close()])
+  }
+
+  #append(make: (number: number) => Fact): Promise<void> {
+    const appended = this.#numbering.then(() => this.#deps.record(make(this.fold.kept.newest + 1)))
+    this.#numbering = appended.catch(() => {}) // whoever records it has the error
+    return appended
   }
 
   /** One that is kept. */
-  #numbered(number: number): Notification {
+  #numbered(number: number): KeptEvent {
     const made = this.fold.made[number - this.fold.kept.oldest]
     const channel = made === undefined ? null : this.#deps.channel(made.key)
     if (made === undefined || channel === null) throw new Error(`notification ${number} is not kept`)
-    return notificationOf(channel, made)
+    return keptEvent(channel, made)
   }
 }

@@ -14,6 +14,21 @@ import type { KeyHex } from '../schemas/units.ts'
 import type { TargetState, Untold } from './notification-policy.ts'
 
 export type MadeNotification = FactOf<'notification.made'>
+export type MadeNotice = FactOf<'notice.made'>
+/** An entry of the list. */
+export type Made = MadeNotification | MadeNotice
+
+/** What beside releases was told of a channel. */
+interface NoticeCursor {
+  /** How many of its withdrawals. */
+  readonly withdrawn: number
+  /** The newest freeze or thaw; null: there was none. */
+  readonly freshness: 'frozen' | 'thawed' | null
+  readonly isFreshnessTold: boolean
+  readonly atMs: number
+}
+
+const NO_NOTICE: NoticeCursor = { withdrawn: 0, freshness: null, isFreshnessTold: true, atMs: 0 }
 
 interface Cursor {
   readonly ready: number
@@ -29,7 +44,8 @@ export class NotificationFold {
   readonly #subscriptions = new Map<KeyHex, FactOf<'subscription.chosen'>>()
   readonly #cursors = new Map<KeyHex, Cursor>()
   readonly #targets = new Map<string, TargetState>()
-  #made: MadeNotification[] = []
+  readonly #notices = new Map<KeyHex, NoticeCursor>()
+  #made: Made[] = []
   #changesKept = 0
 
   /** Facts in the order in which they were recorded; of `release.ready` those that moved the channel. Others change nothing. */
@@ -47,6 +63,13 @@ export class NotificationFold {
       case 'notification.made':
         this.#told(fact.key, fact.notified.release, fact.atMs)
         return this.#keep(fact)
+      case 'channel.frozen':
+      case 'channel.thawed':
+      case 'notice.passed':
+        return this.#noteNotice(fact)
+      case 'notice.made':
+        this.#noteNotice(fact)
+        return this.#keep(fact)
       case 'target.chosen':
       case 'target.removed':
       case 'delivery.done':
@@ -57,13 +80,14 @@ export class NotificationFold {
   }
 
   /** Kept notifications, oldest first, their numbers without gaps. */
-  get made(): readonly MadeNotification[] {
+  get made(): readonly Made[] {
     return this.#made
   }
 
   /** Numbers of the oldest and newest one; 0: none. */
   get kept(): { readonly oldest: number; readonly newest: number } {
-    return { oldest: this.#made[0]?.notified.number ?? 0, newest: this.#made.at(-1)?.notified.number ?? 0 }
+    const [oldest, newest] = [this.#made[0], this.#made.at(-1)]
+    return { oldest: oldest === undefined ? 0 : numberOf(oldest), newest: newest === undefined ? 0 : numberOf(newest) }
   }
 
   get targets(): readonly TargetState[] {
@@ -79,8 +103,21 @@ export class NotificationFold {
   }
 
   untold(key: KeyHex): Untold {
-    const madeAtMs = this.#made.filter((made) => made.key === key).map(({ atMs }) => atMs)
+    const madeAtMs = this.#made
+      .filter((made) => made.type === 'notification.made' && made.key === key)
+      .map(({ atMs }) => atMs)
     return { ...(this.#cursors.get(key) ?? NOTHING_TOLD), interval: this.subscription(key).interval, madeAtMs }
+  }
+
+  /** How many of a channel's withdrawals were told or passed over. */
+  withdrawnTold(key: KeyHex): number {
+    return this.#notices.get(key)?.withdrawn ?? 0
+  }
+
+  /** The freeze or thaw of a channel that is to be told; null: there is none. */
+  freshnessUntold(key: KeyHex): 'frozen' | 'thawed' | null {
+    const { freshness, isFreshnessTold } = this.#notices.get(key) ?? NO_NOTICE
+    return isFreshnessTold ? null : freshness
   }
 
   /**
@@ -98,13 +135,24 @@ export class NotificationFold {
         ? []
         : [{ type: 'delivery.failed', kind, place, number: done + 1, ...failure, atMs: doneAtMs } as const]),
     ])
-    return [...this.#subscriptions.values(), ...this.#made, ...cursors, ...targets]
+    const notices = keys.flatMap((key): Fact[] => {
+      const known = this.#notices.get(key)
+      if (known === undefined) return []
+      const { withdrawn, freshness, isFreshnessTold, atMs } = known
+      // A thaw that is to be told: of a freeze, the fact that says where its machine stands is there already.
+      const thaw: Fact[] =
+        isFreshnessTold || freshness !== 'thawed' ? [] : [{ type: 'channel.thawed', key, number: 0, atMs }]
+      const isPlain = withdrawn === 0 && (freshness !== 'frozen' || !isFreshnessTold)
+      return isPlain ? thaw : [...thaw, { type: 'notice.passed', key, withdrawn, isFreshnessTold, atMs }]
+    })
+    return [...this.#subscriptions.values(), ...this.#made, ...cursors, ...notices, ...targets]
   }
 
   clear(): void {
     this.#subscriptions.clear()
     this.#cursors.clear()
     this.#targets.clear()
+    this.#notices.clear()
     this.#made = []
     this.#changesKept = 0
   }
@@ -130,7 +178,12 @@ export class NotificationFold {
     this.#cursors.set(key, { ...before, told, sinceMs: before.ready > told ? atMs : 0 })
   }
 
-  #keep(fact: MadeNotification): void {
+  #noteNotice(fact: FactOf<'channel.frozen' | 'channel.thawed' | 'notice.made' | 'notice.passed'>): void {
+    const before = this.#notices.get(fact.key) ?? NO_NOTICE
+    this.#notices.set(fact.key, { ...afterNotice(before, fact), atMs: fact.atMs })
+  }
+
+  #keep(fact: Made): void {
     this.#made.push(fact)
     this.#changesKept += changesIn(fact)
     let dropped = 0
@@ -138,7 +191,7 @@ export class NotificationFold {
       this.#made.length - dropped > NOTIFICATIONS_KEPT_MAX ||
       (this.#changesKept > NOTIFIED_CHANGES_KEPT_MAX && this.#made.length - dropped > 1)
     ) {
-      this.#changesKept -= changesIn(this.#made[dropped++] as MadeNotification)
+      this.#changesKept -= changesIn(this.#made[dropped++] as Made)
     }
     if (dropped > 0) this.#made = this.#made.slice(dropped)
   }
@@ -164,6 +217,28 @@ function moved(target: TargetState, fact: FactOf<'delivery.done' | 'delivery.fai
   return { ...target, done: fact.number, doneAtMs: fact.atMs, undelivered, failure: null }
 }
 
-function changesIn({ notified }: MadeNotification): number {
-  return notified.changes?.length ?? 0
+function afterNotice(
+  before: NoticeCursor,
+  fact: FactOf<'channel.frozen' | 'channel.thawed' | 'notice.made' | 'notice.passed'>,
+): NoticeCursor {
+  switch (fact.type) {
+    case 'channel.frozen':
+      return { ...before, freshness: 'frozen', isFreshnessTold: false }
+    case 'channel.thawed':
+      return { ...before, freshness: 'thawed', isFreshnessTold: false }
+    case 'notice.passed':
+      return { ...before, withdrawn: fact.withdrawn, isFreshnessTold: before.isFreshnessTold || fact.isFreshnessTold }
+    case 'notice.made':
+      if (fact.notice.kind === 'withdrawn') return { ...before, withdrawn: before.withdrawn + 1 }
+      return { ...before, isFreshnessTold: true }
+  }
+}
+
+/** Of an entry of the list. */
+export function numberOf(made: Made): number {
+  return made.type === 'notice.made' ? made.notice.number : made.notified.number
+}
+
+function changesIn(made: Made): number {
+  return made.type === 'notice.made' ? 0 : (made.notified.changes?.length ?? 0)
 }

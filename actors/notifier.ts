@@ -6,62 +6,70 @@
  */
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-release.ts'
-import type { Withdrawal } from '../schemas/withdrawal.ts'
-import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
-import type { MadeNotification } from './notification-fold.ts'
+import type { Made, MadeNotice, MadeNotification } from './notification-fold.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
-export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice
+export type NodeEvent = KeptEvent
 
-/** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
-export interface Notification extends Pick<
-  NotifiedRelease,
-  | 'number'
-  | 'release'
-  | 'previous'
-  | 'packages'
-  | 'counts'
-  | 'why'
-  | 'bytes'
-  | 'upgradeBytes'
-  | 'leftOut'
-  | 'behind'
-  | 'interval'
-> {
-  readonly event: 'release'
+/** An entry of the list of what was told. */
+export type KeptEvent = Notification | FreshnessChange | WithdrawalNotice
+
+/** What every entry says of itself. */
+interface Entry {
   /** The same whenever and wherever it is delivered. */
   readonly notification: string
+  readonly number: number
+  readonly notifiedAt: string
   readonly channel: string
   readonly id: string
+}
+
+/** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
+export interface Notification
+  extends
+    Entry,
+    Pick<
+      NotifiedRelease,
+      | 'release'
+      | 'previous'
+      | 'packages'
+      | 'counts'
+      | 'why'
+      | 'bytes'
+      | 'upgradeBytes'
+      | 'leftOut'
+      | 'behind'
+      | 'interval'
+    > {
+  readonly event: 'release'
   readonly publishedAt: string
   readonly releasedAt: string
-  readonly notifiedAt: string
   /** Null: a first release, or too many changes to list. */
   readonly changes: readonly NotifiedChange[] | null
 }
 
 /** The newest release passed its Valid-Until and nothing newer is here; or that is over. */
-export interface FreshnessChange {
+export interface FreshnessChange extends Entry {
   readonly event: 'frozen' | 'thawed'
-  readonly channel: string
-  readonly id: string
   /** The newest release that is here. */
   readonly release: number
   readonly validUntil: string | null
 }
 
 /** The publisher took a version back. */
-export interface WithdrawalNotice {
+export interface WithdrawalNotice extends Entry {
   readonly event: 'withdrawn'
-  readonly channel: string
-  readonly id: string
+  /** The newest release that is here. */
+  readonly release: number
   readonly name: string
   readonly version: string
   readonly reason: string
   /** Whether its file is in the pool of this node: then it was fetched, and may be installed here. Null: not known. */
   readonly held: boolean | null
+  /** Whether this machine has it installed. Null: it is not known what it has. */
+  readonly installed: boolean | null
 }
 
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
@@ -108,21 +116,9 @@ export class Notifier {
     for (const watcher of this.#watchers) watcher({ id: channel.log.id, ...progress })
   }
 
-  released(channel: Channel, made: MadeNotification): void {
-    this.#tell(notificationOf(channel, made))
-  }
-
-  freshness({ name, log, current }: Channel, event: FreshnessChange['event']): void {
-    const { number: release = 0, validUntilMs = null } = current?.release ?? {}
-    const validUntil = validUntilMs === null ? null : new Date(validUntilMs).toISOString()
-    this.#tell({ event, channel: name, id: log.id, release, validUntil })
-  }
-
-  async withdrawn(channel: Channel, fresh: readonly Withdrawal[], pool: Pool): Promise<void> {
-    for (const { name, version, reason } of fresh) {
-      const held = await isHeld(channel, name, version, pool)
-      this.#tell({ event: 'withdrawn', channel: channel.name, id: channel.log.id, name, version, reason, held })
-    }
+  /** Of an entry that was written down. */
+  told(channel: Channel, made: Made): void {
+    this.#tell(keptEvent(channel, made))
   }
 
   #tell(event: NodeEvent): void {
@@ -131,18 +127,11 @@ export class Notifier {
   }
 }
 
-/** @returns null where the files of that version are not known without looking further. */
-async function isHeld(channel: Channel, name: string, version: string, pool: Pool): Promise<boolean | null> {
-  try {
-    const { stanzas } = await channel.packagesNamed({ kind: 'newest' }, name)
-    const files = stanzas.filter((stanza) => stanza.version === version)
-    return files.length === 0 ? null : files.some(({ digest }) => pool.held(digest) !== null)
-  } catch {
-    return null // the notice is not to wait for peers
-  }
+export function keptEvent(channel: Channel, made: Made): KeptEvent {
+  return made.type === 'notice.made' ? noticeOf(channel, made) : notificationOf(channel, made)
 }
 
-export function notificationOf({ name, log }: Channel, { notified, atMs }: MadeNotification): Notification {
+function notificationOf({ name, log }: Channel, { notified, atMs }: MadeNotification): Notification {
   const { uid, publishedAtMs, releasedAtMs, ...told } = notified
   return {
     event: 'release',
@@ -154,4 +143,19 @@ export function notificationOf({ name, log }: Channel, { notified, atMs }: MadeN
     notifiedAt: new Date(atMs).toISOString(),
     ...told,
   }
+}
+
+function noticeOf(channel: Channel, { notice, atMs }: MadeNotice): FreshnessChange | WithdrawalNotice {
+  const { uid, number, kind, release, validUntilMs, withdrawn } = notice
+  const entry = {
+    notification: uid.toString('hex'),
+    number,
+    channel: channel.name,
+    id: channel.log.id,
+    notifiedAt: new Date(atMs).toISOString(),
+    release,
+  }
+  if (kind === 'withdrawn' && withdrawn !== null) return { event: kind, ...entry, ...withdrawn }
+  const validUntil = validUntilMs === null ? null : new Date(validUntilMs).toISOString()
+  return { event: kind === 'thawed' ? kind : 'frozen', ...entry, validUntil }
 }

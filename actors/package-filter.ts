@@ -11,6 +11,7 @@ import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-releas
 import { NOTIFIED_CHANGES_MAX } from '../schemas/limits.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
 import { matchesGlob } from '../schemas/package-glob.ts'
+import type { PackageRelations } from '../schemas/package-relations.ts'
 import type { PackageRank } from '../schemas/package-rank.ts'
 import { URGENCIES } from '../schemas/subscription.ts'
 import type { Subscription } from '../schemas/subscription.ts'
@@ -24,12 +25,16 @@ export interface ChangeFacts {
   readonly to: string | null
   readonly byteLength: number
   readonly rank: PackageRank
+  /** Of the package that came; null: it is gone. */
+  readonly relations: PackageRelations | null
 }
 
 export interface FilterView {
   readonly subscription: Subscription
   /** `NAME ARCHITECTURE` → version; null: it is not known what this machine has. */
   readonly installed: ReadonlyMap<string, string> | null
+  /** `NAME ARCHITECTURE` → packages of this machine that do not go with the version that came. */
+  readonly conflicts: ReadonlyMap<string, readonly string[]>
   readonly isSecurity: boolean
 }
 
@@ -52,6 +57,7 @@ export function tellChanges(changes: readonly ChangeFacts[] | null, view: Filter
       upgrade: upgrades.length,
       security: told.filter(({ security }) => security).length,
       new: counts.added,
+      conflicts: told.filter(({ conflicts }) => conflicts.length > 0).length,
     },
     bytes: sizeOf(told),
     upgradeBytes: sizeOf(upgrades),
@@ -65,7 +71,10 @@ export function isWorthTelling({ leftOut, changes }: Told): boolean {
   return changes === null || changes.length > 0 || leftOut === 0
 }
 
-function judged({ rank, ...change }: ChangeFacts, { installed, isSecurity }: FilterView): NotifiedChange {
+function judged(
+  { rank, relations: _, ...change }: ChangeFacts,
+  { installed, conflicts, isSecurity }: FilterView,
+): NotifiedChange {
   const { name, architecture, to } = change
   const has = installed?.get(`${name} ${architecture}`) ?? null
   return {
@@ -76,6 +85,7 @@ function judged({ rank, ...change }: ChangeFacts, { installed, isSecurity }: Fil
     security: isSecurity && to !== null,
     installed: has,
     upgrade: has !== null && to !== null && compareVersions(has, to) < 0,
+    conflicts: conflicts.get(`${name} ${architecture}`) ?? [],
   }
 }
 

@@ -94,7 +94,7 @@ export class Session {
     this.network = parts.network
     const { notifier, now, log } = options
     this.notices = new Notices({
-      ...{ notifier, now, isOnline: this.network !== null, warn: (message) => log('warn', message) },
+      ...{ notifier, now, pool: this.pool, isOnline: this.network !== null, warn: (message) => log('warn', message) },
       channel: (key) => this.#followed.get(key)?.channel ?? null,
       record: (fact) => this.record(fact),
       onDefect: (error) => this.#onDefect(error),
@@ -185,12 +185,12 @@ export class Session {
     if (this.network !== null) followed.freshness.send(fact)
   }
 
-  /** Said after it is written down: a crash in between costs the saying, and nothing is said twice. */
+  /** Told after it is written down; after a crash in between, at the next start. */
   #noteFreshness(fact: FactOf<'channel.frozen' | 'channel.thawed'>): void {
     const followed = this.#followed.get(fact.key)
     if (followed === undefined) return
     followed.freshness.send(fact)
-    this.options.notifier.freshness(followed.channel, fact.type === 'channel.frozen' ? 'frozen' : 'thawed')
+    this.notices.look(followed.channel)
   }
 
   /**
@@ -340,7 +340,7 @@ export class Session {
   }
 
   #start(channel: Channel, states: ChannelStates): void {
-    channel.onWithdrawn = (fresh) => void this.options.notifier.withdrawn(channel, fresh, this.pool) // never rejects
+    channel.onWithdrawn = () => this.notices.look(channel)
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const deps: ChannelActorDeps = {

@@ -4,12 +4,26 @@
  * Written and read by: actors/session.ts through store/journal.ts. A block of the journal is one fact: type, version, body.
  * Keys and digests are hex, because facts become events and context of machines. Types are only appended, never renumbered.
  */
-import { decodeRecord, encodeRecord, fixed32, formerly, list, nullable, oneOf, struct, text, uint } from './codec.ts'
+import { channelNotice } from './channel-notice.ts'
+import {
+  decodeRecord,
+  encodeRecord,
+  fixed32,
+  flag,
+  formerly,
+  list,
+  nullable,
+  oneOf,
+  struct,
+  text,
+  uint,
+} from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
 import { FreshetError } from './errors.ts'
 import { fetchReport } from './fetch-report.ts'
 import * as limits from './limits.ts'
-import { notifiedRelease } from './notified-release.ts'
+import { notifiedRelease, notifiedReleaseOfVersion1 } from './notified-release.ts'
+import type { NotifiedRelease } from './notified-release.ts'
 import { subscription } from './subscription.ts'
 import { digestHex, keyHex } from './units.ts'
 import type { DigestHex, KeyHex } from './units.ts'
@@ -58,8 +72,13 @@ const channelMoved = struct({ key, retiredAs: text(limits.CHANNEL_NAME_BYTES_MAX
 const mirrorsChosen = struct({ key, urls: list(text(limits.MIRROR_URL_BYTES_MAX), limits.MIRRORS_MAX), atMs: uint })
 /** What of a channel its follower wants to be told. The newest such fact counts. */
 const subscriptionChosen = struct({ key, subscription, atMs: uint })
-/** A notification, and with it: the releases up to the one that it names have been told. */
+/** A notification, and with it: the releases up to the one that it names have been told. Version 2 added conflicts. */
 const notificationMade = struct({ key, notified: notifiedRelease, atMs: uint })
+const notificationMadeOfVersion1 = struct({ key, notified: notifiedReleaseOfVersion1, atMs: uint })
+/** A notification about a channel that tells of no release, and with it: that has been told. */
+const noticeMade = struct({ key, notice: channelNotice, atMs: uint })
+/** So many of the withdrawals of a channel have been told or passed over; and, where it says so, the newest freeze or thaw. */
+const noticePassed = struct({ key, withdrawn: uint, isFreshnessTold: flag, atMs: uint })
 /** The releases up to this one have been looked at: the filters let nothing pass. */
 const releasePassed = struct({ key, number: uint, atMs: uint })
 const target = { kind: oneOf(TARGET_KINDS), place: text(limits.TARGET_PLACE_BYTES_MAX) }
@@ -97,6 +116,8 @@ export type Fact =
   | ({ readonly type: 'mirrors.chosen' } & Infer<typeof mirrorsChosen>)
   | ({ readonly type: 'subscription.chosen' } & Infer<typeof subscriptionChosen>)
   | ({ readonly type: 'notification.made' } & Infer<typeof notificationMade>)
+  | ({ readonly type: 'notice.made' } & Infer<typeof noticeMade>)
+  | ({ readonly type: 'notice.passed' } & Infer<typeof noticePassed>)
   | ({ readonly type: 'release.passed' } & Infer<typeof releasePassed>)
   | ({ readonly type: 'target.chosen' } & Infer<typeof targetChosen>)
   | ({ readonly type: 'target.removed' } & Infer<typeof targetRemoved>)
@@ -120,19 +141,32 @@ const FACTS = {
   'channel.moved': { number: 12, version: 1, body: channelMoved },
   'mirrors.chosen': { number: 13, version: 1, body: mirrorsChosen },
   'subscription.chosen': { number: 14, version: 1, body: subscriptionChosen },
-  'notification.made': { number: 15, version: 1, body: notificationMade },
+  'notification.made': { number: 15, version: 2, body: notificationMade },
   'release.passed': { number: 16, version: 1, body: releasePassed },
   'target.chosen': { number: 17, version: 1, body: targetChosen },
   'target.removed': { number: 18, version: 1, body: targetRemoved },
   'delivery.done': { number: 19, version: 1, body: deliveryDone },
   'delivery.failed': { number: 20, version: 1, body: deliveryFailed },
+  'notice.made': { number: 21, version: 1, body: noticeMade },
+  'notice.passed': { number: 22, version: 1, body: noticePassed },
 } as const
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Type in Fact['type']]?: readonly FormerVersion[] } = {
   'artifact.wanted': [formerly(1, artifactWantedOfVersion1, (old) => ({ ...old, path: null, block: 0 }))],
   'artifact.kept': [formerly(1, artifactKeptOfVersion1, (old) => ({ ...old, report: null }))],
+  'notification.made': [
+    formerly(1, notificationMadeOfVersion1, ({ notified, ...old }) => ({
+      ...old,
+      notified: withoutConflicts(notified),
+    })),
+  ],
   'artifact.unavailable': [formerly(1, artifactUnavailableOfVersion1, (old) => ({ ...old, report: null }))],
+}
+
+function withoutConflicts(old: Infer<typeof notifiedReleaseOfVersion1>): NotifiedRelease {
+  const changes = old.changes?.map((change) => ({ ...change, conflicts: [] })) ?? null
+  return { ...old, why: { ...old.why, conflicts: 0 }, changes }
 }
 
 export function encodeFact(fact: Fact): Buffer {

@@ -8,6 +8,7 @@ import type { Infer } from './codec.ts'
 import {
   ARCHITECTURE_BYTES_MAX,
   NOTIFIED_CHANGES_MAX,
+  NOTIFIED_CONFLICTS_MAX,
   PACKAGE_NAME_BYTES_MAX,
   SECTION_BYTES_MAX,
   VERSION_BYTES_MAX,
@@ -17,7 +18,7 @@ import { INTERVALS, PRIORITIES, URGENCIES } from './subscription.ts'
 
 const version = text(VERSION_BYTES_MAX)
 
-const notifiedChange = struct({
+const changeFields = {
   kind: oneOf(CHANGE_KINDS),
   name: text(PACKAGE_NAME_BYTES_MAX),
   architecture: text(ARCHITECTURE_BYTES_MAX),
@@ -35,10 +36,16 @@ const notifiedChange = struct({
   installed: nullable(version),
   /** `to` is newer than that. */
   upgrade: flag,
+}
+const notifiedChange = struct({
+  ...changeFields,
+  /** Names of packages that this machine has and that do not go with `to`. */
+  conflicts: list(text(PACKAGE_NAME_BYTES_MAX), NOTIFIED_CONFLICTS_MAX),
 })
 export type NotifiedChange = Infer<typeof notifiedChange>
 
-export const notifiedRelease = struct({
+/** In their order, which the two versions share. */
+const headFields = {
   /** Random, once for each notification: by it a receiver knows one that comes again. */
   uid: fixed32,
   /** From 1, in order, over all channels of the node. */
@@ -55,14 +62,32 @@ export const notifiedRelease = struct({
   interval: oneOf(INTERVALS),
   /** Changes that the filters let pass, by kind. */
   counts: struct({ added: uint, removed: uint, upgraded: uint, downgraded: uint, changed: uint }),
-  /** Of them: upgrades of what this machine has, those from a security archive, and those that are new in the channel. */
-  why: struct({ upgrade: uint, security: uint, new: uint }),
+}
+const whyFields = { upgrade: uint, security: uint, new: uint }
+const tailFields = {
   /** Sizes of the packages that came, and of those that this machine would upgrade to. */
   bytes: uint,
   upgradeBytes: uint,
   /** Changes that the filters held back. */
   leftOut: uint,
+}
+
+export const notifiedRelease = struct({
+  ...headFields,
+  /**
+   * Of these changes: upgrades of what this machine has, those from a security archive, those that are new in the channel, and
+   * those that do not go with something that this machine has.
+   */
+  why: struct({ ...whyFields, conflicts: uint }),
+  ...tailFields,
   /** Null: a first release, or too many changes to list. */
   changes: nullable(list(notifiedChange, NOTIFIED_CHANGES_MAX)),
+})
+/** Before conflicts were told. */
+export const notifiedReleaseOfVersion1 = struct({
+  ...headFields,
+  why: struct(whyFields),
+  ...tailFields,
+  changes: nullable(list(struct(changeFields), NOTIFIED_CHANGES_MAX)),
 })
 export type NotifiedRelease = Infer<typeof notifiedRelease>

@@ -7,6 +7,7 @@
  * be told from the differing stanzas alone: from {1} to {1, 2} is "2 added", from {1, 2} to {2, 3} "1 upgraded to 3".
  */
 import { compareVersions } from './debian-version.ts'
+import type { PackageRelations } from './package-relations.ts'
 import type { PackageRank } from './package-rank.ts'
 import type { PackageStanza } from './stanza.ts'
 
@@ -17,6 +18,7 @@ export interface PackageFile extends Pick<
 > {
   /** Where somebody wants to know. */
   readonly rank?: PackageRank
+  readonly relations?: PackageRelations
 }
 
 /** In the order in which journals write them: append only. */

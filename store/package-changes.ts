@@ -3,6 +3,7 @@ import { stanzaCount } from '../schemas/edit-script.ts'
 import { NOTIFIED_STANZAS_MAX } from '../schemas/limits.ts'
 import { fileOf } from '../schemas/package-difference.ts'
 import type { ChangeKind, PackageDifference } from '../schemas/package-difference.ts'
+import type { PackageRelations } from '../schemas/package-relations.ts'
 import type { PackageRank } from '../schemas/package-rank.ts'
 import type { SnapshotPlan } from './release-block.ts'
 import type { ReleaseLog } from './release-log.ts'
@@ -19,6 +20,8 @@ export interface PackageChange {
   readonly byteLength: number
   /** Of the package that came, else of the one that went. */
   readonly rank: PackageRank
+  /** Of the package that came; null: it is gone. */
+  readonly relations: PackageRelations | null
 }
 
 const NO_RANK: PackageRank = { section: '', priority: 'unknown', urgency: null }
@@ -31,7 +34,7 @@ export async function readPackageChanges(
 ): Promise<PackageChange[] | null> {
   const { added, removed } = differenceOfPlans(before, after)
   if (stanzaCount(added) + stanzaCount(removed) > NOTIFIED_STANZAS_MAX) return null
-  const differences = await differenceOfSnapshots({ log, plan: before }, { log, plan: after }, { ranks: true })
+  const differences = await differenceOfSnapshots({ log, plan: before }, { log, plan: after }, { details: true })
   return differences.map(changeOf)
 }
 
@@ -39,5 +42,14 @@ function changeOf(difference: PackageDifference): PackageChange {
   const { kind, before, after } = difference
   const { name, architecture, rank = NO_RANK } = fileOf(difference)
   const [from, to] = [before?.version ?? null, after?.version ?? null]
-  return { kind, name, architecture, from, to, byteLength: after?.byteLength ?? 0, rank }
+  return {
+    kind,
+    name,
+    architecture,
+    from,
+    to,
+    byteLength: after?.byteLength ?? 0,
+    rank,
+    relations: after?.relations ?? null,
+  }
 }

@@ -5,6 +5,8 @@ import { FreshetError } from '../schemas/errors.ts'
 import { COMPARED_STANZAS_MAX } from '../schemas/limits.ts'
 import { runsByBlock } from '../schemas/run-list.ts'
 import type { PackageFile } from '../schemas/package-difference.ts'
+import { readPackageRelations } from '../schemas/package-relations.ts'
+import { RelationParser } from '../schemas/relation.ts'
 import { readPackageRank } from '../schemas/package-rank.ts'
 import { isBlankSlice, readPackageStanza } from '../schemas/stanza.ts'
 import type { ReleaseLog } from './release-log.ts'
@@ -15,8 +17,8 @@ const BLOCKS_AT_ONCE = 16
 
 export interface ReadingOptions {
   readonly signal?: AbortSignal
-  /** Whether each package's rank is read, too. */
-  readonly ranks?: boolean
+  /** Whether each package's rank and relations are read, too. */
+  readonly details?: boolean
   /** Counts blocks that are read. */
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -28,7 +30,7 @@ export interface ReadingOptions {
 export async function readPackageFiles(
   log: ReleaseLog,
   runs: readonly Run[],
-  { signal, ranks = false, onProgress = () => {} }: ReadingOptions = {},
+  { signal, details = false, onProgress = () => {} }: ReadingOptions = {},
 ): Promise<PackageFile[]> {
   const count = stanzaCount(runs)
   if (count > COMPARED_STANZAS_MAX) {
@@ -36,12 +38,13 @@ export async function readPackageFiles(
     throw new FreshetError('COMPARISON_TOO_LARGE', message, { count, countMax: COMPARED_STANZAS_MAX })
   }
   const files: PackageFile[] = []
+  const parser = details ? new RelationParser() : null
   const blocks = [...runsByBlock(runs)]
   for (let start = 0; start < blocks.length; start += BLOCKS_AT_ONCE) {
     if (signal?.aborted === true) throw new FreshetError('INTERRUPTED', 'the comparison was interrupted')
     const some = blocks.slice(start, start + BLOCKS_AT_ONCE)
     await log.download(some.map(([block]) => block))
-    const read = await Promise.all(some.map(async ([block, own]) => filesOfBlock(log, block, own, ranks)))
+    const read = await Promise.all(some.map(async ([block, own]) => filesOfBlock(log, block, own, parser)))
     for (const found of read) files.push(...found)
     onProgress(Math.min(start + BLOCKS_AT_ONCE, blocks.length), blocks.length)
   }
@@ -52,7 +55,7 @@ async function filesOfBlock(
   log: ReleaseLog,
   block: number,
   runs: readonly Run[],
-  ranks: boolean,
+  parser: RelationParser | null,
 ): Promise<PackageFile[]> {
   const { text, offsets } = await readStanzas(log, block)
   const files: PackageFile[] = []
@@ -63,8 +66,13 @@ async function filesOfBlock(
       const stanza = readPackageStanza(text, from, to, `stanza ${i} of block ${block}`)
       const { name, version, architecture, byteLength, digest } = stanza
       const file = { name, version, architecture, byteLength, digest }
-      files.push(ranks ? { ...file, rank: readPackageRank(text.subarray(from, to)) } : file)
+      files.push(parser === null ? file : { ...file, ...detailsOf(text, from, to, parser, name) })
     }
   }
   return files
+}
+
+function detailsOf(text: Buffer, from: number, to: number, parser: RelationParser, name: string) {
+  const rank = readPackageRank(text.subarray(from, to))
+  return { rank, relations: readPackageRelations(text, from, to, parser, name) }
 }

@@ -1,6 +1,6 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
-import { changeText, inOrderOfWeight, whyText } from '../actors/notification-text.ts'
+import { changeText, inOrderOfWeight, whyText, withdrawnHere } from '../actors/notification-text.ts'
 import type { FreshnessChange, NodeEvent, Notification, WithdrawalNotice } from '../actors/notifier.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
@@ -92,9 +92,8 @@ export function eventLine(event: NodeEvent): string {
   return event.event === 'withdrawn' ? withdrawalLine(event) : freshnessLine(event)
 }
 
-function withdrawalLine({ channel, name, version, reason, held }: WithdrawalNotice): string {
-  const here = held === true ? ', and its file is here' : ''
-  return `${channel}: ${name}=${version} was WITHDRAWN${here}: ${reason.replaceAll('\n', ' ')}`
+function withdrawalLine({ channel, name, version, reason, ...here }: WithdrawalNotice): string {
+  return `${channel}: ${name}=${version} was WITHDRAWN: ${withdrawnHere(here)}${reason.replaceAll('\n', ' ')}`
 }
 
 function freshnessLine({ event, channel, release, validUntil }: FreshnessChange): string {

@@ -13,13 +13,13 @@ import type { NotificationFold } from '../notification-fold.ts'
 import { nextDelivery, retryPauseMs } from '../notification-policy.ts'
 import type { TargetState } from '../notification-policy.ts'
 import { desktopText } from '../notification-text.ts'
-import type { Notification } from '../notifier.ts'
+import type { KeptEvent } from '../notifier.ts'
 import { DueLoop } from './due-loop.ts'
 import type { Rest } from './due-loop.ts'
 import { runProgram } from './run-program.ts'
 
 /** Takes one notification there. */
-export type Effect = (place: string, notification: Notification, signal: AbortSignal) => Promise<void>
+export type Effect = (place: string, notification: KeptEvent, signal: AbortSignal) => Promise<void>
 
 export const EFFECTS: Readonly<Record<TargetState['kind'], Effect>> = {
   hook: async (place, notification, signal) =>
@@ -29,6 +29,7 @@ export const EFFECTS: Readonly<Record<TargetState['kind'], Effect>> = {
       input: `${jsonOf(notification)}\n`,
       environment: {
         FRESHET_NOTIFICATION: notification.notification,
+        FRESHET_EVENT: notification.event,
         FRESHET_CHANNEL: notification.channel,
         FRESHET_RELEASE: String(notification.release),
       },
@@ -50,7 +51,7 @@ export const EFFECTS: Readonly<Record<TargetState['kind'], Effect>> = {
 
 export interface DeliverDeps {
   readonly fold: NotificationFold
-  readonly eventOf: (number: number) => Notification
+  readonly eventOf: (number: number) => KeptEvent
   readonly record: (fact: Fact) => Promise<void>
   readonly now: () => number
   readonly rest: Rest
@@ -140,7 +141,7 @@ export class Deliveries {
 }
 
 /** Without the list of changes where that is too long for it. */
-function jsonOf(notification: Notification): string {
+function jsonOf(notification: KeptEvent): string {
   const whole = JSON.stringify(notification)
   return Buffer.byteLength(whole) <= DELIVERED_BYTES_MAX ? whole : JSON.stringify({ ...notification, changes: null })
 }

@@ -13,21 +13,28 @@ import type { Fact } from '../../schemas/journal.ts'
 import { DESCRIBE_TRIES_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../../schemas/limits.ts'
 import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { parseRelease } from '../../schemas/release-file.ts'
+import type { Subscription } from '../../schemas/subscription.ts'
 import type { KeyHex } from '../../schemas/units.ts'
-import { InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
-import type { InstalledPackages } from '../../store/installed-packages.ts'
+import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
+import type { InstalledState, InstalledStates } from '../../store/installed-packages.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
+import type { PackageChange } from '../../store/package-changes.ts'
 import type { Channel } from '../channel.ts'
 import type { NotificationFold } from '../notification-fold.ts'
 import { nextTelling } from '../notification-policy.ts'
 import type { Telling } from '../notification-policy.ts'
 import { isSecurityArchive, isWorthTelling, tellChanges } from '../package-filter.ts'
+import type { FilterView } from '../package-filter.ts'
+import { upgradeConflicts } from '../upgrade-conflicts.ts'
 import { DueLoop } from './due-loop.ts'
 import type { Rest } from './due-loop.ts'
 
 export interface TellDeps {
   readonly fold: NotificationFold
   readonly record: (fact: Fact) => Promise<void>
+  /** The same for an entry of the list: one after the other, each with the next number. */
+  readonly append: (make: (number: number) => Fact) => Promise<void>
+  readonly states: InstalledStates
   readonly now: () => number
   readonly rest: Rest
   readonly warn: (message: string) => void
@@ -43,10 +50,7 @@ interface Told {
 
 export class ReleaseTelling {
   readonly #deps: TellDeps
-  readonly #states = new InstalledStates()
   readonly #told = new Map<KeyHex, Told>()
-  /** Numbers are given one after the other: two channels must not both have the next one. */
-  #numbering: Promise<void> = Promise.resolve()
 
   constructor(deps: TellDeps) {
     this.#deps = deps
@@ -90,17 +94,14 @@ export class ReleaseTelling {
       return 1
     }
     if (signal.aborted) return 1
-    const { record, now, fold } = this.#deps
+    const { record, append, now } = this.#deps
     if (due.previous > 0 && !isWorthTelling(told)) {
       await record({ type: 'release.passed', key, number: due.release, atMs: now() })
       return 0
     }
-    const numbered = this.#numbering.then(async () => {
-      const notified: NotifiedRelease = { uid: randomBytes(32), number: fold.kept.newest + 1, ...told }
-      await record({ type: 'notification.made', key, notified, atMs: now() })
+    await append((number) => {
+      return { type: 'notification.made', key, notified: { uid: randomBytes(32), number, ...told }, atMs: now() }
     })
-    this.#numbering = numbered.catch(() => {}) // whoever records it has the error
-    await numbered
     return 0
   }
 
@@ -113,7 +114,7 @@ export class ReleaseTelling {
     const changes = isCompared ? await readPackageChanges(log, await history.plan(previous), plan) : null
     const view = {
       subscription,
-      installed: changes === null ? null : await this.#installed(subscription.statusFile, subscription.installed),
+      ...(await this.#machine(changes, subscription)),
       isSecurity: changes !== null && isSecurity(channel, suite),
     }
     const told = tellChanges(changes, view)
@@ -131,10 +132,20 @@ export class ReleaseTelling {
     }
   }
 
+  async #machine(
+    changes: readonly PackageChange[] | null,
+    subscription: Subscription,
+  ): Promise<Pick<FilterView, 'installed' | 'conflicts'>> {
+    const machine = changes === null ? null : await this.#installed(subscription)
+    if (changes === null || machine === null) return { installed: null, conflicts: new Map() }
+    const { packages, versions: installed } = machine
+    return { installed, conflicts: upgradeConflicts(changes, packages, installed) }
+  }
+
   /** Null where it is not known: then nothing is held back for it. */
-  async #installed(statusFile: string | null, isNeeded: boolean): Promise<InstalledPackages | null> {
+  async #installed({ statusFile, installed: isNeeded }: Subscription): Promise<InstalledState | null> {
     try {
-      return await this.#states.read(statusFile ?? SYSTEM_STATUS)
+      return await this.#deps.states.read(statusFile ?? SYSTEM_STATUS)
     } catch (error) {
       const { code, message } = asFreshetError(error)
       // A machine without dpkg has none, and that is no trouble.

@@ -83,7 +83,14 @@ class Node {
 const RELEASE = {
   ...{ channel: 'demo', id: 'id', release: 7, previous: 6, publishedAt: '', releasedAt: '', notifiedAt: '' },
   ...{ packages: 3, counts: { added: 0, removed: 0, upgraded: 1, downgraded: 0, changed: 0 } },
-  ...{ why: { upgrade: 1, security: 1, new: 0 }, bytes: 10, upgradeBytes: 10, leftOut: 0, behind: 0, interval: 'now' },
+  ...{
+    why: { upgrade: 1, security: 1, new: 0, conflicts: 0 },
+    bytes: 10,
+    upgradeBytes: 10,
+    leftOut: 0,
+    behind: 0,
+    interval: 'now',
+  },
   changes: [
     {
       ...{
@@ -95,7 +102,7 @@ const RELEASE = {
         byteLength: 10,
         section: 'shells',
       },
-      ...{ priority: 'required', urgency: 'high', security: true, installed: '2', upgrade: true },
+      ...{ priority: 'required', urgency: 'high', security: true, installed: '2', upgrade: true, conflicts: [] },
     },
   ],
 }

@@ -1,5 +1,6 @@
 /** Lists of facts as a node could record them, and as it could not, for the tests of machines and folds. */
 import fc from 'fast-check'
+import type { ChannelNotice } from '../../schemas/channel-notice.ts'
 import type { Fact, FactOf } from '../../schemas/journal.ts'
 import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { EVERYTHING, type Subscription } from '../../schemas/subscription.ts'
@@ -57,13 +58,30 @@ export const made = (number: number, release: number, key: KeyHex = KEY, at = at
   const times = { publishedAtMs: atMs, releasedAtMs: atMs }
   const notified: NotifiedRelease = {
     ...{ uid: Buffer.alloc(32, number), number, previous: release - 1, release, ...times, packages: 1, behind: 0 },
-    ...{ interval: 'now', counts: zero, why: { upgrade: 0, security: 0, new: 0 }, bytes: 0, upgradeBytes: 0 },
+    ...{
+      interval: 'now',
+      counts: zero,
+      why: { upgrade: 0, security: 0, new: 0, conflicts: 0 },
+      bytes: 0,
+      upgradeBytes: 0,
+    },
     ...{ leftOut: 0, changes: [] },
   }
   return { type: 'notification.made', key, notified, atMs: at }
 }
 export const passed = (number: number, key: KeyHex = KEY, at = atMs): FactOf<'release.passed'> => {
   return { type: 'release.passed', key, number, atMs: at }
+}
+/** Number `number` of the node's list: a version was withdrawn, or the channel froze or thawed. */
+export const noticed = (number: number, kind: ChannelNotice['kind'], key: KeyHex = KEY): FactOf<'notice.made'> => {
+  const version = { name: 'bash', version: '1', reason: 'loses files', held: null, installed: null }
+  const withdrawn = kind === 'withdrawn' ? version : null
+  const notice = { uid: Buffer.alloc(32, number), number, kind, release: 1, validUntilMs: null, withdrawn }
+  return { type: 'notice.made', key, notice, atMs }
+}
+/** The first `withdrawn` withdrawals have been looked at. */
+export const noticePassed = (withdrawn: number, key: KeyHex = KEY): FactOf<'notice.passed'> => {
+  return { type: 'notice.passed', key, withdrawn, isFreshnessTold: false, atMs }
 }
 const HOOK = { kind: 'hook', place: '/hook' } as const
 export const targetChosen = (after = 0): FactOf<'target.chosen'> => {
@@ -99,6 +117,10 @@ function anyNoticeFact(): fc.Arbitrary<Fact> {
   return fc.oneof(
     fc.tuple(number, number, key, at).map((of): Fact => made(...of)),
     fc.tuple(number, key, at).map((of): Fact => passed(...of)),
+    fc
+      .tuple(number, fc.constantFrom('withdrawn' as const, 'frozen' as const, 'thawed' as const), key)
+      .map((of): Fact => noticed(...of)),
+    fc.tuple(number, key).map((of): Fact => noticePassed(...of)),
     fc.tuple(number, at).map(([of, tries]): Fact => undelivered(of, tries)),
     fc.tuple(number, fc.constantFrom('', 'HOOK_FAILED'), at).map((of): Fact => delivered(...of)),
     fc.constantFrom<Fact>(targetChosen(), targetChosen(3), targetRemoved()),

@@ -14,6 +14,7 @@ import {
   kept,
   KEY,
   moved,
+  noticed,
   OTHER_KEY,
   ready,
   refused,
@@ -108,7 +109,10 @@ test('journal fold: a channel of many releases → a handful of facts', (t) => {
 test('journal fold: a channel that froze and thawed → only what is so now', (t) => {
   const facts: Fact[] = [added(), head(3), ready(3, 1), frozen(5)]
   t.deepEqual(fold(facts).condensed(), facts)
-  t.deepEqual(fold([...facts, thawed()]).condensed(), facts.slice(0, 3))
+  t.deepEqual(fold([...facts, thawed(), noticed(1, 'thawed')]).condensed(), [
+    ...facts.slice(0, 3),
+    noticed(1, 'thawed'),
+  ])
   t.deepEqual(fold([...facts, frozen(6), thawed(), frozen(7)]).condensed(), [...facts.slice(0, 3), frozen(7)])
   t.end()
 })

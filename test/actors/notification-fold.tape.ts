@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import test from 'tape'
 import { JournalFold } from '../../actors/journal-fold.ts'
+import { numberOf } from '../../actors/notification-fold.ts'
 import { nextDelivery, nextTelling, retryPauseMs } from '../../actors/notification-policy.ts'
 import type { Fact, FactOf } from '../../schemas/journal.ts'
 import { NOTIFICATIONS_KEPT_MAX, NOTIFIED_CHANGES_KEPT_MAX, NOTIFIED_CHANGES_MAX } from '../../schemas/limits.ts'
@@ -13,16 +14,20 @@ import type { Interval } from '../../schemas/subscription.ts'
 import {
   added,
   delivered,
+  frozen,
   head,
   KEY,
   made,
   moved,
+  noticed,
+  noticePassed,
   OTHER_KEY,
   passed,
   ready,
   subscribed,
   targetChosen,
   targetRemoved,
+  thawed,
   undelivered,
 } from './facts.ts'
 
@@ -268,7 +273,14 @@ test('notifications: a target that is down for ever → given up one by one, and
 test('notifications: long lists of changes → the oldest notifications go, the newest stays whatever it has', (t) => {
   const change: NotifiedChange = {
     ...{ kind: 'added' as const, name: 'aa', architecture: 'amd64', from: null, to: '1', byteLength: 1, section: '' },
-    ...{ priority: 'unknown' as const, urgency: 'medium' as const, security: false, installed: null, upgrade: false },
+    ...{
+      priority: 'unknown' as const,
+      urgency: 'medium' as const,
+      security: false,
+      installed: null,
+      upgrade: false,
+      conflicts: [],
+    },
   }
   const changes = Array.from({ length: NOTIFIED_CHANGES_MAX }, () => change)
   const long = (number: number): Fact => {
@@ -305,5 +317,30 @@ test('notifications: facts about what is done, or about no target → change not
   t.deepEqual(foldOf([...facts, undelivered(1), delivered(1, 'HOOK_FAILED')]).notifications.target(HOOK), target)
   t.deepEqual(foldOf([...facts, targetRemoved(), delivered(2)]).notifications.targets, [])
   t.deepEqual(foldOf([added(), passed(4), passed(2)]).notifications.untold(KEY).told, 4)
+  t.end()
+})
+
+test('notices: withdrawals, freezes and thaws → told once, whatever is condensed in between', (t) => {
+  const facts: Fact[] = [added(), ready(3, 1), made(1, 1)]
+  const state = (condensed: boolean): unknown[] => {
+    const fold = foldOf(facts)
+    const { notifications: n } = condensed
+      ? foldOf([{ type: 'journal.compacted', factsBefore: 0, atMs: 0 }, ...fold.condensed()])
+      : fold
+    return [n.withdrawnTold(KEY), n.freshnessUntold(KEY), n.kept.newest]
+  }
+  const after = (fact: Fact, expected: readonly unknown[], what: string): void => {
+    facts.push(fact)
+    t.deepEqual([state(false), state(true)], [expected, expected], what)
+  }
+  after(noticePassed(2), [2, null, 1], 'what was withdrawn before the first release')
+  after(noticed(2, 'withdrawn'), [3, null, 2], 'the next one has the next number')
+  after(frozen(1), [3, 'frozen', 2], 'a freeze is to be told')
+  after(noticePassed(4), [4, 'frozen', 2], 'a withdrawal that nobody wants to hear of leaves that as it is')
+  after(noticed(3, 'frozen'), [4, null, 3], 'and was told')
+  after(thawed(), [4, 'thawed', 3], 'so is a thaw')
+  after(noticed(4, 'thawed'), [4, null, 4], 'and was told')
+  t.deepEqual(foldOf(facts).notifications.made.map(numberOf), [1, 2, 3, 4])
+  t.deepEqual(foldOf(facts).notifications.untold(KEY).madeAtMs.length, 1, 'the rate of releases is that of releases')
   t.end()
 })

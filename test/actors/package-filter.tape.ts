@@ -11,12 +11,18 @@ import type { PackageRank } from '../../schemas/package-rank.ts'
 import { EVERYTHING, type Subscription } from '../../schemas/subscription.ts'
 
 const change = (name: string, more: Partial<ChangeFacts> = {}, rank: Partial<PackageRank> = {}): ChangeFacts => ({
-  ...{ kind: 'upgraded', name, architecture: 'amd64', from: '1', to: '2', byteLength: 10 },
+  ...{ kind: 'upgraded', name, architecture: 'amd64', from: '1', to: '2', byteLength: 10, relations: null },
   ...more,
   rank: { section: 'misc', priority: 'optional', urgency: null, ...rank },
 })
 const view = (subscription: Partial<Subscription> = {}, more: Partial<FilterView> = {}): FilterView => {
-  return { subscription: { ...EVERYTHING, ...subscription }, installed: null, isSecurity: false, ...more }
+  return {
+    subscription: { ...EVERYTHING, ...subscription },
+    installed: null,
+    conflicts: new Map(),
+    isSecurity: false,
+    ...more,
+  }
 }
 
 const CHANGES = [
@@ -69,7 +75,7 @@ test('package filter: what a machine has → upgrades from its own version, and 
     ['vim amd64', '1'],
   ])
   const told = tellChanges(CHANGES, view({}, { installed, isSecurity: true }))
-  t.deepEqual(told.why, { upgrade: 1, security: 4, new: 1 })
+  t.deepEqual(told.why, { upgrade: 1, security: 4, new: 1, conflicts: 0 })
   t.deepEqual([told.bytes, told.upgradeBytes], [40, 10])
   t.deepEqual(told.counts, { added: 1, removed: 1, upgraded: 3, downgraded: 0, changed: 0 })
   const of = (name: string) => told.changes?.find((found) => found.name === name)

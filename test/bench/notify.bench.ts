@@ -82,7 +82,15 @@ class Follower implements Meshed {
     const record = (fact: Fact): Promise<void> => this.#record(fact)
     const onDefect = (error: unknown): void => console.error(error)
     const shared = { record, now: Date.now, onDefect }
-    this.#notices = new Notices({ ...shared, notifier, channel: () => channel, isOnline: true, warn: console.error })
+    const pool = { held: () => null }
+    this.#notices = new Notices({
+      ...shared,
+      pool,
+      notifier,
+      channel: () => channel,
+      isOnline: true,
+      warn: console.error,
+    })
     const { key } = channel
     const states = { state: initialState(followChannel, { key }), freshness: initialState(watchFreshness, { key }) }
     const onTrouble = (): void => {} // a block that came late: it is asked for again

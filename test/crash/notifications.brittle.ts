@@ -92,7 +92,7 @@ test(
     const told = reader.node.session.notices.list(0, null)
     const expected = Array.from({ length: RELEASES }, (_, i) => [i + 1, i + 1, i])
     t.alike(
-      told.map(({ number, release, previous }) => [number, release, previous]),
+      told.map((event) => [event.number, event.release, event.event === 'release' ? event.previous : event.event]),
       expected,
       'the list',
     )

@@ -79,7 +79,7 @@ test(
         { name: 'vim', from: '1', to: '2', installed: '9', upgrade: false },
       ],
     )
-    t.alike([told.why, told.leftOut, told.counts.upgraded], [{ upgrade: 1, security: 0, new: 0 }, 1, 2])
+    t.alike([told.why, told.leftOut, told.counts.upgraded], [{ upgrade: 1, security: 0, new: 0, conflicts: 0 }, 1, 2])
     t.ok(told.upgradeBytes > 0 && told.upgradeBytes < told.bytes)
   },
 )
@@ -201,7 +201,7 @@ test(
       ['FILTER_INVALID', 'subscription.set', { channel, packages: ['a'], urgency: 'most' }],
       ['FILTER_INVALID', 'subscription.set', { channel, sections: ['../..'] }],
       ['FILTER_INVALID', 'follow', { id, interval: 'weekly' }],
-      ['STATUS_FILE_INVALID', 'subscription.set', { channel, installed: true, statusFile: '/nonexistent' }],
+      ['STATUS_INVALID', 'subscription.set', { channel, installed: true, statusFile: '/nonexistent' }],
       ['USAGE', 'subscription.set', { channel, packages: 'a' }],
       ['CHANNEL_UNKNOWN', 'subscription.set', { channel: 'other', packages: ['a'] }],
       ['WEBHOOK_INVALID', 'delivery.add', { kind: 'webhook', place: 'ftp://example.org/' }],

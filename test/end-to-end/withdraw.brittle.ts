@@ -47,6 +47,14 @@ test(
     await follower.until('it is told', () => follower.withdrawals.length > 0)
     const [told] = follower.withdrawals
     t.alike([told?.name, told?.version, told?.reason, told?.held], ['aa', '2', 'loses files', true])
+    const listed = follower.node.session.notices.list(0, null)
+    t.alike(
+      listed.map(({ number, event }) => [number, event]),
+      [
+        [1, 'release'],
+        [2, 'withdrawn'],
+      ],
+    )
     t.is((await fetch('aa')).files[0]?.version, '1', 'the newest that is left')
     t.is(await codeOf(fetch('aa=2')), 'PACKAGE_WITHDRAWN')
     t.is((await fetch('aa=2', '#1')).files[0]?.version, '2', 'who asks for that release gets what it holds')
@@ -89,5 +97,53 @@ test(
     t.is((await node.call<Fetched>('fetch', { channel: 'demo', when: '#1', packages: ['aa'] })).files.length, 1)
     const report = await node.call<{ failures: unknown[] }>('audit', { channel: 'demo', keyrings: [ring] })
     t.alike(report.failures, [])
+  },
+)
+
+test(
+  'withdraw: what a machine has → told at once, whatever its filters and interval, once, over restarts',
+  LONG,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    const debs = await scratchFolder(t)
+    for (const name of ['aa', 'bb', 'cc']) await buildDeb(debs, { name, version: '1', architecture: 'amd64' })
+    await publisher.importDebs('demo', debs)
+    const withdraw = (name: string): Promise<WithdrawResult> =>
+      publisher.call('withdraw', { channel: 'demo', package: `${name}=1`, reason: 'loses files' })
+    const statusFile = join(await scratchFolder(t), 'status')
+    const installed = ['aa', 'cc'].map((name) =>
+      [`Package: ${name}`, 'Status: install ok installed', 'Architecture: amd64', 'Version: 1', ''].join('\n'),
+    )
+    await writeFile(statusFile, installed.join('\n'))
+    const follower = await network.node()
+    const asked = { packages: ['zz*'], interval: 'daily', statusFile }
+    await follower.call('follow', { id, name: 'demo', ...asked })
+    await follower.serves('demo', 1)
+    const told = (): unknown[] =>
+      follower.node.session.notices
+        .list(0, null)
+        .map((event) => [event.number, event.event === 'withdrawn' ? `${event.name} ${event.installed}` : event.event])
+    await follower.until('the release is told', () => told().length > 0)
+    await withdraw('bb') // nobody here has it, or asked for it
+    await withdraw('aa')
+    await follower.until('it is told', () => told().length > 1)
+    await follower.stop()
+    await withdraw('cc')
+    await follower.start()
+    await follower.until('what was withdrawn meanwhile is told', () => told().length > 2)
+    const expected = [
+      [1, 'release'],
+      [2, 'aa true'],
+      [3, 'cc true'],
+    ]
+    t.alike(told(), expected)
+    await follower.stop()
+    await follower.start()
+    await buildDeb(debs, { name: 'dd', version: '1', architecture: 'amd64' })
+    await publisher.importDebs('demo', debs)
+    await follower.serves('demo', 2)
+    t.alike(told(), expected, 'none twice')
   },
 )

@@ -24,7 +24,7 @@ const notified: NotifiedRelease = {
   behind: 1,
   interval: 'daily',
   counts: { added: 0, removed: 0, upgraded: 1, downgraded: 0, changed: 0 },
-  why: { upgrade: 1, security: 1, new: 0 },
+  why: { upgrade: 1, security: 1, new: 0, conflicts: 1 },
   bytes: 1_500_000,
   upgradeBytes: 1_500_000,
   leftOut: 3,
@@ -42,6 +42,7 @@ const notified: NotifiedRelease = {
       security: true,
       installed: '5.2-1',
       upgrade: true,
+      conflicts: ['bash-doc'],
     },
   ],
 }
@@ -107,6 +108,20 @@ const SAMPLES: { [Type in Fact['type']]: Extract<Fact, { type: Type }> } = {
   },
   'notification.made': { type: 'notification.made', key, notified, atMs },
   'release.passed': { type: 'release.passed', key, number: 2, atMs },
+  'notice.made': {
+    type: 'notice.made',
+    key,
+    notice: {
+      uid: Buffer.alloc(32, 7),
+      number: 13,
+      kind: 'withdrawn',
+      release: 2,
+      validUntilMs: null,
+      withdrawn: { name: 'bash', version: '5.2-1', reason: 'loses files', held: true, installed: null },
+    },
+    atMs,
+  },
+  'notice.passed': { type: 'notice.passed', key, withdrawn: 3, isFreshnessTold: true, atMs },
   'target.chosen': { type: 'target.chosen', ...target, after: 11, undelivered: 2, atMs },
   'target.removed': { type: 'target.removed', kind: 'desktop', place: '', atMs },
   'delivery.done': { type: 'delivery.done', ...target, number: 12, code: 'DELIVERY_OVERFLOW', atMs },
@@ -127,6 +142,13 @@ const LIFTED: Readonly<Record<string, object>> = {
   'artifact.wanted 1': { path: null, block: 0 },
   'artifact.kept 1': { report: null },
   'artifact.unavailable 1': { report: null },
+  'notification.made 1': {
+    notified: {
+      ...notified,
+      why: { ...notified.why, conflicts: 0 },
+      changes: notified.changes?.map((change) => ({ ...change, conflicts: [] })),
+    },
+  },
 }
 
 const TYPES = Object.keys(SAMPLES) as Fact['type'][]
