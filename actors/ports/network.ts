@@ -17,6 +17,7 @@ import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-li
 import { isLanAddress } from '../../protocols/lan-address.ts'
 import { LanDiscovery } from '../../protocols/lan/lan-discovery.ts'
 import type { FetchTally } from '../../protocols/fetch-tally.ts'
+import type { FetchOptions } from '../../protocols/file-fetch.ts'
 import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
@@ -234,11 +235,12 @@ export class Network {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
     const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, tally, () => this.#exchanges.newLine())
-    const options = {
+    const options: FetchOptions = {
       signal: AbortSignal.any([signal, fetching]),
       patienceMs: FETCH_GIVE_UP_MS,
       tally,
-      onStarved: () => turn.starved(),
+      onLook: (look, nowMs) => turn.look(look, nowMs),
+      onUseful: (byteLength, nowMs) => turn.useful(byteLength, nowMs),
     }
     try {
       await logReaches(channel, block, options.signal)
