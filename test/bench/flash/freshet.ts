@@ -39,7 +39,7 @@ export const freshet: Engine = {
   },
 }
 
-async function publish({ directory, files }: FileSet, home: string): Promise<Published> {
+export async function publish({ directory, files }: FileSet, home: string): Promise<Published> {
   const command = async (...args: string[]): Promise<string> =>
     (await run(process.execPath, [CLI, ...args, '--home', home, '--json'])).stdout
   const { id } = JSON.parse(await command('channel', 'create', CHANNEL)) as { id: string }
@@ -47,7 +47,13 @@ async function publish({ directory, files }: FileSet, home: string): Promise<Pub
   return { id, home, packageNames: files.map(({ packageName }) => packageName) }
 }
 
-class FreshetCrowd extends ProcessCrowd implements Crowd {
+/** A head that a node heard of, or made. */
+export interface HeardHead {
+  readonly length: number
+  readonly atMs: number
+}
+
+export class FreshetCrowd extends ProcessCrowd implements Crowd {
   readonly #published: Published
   readonly #dht: NodeProcess[] = []
   readonly #clients = new Map<number, ControlClient>()
@@ -85,6 +91,23 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
 
   async done(node: number): Promise<void> {
     await this.#fetches.get(node)
+  }
+
+  /** The origin publishes what is in a folder: one more release. */
+  async publish(directory: string): Promise<void> {
+    await this.#call(0, 'import', { channel: CHANNEL, source: { kind: 'deb-dir', directory } })
+  }
+
+  /** The next head that a node says it heard of. */
+  async head(node: number): Promise<HeardHead> {
+    const line = await this.process(node).lines.next((text) => eventOf(text) === 'head')
+    const { length, heardAt } = JSON.parse(line) as { length: number; heardAt: string }
+    return { length, atMs: Date.parse(heardAt) }
+  }
+
+  /** Resolves when a node serves another release. */
+  async served(node: number): Promise<void> {
+    await this.process(node).lines.next((text) => eventOf(text) === 'release')
   }
 
   override async kill(node: number): Promise<void> {
@@ -126,4 +149,8 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
     if (client === undefined) throw new Error(`no daemon on node ${node}`)
     return await client.call(operation, args)
   }
+}
+
+function eventOf(line: string): string | null {
+  return (JSON.parse(line) as { event?: string }).event ?? null
 }
