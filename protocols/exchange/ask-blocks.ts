@@ -93,9 +93,12 @@ export class AskBlocks {
     const { bundle, mayAsk } = this.#exchange
     if (blocks.length === 0 || !this.#givers.mayGive(partner, piece)) return false
     if (blocksMax < blocks.length && bundle.checksBlocks(piece)) blocks.length = blocksMax
-    if (!mayAsk(blocks.reduce((sum, block) => sum + bundle.blockBytes(block), 0))) return false
+    const bytes = blocks.map((block) => bundle.blockBytes(block))
+    const parts = bundle.checksBlocks(piece) ? bytes : [bytes.reduce((sum, one) => sum + one, 0)]
+    const refused = parts.findIndex((part) => !mayAsk(part)) // a cap may be far below a piece a second
+    if (refused >= 0) blocks.length = refused
     this.#ask(partner, piece, blocks, nowMs)
-    return true
+    return blocks.length > 0
   }
 
   /**

@@ -277,7 +277,9 @@ test(
     // Half of what each wants the one before it wants as well.
     const wanted = nodes.map((_, i) => files.filter((_, file) => file % 10 === i || file % 10 === i + 1).slice(0, 20))
     const runs = nodes.flatMap((node, i) =>
-      (wanted[i] ?? []).map(({ artifact }) => fetchInto(t, node, takers[i]?.pool as Pool, artifact)),
+      (wanted[i] ?? []).map(({ artifact }) =>
+        fetchInto(t, node, takers[i]?.pool as Pool, artifact, { patienceMs: 60_000 }),
+      ),
     )
     for (const { outcome } of await Promise.all(runs)) t.is(await outcome, 'none')
     for (const [i, node] of nodes.entries()) {
