@@ -164,10 +164,6 @@ export const RATE_BYTES_PER_S_MAX = 125_000_000_000
 export const BUDGET_BYTES_MIN = 1_000_000
 /** Largest monthly budget, in bytes: a petabyte, far within what a number holds exactly. */
 export const BUDGET_BYTES_MAX = 1e15
-/** Time over which a cap holds, in milliseconds. */
-export const RATE_WINDOW_MS = 10_000
-/** What a capped link may send at once after a rest, as time at its rate: 5 % of that, in milliseconds. */
-export const RATE_BURST_MS = 500
 /** How long the policy of sharing holds at most, in milliseconds: the system tells nobody that a charger was pulled. */
 export const LINK_LOOK_MS_MAX = 60_000
 /** Time for the system to say whether the link is metered, in milliseconds; then it is unknown. */
@@ -268,6 +264,8 @@ export const HASH_JOBS_PER_THREAD = 8
 export const HASH_QUEUE_MAX = 8192
 /** One read of a hash thread: a whole number of pieces, so that leaves are hashed where they lie. */
 export const HASH_READ_BYTES = 4 * PIECE_BYTES
+/** A file that arrived piece by piece and is no longer is hashed in the main thread: a thread takes longer to start, 100 to 500 ms on a busy machine. */
+export const HASH_HERE_BYTES_MAX = 64 * MIB
 /** A hash thread that had nothing to do for so many milliseconds ends: it holds some 10 MB. */
 export const HASH_IDLE_MS = 5_000
 /** Past snapshots of one channel kept open for the gateway: two files and some megabytes of offsets each. */

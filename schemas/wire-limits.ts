@@ -277,6 +277,12 @@ export const ROUND_TRIP_MS = 100
 export const UPLINK_QUEUE_MS = 30
 /** The same for the line to one peer, whose own downlink it may be that is full. */
 export const LINE_QUEUE_MS = 60
+/** Word of what came waits so long for company, which is what goes out every HAVE_DELAY_MS. */
+export const GOT_DELAY_MS = 50
+/** Not longer than until so much came, or the sender's window would be what bounds a fast line: a quarter of what may be on its way. */
+export const GOT_BYTES = 64 * KIB
+/** The first of a line is told at once: with it the sender finds its window. */
+export const GOT_AT_ONCE_BYTES = 256 * KIB
 /** A block of which nothing was heard for so long holds up nobody else: its line gets no more until there is word of it. */
 export const LATE_MS = 2_000
 /** The least delay of a line is taken over one to two such spans: long enough to meet an empty queue, short enough for a new route. */
@@ -301,3 +307,9 @@ export const HANDED_ANSWER_MS = 500
 export const HANDED_PAUSE_MS = 20_000
 /** How often a piece is handed to one peer alone before it is offered to all. */
 export const HANDED_TRIES_MAX = 3
+
+// Caps (protocols/rate-limit.ts)
+/** Time over which a cap holds, in milliseconds. */
+export const RATE_WINDOW_MS = 10_000
+/** What a capped link may send at once after a rest, as time at its rate: 5 % of that, in milliseconds. */
+export const RATE_BURST_MS = 500

@@ -14,7 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { buildDeb } from '../../../tools/demo/build-deb.ts'
 import { bench, median } from '../bench.ts'
 import { buildFiles } from './files.ts'
-import { freshet, FreshetCrowd, publish } from './freshet.ts'
+import { FreshetCrowd, freshetJustStarted, publish } from './freshet.ts'
 import { inPairs, SPARE } from './measure.ts'
 import { allowCubic, compileSwitch, Network } from './network.ts'
 import { nodesOf, type Row, ROWS } from './rows.ts'
@@ -75,15 +75,14 @@ async function filled({ row, network }: Stage, byteLength: number): Promise<void
 const worst = (all: readonly (readonly number[])[]): number[] => all.map((times) => Math.max(...times))
 
 const { row, notices } = parse(process.argv.slice(2))
-const missing = process.getuid?.() === 0 ? freshet.missing() : 'needs root, for network namespaces'
+const missing = process.getuid?.() === 0 ? freshetJustStarted.missing() : 'needs root, for network namespaces'
 await bench(`notice: ${row.receivers.length} followers, links of row ${row.name}`, missing, async (b) => {
   const folder = mkdtempSync(join(SCRATCH, `freshet-flash-${process.pid}-`))
   b.after(async () => rmSync(folder, { recursive: true, force: true }))
   const disallow = allowCubic()
   b.after(async () => disallow())
-  const debs = join(folder, 'debs')
-  const files = await buildFiles(debs, row.content)
-  const published = await publish(files, join(folder, 'origin'))
+  const files = await buildFiles(join(folder, 'content'), row.content)
+  const published = await publish(files, folder, false)
   const { all, crowd: followers } = nodesOf(row)
   const conditions = { links: [...all, SPARE], delayMs: row.delayMs, loss: row.loss, seed: 1 }
   const network = await Network.start(compileSwitch(folder), conditions)
@@ -94,7 +93,7 @@ await bench(`notice: ${row.receivers.length} followers, links of row ${row.name}
   b.after(() => crowd.stop())
   await crowd.startOrigin()
   await inPairs(followers, (node) => crowd.startReceiver(node))
-  const stage = { row, crowd, network, debs }
+  const stage = { row, crowd, network, debs: join(folder, 'debs') }
 
   const idle: number[][] = []
   for (let i = 0; i < notices; i++) idle.push(await notice(stage, i))
