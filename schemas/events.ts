@@ -34,6 +34,7 @@ import * as limits from './limits.ts'
 import { maintainers, metadata, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
+import { verdicts } from './verdict.ts'
 import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
 /** A release of another log: its number, position, and the SHA-256 of its block, which says what all blocks before it are. */
@@ -140,13 +141,20 @@ const releaseFields = {
   noteBlock: uint,
 }
 
-/** Moves the channel from one snapshot to the next. Version 2 added what a fork says. */
-export const release = struct({
+const releaseFieldsOfVersion2 = {
   ...releaseFields,
   /** In a fork: the upstream release that the scripts start from, and the position of the newest `curation`. */
   upstream: nullable(struct({ ...upstreamRelease, curationBlock: uint })),
+}
+
+/** Moves the channel from one snapshot to the next. Version 2 added what a fork says; version 3 what cannot be installed. */
+export const release = struct({
+  ...releaseFieldsOfVersion2,
+  /** For each architecture; null: the publisher has not looked. */
+  verdicts: nullable(verdicts),
 })
 const releaseOfVersion1 = struct(releaseFields)
+const releaseOfVersion2 = struct(releaseFieldsOfVersion2)
 
 /** Which of two versions of a package a fork takes where both it and its upstream have one. */
 const mergeRule = oneOf(['keep-ours', 'newer', 'theirs'])
@@ -308,7 +316,7 @@ const SKIPPABLE_FROM = 64
 const TYPES = {
   genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
-  release: { number: 2, version: 2, body: release },
+  release: { number: 2, version: 3, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
   withdraw: { number: 6, version: 1, body: withdraw },
@@ -330,7 +338,10 @@ const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   genesis: [formerly(1, genesisOfVersion1, (old) => ({ ...old, upstream: null }))],
-  release: [formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null }))],
+  release: [
+    formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null, verdicts: null })),
+    formerly(2, releaseOfVersion2, (old) => ({ ...old, verdicts: null })),
+  ],
   chapter: [
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),

@@ -27,6 +27,11 @@ export const LOG_ERROR_CODES = {
     means: 'a release has packages that cannot be installed',
     remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
   },
+  RELEASE_BREAKS: {
+    means:
+      'packages would become uninstallable with a release, which was refused as it was asked to be; nothing was appended',
+    remedy: 'the reason names what is missing or in conflict: mend that, or publish without --refuse-broken',
+  },
   PLAN_IMPOSSIBLE: {
     means: 'there is no way to install what was asked for',
     remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',

@@ -59,6 +59,11 @@ export const SETTINGS = {
     means:
       'the TCP port for files from and to peers that are connected already, which costs less processor time than UDP; 0: any that is free, off: none is opened; from the next start on.',
   }),
+  verdicts: choice(['on', 'off'], {
+    default: 'on',
+    means:
+      'whether releases that are published here say which of their packages cannot be installed; import --refuse-broken looks all the same.',
+  }),
   'lan-discovery': choice(['on', 'off'], {
     default: 'on',
     means:

@@ -16,10 +16,12 @@ import type { ChangeKind } from '../schemas/package-difference.ts'
 import type { NewlyBroken } from '../actors/solver/newly-broken.ts'
 import { parseWhen } from '../schemas/when.ts'
 import type { When } from '../schemas/when.ts'
-import { argumentsOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
+import { argumentsOf, flagOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { artifactOf, readDebFolder } from './import/deb-dir.ts'
 import { clearSign, createSigningKey } from './import/openpgp.ts'
+import { verdictViews } from './verdict-view.ts'
+import type { VerdictView } from './verdict-view.ts'
 
 export const FORK_OPERATIONS = ['fork', 'fork.change', 'fork.status', 'fork.merge'] as const
 type ForkOperation = (typeof FORK_OPERATIONS)[number]
@@ -38,12 +40,17 @@ export interface ForkResult {
   readonly own: readonly string[]
   readonly pinned: readonly string[]
   readonly removed: readonly string[]
+  /** Which packages of the release cannot be installed; null: nobody looked, or there is no new release. */
+  readonly verdicts: readonly VerdictView[] | null
 }
 
 export function forkOperations(node: Node): Record<ForkOperation, Operation> {
   return {
     fork: (args, io) => makeFork(node, args, io),
-    'fork.change': async (args, io) => changeFork(node, textOf(args, 'fork'), await wishesOf(args), io),
+    'fork.change': async (args, io) => {
+      const order = { wishes: await wishesOf(args), upstream: null, refuseBroken: flagOf(args, 'refuseBroken') }
+      return (await publishChanges(node, textOf(args, 'fork'), order, io)).result
+    },
     'fork.status': async (args) => {
       const fork = node.session.channel(textOf(args, 'fork'))
       return statusOf(fork, await previewFork(fork, whenOf(args)))
@@ -54,7 +61,8 @@ export function forkOperations(node: Node): Record<ForkOperation, Operation> {
         ...(rule === null ? [] : [{ wish: 'rule' as const, names: [], rule: parseMergeRule(rule) }]),
         ...(auto === null ? [] : [{ wish: 'auto' as const, auto: parseAutoMerge(auto) }]),
       ]
-      return mergeFork(node, textOf(args, 'fork'), whenOf(args), wishes, io)
+      const order = { wishes, upstream: whenOf(args), refuseBroken: flagOf(args, 'refuseBroken') }
+      return mergeFork(node, textOf(args, 'fork'), order, io)
     },
   }
 }
@@ -106,11 +114,10 @@ export interface MergeResult extends ForkResult, ForkMerge {}
 export async function mergeFork(
   node: Node,
   name: string,
-  to: When,
-  wishes: readonly ForkWish[],
+  order: ChangeOrder & { readonly upstream: When },
   io: Pick<ControlIo, 'progress'>,
 ): Promise<MergeResult> {
-  const { result, published } = await publishChanges(node, name, { wishes, upstream: to }, io)
+  const { result, published } = await publishChanges(node, name, order, io)
   return { ...result, ...mergeOf(published.merge as MergePreview) }
 }
 
@@ -157,17 +164,17 @@ async function makeFork(node: Node, args: Arguments, io: ControlIo): Promise<For
     const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
     return { publicKey: Buffer.from(publicKey), privateKey }
   })
-  return changeFork(node, name, wishes, io)
+  const order = { wishes, upstream: null, refuseBroken: flagOf(args, 'refuseBroken') }
+  return (await publishChanges(node, name, order, io)).result
 }
 
-async function changeFork(node: Node, name: string, wishes: readonly ForkWish[], io: ControlIo): Promise<ForkResult> {
-  return (await publishChanges(node, name, { wishes, upstream: null }, io)).result
-}
+/** What a fork is to become, and whether it is refused where packages become uninstallable by it. */
+type ChangeOrder = Pick<ForkOrder, 'wishes' | 'upstream'> & { readonly refuseBroken: boolean }
 
 async function publishChanges(
   node: Node,
   name: string,
-  order: Pick<ForkOrder, 'wishes' | 'upstream'>,
+  { wishes, upstream, refuseBroken }: ChangeOrder,
   io: Pick<ControlIo, 'progress'>,
 ): Promise<{ result: ForkResult; published: PublishedFork }> {
   const fork = node.session.publishing(name)
@@ -177,9 +184,11 @@ async function publishChanges(
   const key = await node.signingKey(fork.name)
   const suite = fork.history.newest?.suite ?? fork.name
   const sign = (text: string): Promise<Buffer> => clearSign(text, key)
-  const whole = { ...order, suite, sign, nowMs: Date.now() }
-  const published = await node.changing(fork.name, (session, channel, deps) =>
-    publishFork(session, channel, deps, whole, (progress) => io.progress(progress)),
+  const whole = { wishes, upstream, suite, sign, nowMs: Date.now() }
+  const published = await node.changing(
+    fork.name,
+    (session, channel, deps) => publishFork(session, channel, deps, whole, (progress) => io.progress(progress)),
+    refuseBroken,
   )
   return { result: resultOf(fork, published), published }
 }
@@ -200,6 +209,7 @@ function resultOf({ name: channel, log: { id } }: Channel, made: PublishedFork):
     own: versions(own),
     pinned: versions(pinned),
     removed: [...removed],
+    verdicts: verdictViews(published?.verdicts ?? null),
   }
 }
 

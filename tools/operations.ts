@@ -13,6 +13,7 @@ import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
+import { checkOperation } from './check-packages.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
 import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
@@ -26,6 +27,7 @@ import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { tagRelease } from './tag-release.ts'
+import { verdictsAt, verdictViews } from './verdict-view.ts'
 import { withdrawOperation } from './withdraw.ts'
 import { watchStatus } from './watch-status.ts'
 import { why } from './why.ts'
@@ -50,6 +52,7 @@ export const OPERATIONS = [
   'status.watch',
   'why',
   'audit',
+  'check',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...METADATA_OPERATIONS,
@@ -104,6 +107,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'status.watch': checked((_, io) => watchStatus(node, io)),
     why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
+    check: checked((args) => checkOperation(node, args)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),
     'config.unset': checked(config['config.unset']),
@@ -167,6 +171,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
   }
   if (request !== null) requireQuorum(target)
+  const refuseBroken = flagOf(args, 'refuseBroken')
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -180,12 +185,19 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   try {
     const result =
       request === null
-        ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
-        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken)
+        : await prepareRequest(
+            node,
+            channel.name,
+            draft,
+            { request, replace: flagOf(args, 'replace'), refuseBroken },
+            io,
+          )
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
-    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components, mirrors }
+    const verdicts = verdictViews(result.verdicts)
+    return { channel: channel.name, id: target.log.id, ...result, verdicts, suite: draft.suite, components, mirrors }
   } finally {
     await draft.close()
   }
@@ -197,7 +209,8 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
   const frozenNumber = node.frozenSince(channel) === null ? 0 : ready
   const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
-  for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
+  for await (const release of channel.history.releases()) {
+    const { number, publishedAtMs, releasedAtMs, suite } = release
     releases.push({
       number,
       publishedAt: new Date(publishedAtMs).toISOString(),
@@ -206,6 +219,7 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       ready: number <= ready,
       tags: tags.get(number) ?? [],
       frozen: number === frozenNumber,
+      verdicts: await verdictsAt(channel, release),
     })
   }
   return { channel: channel.name, releases }
@@ -229,6 +243,7 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     suite: release.suite,
     packages: packageCount,
     ...freshnessOf(node, channel, release.number),
+    verdicts: await verdictsAt(channel, release),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
 }

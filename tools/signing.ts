@@ -32,15 +32,28 @@ export function signersOf(args: Arguments): SignerSet | null {
   return signerSet(signers, quorum)
 }
 
+interface PrepareOrder {
+  /** The file to write. */
+  readonly request: string
+  readonly replace: boolean
+  readonly refuseBroken: boolean
+}
+
 /** Prepares a release and writes the file that its signers get. */
 export async function prepareRequest(
   node: Node,
   channel: string,
   draft: ReleaseDraft,
-  { request: path, replace }: { readonly request: string; readonly replace: boolean },
+  { request: path, replace, refuseBroken }: PrepareOrder,
   io: ControlIo,
 ): Promise<Omit<PrepareResult, 'request'> & { readonly request: string | null }> {
-  const { request, ...result } = await node.prepare(channel, draft, replace, (progress) => io.progress(progress))
+  const { request, ...result } = await node.prepare(
+    channel,
+    draft,
+    replace,
+    (progress) => io.progress(progress),
+    refuseBroken,
+  )
   if (request !== null) await writeDurably(path, requestBytes(request))
   return { ...result, request: request === null ? null : path }
 }

@@ -29,6 +29,8 @@ export interface PrepareResult extends DraftCounts {
   readonly added: number
   readonly removed: number
   readonly bytes: number
+  /** As the release block says it; null: nobody looked, or there was nothing new. */
+  readonly verdicts: Release['verdicts']
   /** What signers are to get; null: nothing new, nothing to sign. */
   readonly request: SigningRequest | null
 }
@@ -44,14 +46,17 @@ export async function prepareRelease(
   const { composed, roots, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
   if (!(await isNews())) {
-    return { release: release.number - 1, added: 0, removed: 0, bytes: 0, request: null, ...(await counts) }
+    const none = { added: 0, removed: 0, bytes: 0, verdicts: null, request: null }
+    return { release: release.number - 1, ...none, ...(await counts) }
   }
   const known = await openRecord(deps.prepared, channel, replace)
   const keep = known !== null && (await isSame(known.request, draft, composed, await roots))
   if (known !== null && !keep && !replace) throw isPrepared(channel)
   const record = keep ? known : await log.prepare(composed, served())
   if (!keep) await deps.prepared.write(channel.key, record)
-  return { release: release.number, added, removed, bytes: byteLength, request: record.request, ...(await counts) }
+  const { request } = record
+  const verdicts = releaseOf(request)?.verdicts ?? null
+  return { release: release.number, added, removed, bytes: byteLength, verdicts, request, ...(await counts) }
 }
 
 /** @throws FreshetError USAGE for a channel that this node signs alone, CHANNEL_READ_ONLY. */
@@ -82,13 +87,19 @@ async function isSame(
   { release }: ComposedRelease,
   roots: NewRoots,
 ): Promise<boolean> {
-  const last = decodeEvent(blocks.at(-1) as Buffer)
-  if (last?.type !== 'release' || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
+  const last = releaseOf({ blocks })
+  if (last === null || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
   if (draft.ownRelease) return true
   const block = last.signedIndexBlock
   const signed = expectEvent('signedIndex', decodeEvent(blocks[block - base.length] ?? Buffer.alloc(0)), block)
   const inRelease = await unpack({ block, byteLengthMax: IN_RELEASE_BYTES_MAX }, signed.compressed, signed.byteLength)
   return inRelease.equals(draft.inRelease)
+}
+
+/** The release that a request ends with; null: it ends with a rotation. */
+function releaseOf({ blocks }: Pick<SigningRequest, 'blocks'>): Release | null {
+  const last = decodeEvent(blocks.at(-1) as Buffer)
+  return last?.type === 'release' ? last : null
 }
 
 /** What followers get to see of a release. Roots come in the order in which files were hashed. */

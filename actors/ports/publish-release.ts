@@ -5,6 +5,7 @@
  * Order matters: the bytes are in the pool and the index files on disk before the release is announced, so the first follower
  * that asks is answered.
  */
+import type { Release } from '../../schemas/events.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
@@ -16,6 +17,8 @@ export interface PublishResult extends DraftCounts {
   readonly removed: number
   /** What the release added to the log; 0 when there was nothing new and no release was made. */
   readonly bytes: number
+  /** As the release block says it; null: nobody looked, or there was nothing new. */
+  readonly verdicts: Release['verdicts']
 }
 
 export async function publishRelease(
@@ -26,8 +29,12 @@ export async function publishRelease(
 ): Promise<PublishResult> {
   const { composed, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
-  if (!(await isNews())) return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...(await counts) }
-  const head = await channel.log.append(composed, served())
+  if (!(await isNews())) {
+    return { release: release.number - 1, added: 0, removed: 0, bytes: 0, verdicts: null, ...(await counts) }
+  }
+  const late = served()
+  const head = await channel.log.append(composed, late)
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
-  return { release: release.number, added, removed, bytes: byteLength, ...(await counts) }
+  const { verdicts = null } = await late
+  return { release: release.number, added, removed, bytes: byteLength, verdicts, ...(await counts) }
 }

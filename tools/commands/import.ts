@@ -6,6 +6,8 @@ import type { PublishResult } from '../../actors/ports/publish-release.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
+import { verdictLines } from '../verdict-view.ts'
+import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
@@ -25,15 +27,17 @@ interface ImportOptions extends CommonOptions {
   readonly allowExpired: boolean
   readonly request?: string
   readonly replace: boolean
+  readonly refuseBroken: boolean
 }
 
-interface ImportResult extends PublishResult {
+interface ImportResult extends Omit<PublishResult, 'verdicts'> {
   readonly channel: string
   readonly id: string
   readonly suite: string
   readonly components: readonly string[]
   /** HTTP mirrors that the channel names since this import. */
   readonly mirrors: readonly string[]
+  readonly verdicts: readonly VerdictView[] | null
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
 }
@@ -63,13 +67,14 @@ export function addImportCommand(program: Command): void {
       '--request <file>',
       'for a channel with several signers: prepare the release, and write what they are to sign',
     )
+    .option('--refuse-broken', 'publish nothing where packages would become uninstallable by it', false)
     .option('--replace', 'with --request: give up what else is prepared, and the signatures that it has', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const { replace } = options
+      const { replace, refuseBroken } = options
       const request = options.request === undefined ? null : resolve(options.request)
       if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
-      const args = { channel, source: sourceOf(options), request, replace, noMirror: !options.mirror }
+      const args = { channel, source: sourceOf(options), request, replace, refuseBroken, noMirror: !options.mirror }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -105,9 +110,10 @@ function sourceOf(options: ImportOptions): object {
 function describe(result: ImportResult): string {
   const { request } = result
   if (request === undefined || request === null) return describePublished(result)
-  const { channel, release, added, removed } = result
+  const { channel, release, added, removed, verdicts } = result
   return [
     `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
+    ...verdictLines(verdicts),
     `each signer: freshet sign ${request} --key KEYFILE; then: freshet commit ${channel} SIGNATUREFILE...`,
   ].join('\n')
 }
@@ -123,11 +129,13 @@ function describePublished({
   suite,
   components,
   mirrors,
+  verdicts,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,
     `${formatCount(artifacts)} packages can be had from here${passedOver > 0 ? `; ${passedOver} files differ and were passed over` : ''}`,
+    ...verdictLines(verdicts),
     ...mirrors.map(
       (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,
     ),
