@@ -72,15 +72,30 @@ export interface WithdrawalNotice extends Entry {
   readonly installed: boolean | null
 }
 
+/** A head of a channel's log that is longer than all before was heard, or made here: what it brings may not be here yet. */
+export interface HeadNotice {
+  readonly event: 'head'
+  readonly channel: string
+  readonly id: string
+  /** Blocks of the log. */
+  readonly length: number
+  readonly heardAt: string
+}
+
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
 export interface RebuildProgress extends SnapshotProgress {
   readonly id: string
+}
+
+interface HeadsOf extends Pick<Channel, 'name'> {
+  readonly log: Pick<Channel['log'], 'id'>
 }
 
 export class Notifier {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #watchers = new Set<(progress: RebuildProgress) => void>()
   readonly #followers = new Set<(id: string) => void>()
+  readonly #heralds = new Set<(notice: HeadNotice) => void>()
   #recent: NodeEvent[] = []
 
   get recent(): readonly NodeEvent[] {
@@ -110,6 +125,17 @@ export class Notifier {
 
   ready({ log }: Channel): void {
     for (const listener of this.#followers) listener(log.id)
+  }
+
+  /** @returns what ends it. */
+  onHead(herald: (notice: HeadNotice) => void): () => void {
+    this.#heralds.add(herald)
+    return () => this.#heralds.delete(herald)
+  }
+
+  heard({ name, log }: HeadsOf, length: number, atMs: number): void {
+    const heardAt = new Date(atMs).toISOString()
+    for (const herald of this.#heralds) herald({ event: 'head', channel: name, id: log.id, length, heardAt })
   }
 
   progressed(channel: Channel, progress: SnapshotProgress): void {

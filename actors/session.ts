@@ -342,7 +342,7 @@ export class Session {
   #start(channel: Channel, states: ChannelStates): void {
     channel.onWithdrawn = () => this.notices.look(channel)
     channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
-    const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
+    const gossip = new HeadGossip({ channel, evidence: this.evidence, ...this.options })
     const deps: ChannelActorDeps = {
       channel,
       gossip,

@@ -51,27 +51,25 @@ export type OpenFrame = Infer<typeof open>
 const small = <const Name extends string, Body>(name: Name, body: Parameters<typeof frame<Name, Body>>[0]['body']) =>
   frame({ name, body, byteLengthMax: CONTROL_BYTES_MAX })
 
-export const exchangeProtocol = protocol({
-  name: 'freshet/exchange',
-  version: 1,
-  frames: [
-    frame({ name: 'open', body: open, byteLengthMax: 2 * BUNDLE_MAP_BYTES_MAX + CONTROL_BYTES_MAX }),
-    small('close', named),
-    small('decline', named),
-    frame({ name: 'want', body: want, byteLengthMax: 8 * WANT_RUNS_MAX + CONTROL_BYTES_MAX }),
-    frame({ name: 'have', body: have, byteLengthMax: 8 * HAVE_RUNS_MAX + CONTROL_BYTES_MAX }),
-    small('hand', piece),
-    small('expect', piece),
-    small('ask', blocks),
-    small('askWithLeaves', blocks),
-    small('cancel', blocks),
-    small('refuse', blocks),
-    frame({ name: 'leaves', body: leaves, byteLengthMax: LEAVES_PER_PIECE * HASH_BYTES + CONTROL_BYTES_MAX }),
-    frame({ name: 'block', body: block, byteLengthMax: LEAF_BYTES + CONTROL_BYTES_MAX }),
-    small('got', got),
-    small('askLayer', askLayer),
-    frame({ name: 'layer', body: layer, byteLengthMax: LAYER_HASHES_MAX * HASH_BYTES + CONTROL_BYTES_MAX }),
-    small('ping', stamp),
-    small('pong', stamp),
-  ],
-})
+export const exchangeFrames = [
+  frame({ name: 'open', body: open, byteLengthMax: 2 * BUNDLE_MAP_BYTES_MAX + CONTROL_BYTES_MAX }),
+  small('close', named),
+  small('decline', named),
+  frame({ name: 'want', body: want, byteLengthMax: 8 * WANT_RUNS_MAX + CONTROL_BYTES_MAX }),
+  frame({ name: 'have', body: have, byteLengthMax: 8 * HAVE_RUNS_MAX + CONTROL_BYTES_MAX }),
+  small('hand', piece),
+  small('expect', piece),
+  small('ask', blocks),
+  small('askWithLeaves', blocks),
+  small('cancel', blocks),
+  small('refuse', blocks),
+  frame({ name: 'leaves', body: leaves, byteLengthMax: LEAVES_PER_PIECE * HASH_BYTES + CONTROL_BYTES_MAX }),
+  frame({ name: 'block', body: block, byteLengthMax: LEAF_BYTES + CONTROL_BYTES_MAX }),
+  small('got', got),
+  small('askLayer', askLayer),
+  frame({ name: 'layer', body: layer, byteLengthMax: LAYER_HASHES_MAX * HASH_BYTES + CONTROL_BYTES_MAX }),
+  small('ping', stamp),
+  small('pong', stamp),
+] as const
+
+export const exchangeProtocol = protocol({ name: 'freshet/exchange', version: 1, frames: exchangeFrames })

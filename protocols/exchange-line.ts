@@ -162,6 +162,7 @@ export class ExchangeLine implements BundleLine {
     const { discoveryKey, block, part } = place
     const maps = { held: told.encode(), wanted }
     this.#send((session) => session.send.open({ handle, discoveryKey, block, part, ...maps }))
+    bundle.told(this)
     this.#join(bundle, link)
   }
 

@@ -113,6 +113,7 @@ export class Exchanges implements LineHost {
     use(bundle, file)
     const done = bundle.fetch(file, sink, options)
     for (const line of this.#lines.values()) line.openBundle(bundle)
+    bundle.look(file)
     this.wake()
     return done
   }

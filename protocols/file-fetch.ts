@@ -5,11 +5,12 @@
  */
 import type { Artifact } from '../schemas/artifact.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
-import { MIRROR_AFTER_MS } from '../schemas/limits.ts'
+import { EXCHANGE_TICK_MS } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
 import type { ArrivingBlocks } from './arriving-blocks.ts'
 import type { Exchange } from './exchange/exchange.ts'
 import type { FetchTally, Source } from './fetch-tally.ts'
+import type { FetchLook } from './mirror-race.ts'
 import type { ServedPieces } from './served-pieces.ts'
 
 /** Where the pieces of one file go; store/partial-artifact.ts is one. */
@@ -36,14 +37,18 @@ export interface FetchOptions {
   readonly patienceMs: number
   /** Counts what happens. */
   readonly tally: FetchTally
-  /** Nothing of the file came for a while, or nobody is known to have it: called again as long as that is so. */
-  readonly onStarved: () => void
+  /** At the start, and every EXCHANGE_TICK_MS: whoever has other sources than peers decides when they are asked. */
+  readonly onLook: (look: FetchLook, nowMs: number) => void
+  /** A peer gave something of it that is right, or that only the whole file will check. */
+  readonly onUseful: (byteLength: number, nowMs: number) => void
 }
 
 /** What a fetch needs of its bundle (shared-bundle.ts). */
 export interface FetchHost {
   readonly exchange: Exchange
   readonly arriving: ArrivingBlocks
+  /** Peers who have not said yet what they have. */
+  readonly unanswered: ReadonlySet<unknown>
   readonly served: ServedPieces
   readonly now: () => number
   blame(peer: number): void
@@ -62,11 +67,16 @@ export class FileFetch {
   readonly #onEnd: (error: FreshetError | null) => void
   /** Who sent pieces that only the whole file checks. */
   readonly #senders = new Set<number>()
+  /** Some of it was here before, sent by nobody knows whom, and only the whole file checks it. */
+  #isInherited = false
   /** Pieces on their way to the disk. */
   readonly #writing = new Set<number>()
   #isCompleting = false
   #isEnded = false
   #cameAtMs: number
+  readonly #startedAtMs: number
+  /** When a peer last gave something useful. */
+  #gaveAtMs = Number.NEGATIVE_INFINITY
 
   /** @param pieces of the bundle, in order. @param onEnd is called once. */
   constructor(
@@ -81,7 +91,7 @@ export class FileFetch {
     this.sink = sink
     this.options = options
     this.#onEnd = onEnd
-    this.#cameAtMs = host.now()
+    this.#cameAtMs = this.#startedAtMs = host.now()
   }
 
   /** Pieces that a reader waits for, the first of them first. */
@@ -95,9 +105,9 @@ export class FileFetch {
     // What the pool had when the bundle was opened may have been lost or damaged since: that is why it is fetched.
     for (const [index, piece] of this.#pieces.entries()) if (!this.sink.has(index)) exchange.drop(piece, now())
     this.#recount()
+    this.#isInherited = this.#pieces.some((_, index) => this.sink.has(index) && !this.sink.readable(index))
     exchange.want(this.#pieces, now())
     this.complete()
-    if (!this.#isCompleting && !this.#hasSource(now())) this.options.onStarved()
   }
 
   end(error: FreshetError | null): void {
@@ -109,6 +119,19 @@ export class FileFetch {
   came(source: Source, byteLength: number): void {
     this.#cameAtMs = this.#host.now()
     this.options.tally.came(source, byteLength)
+    // What nothing checks before the whole file is here has to be believed until then.
+    if (source.kind !== 'mirror' && !this.#checksBlocks) this.#gave(byteLength)
+  }
+
+  /** Blocks of it that are right, and are not yet counted as held. */
+  kept(blocks: readonly number[]): void {
+    const { exchange } = this.#host
+    let byteLength = 0
+    for (const block of blocks) {
+      const sender = exchange.senderOf(block)
+      if (sender?.givesLeaves === true) byteLength += exchange.bundle.blockBytes(block)
+    }
+    if (byteLength > 0 && this.#checksBlocks) this.#gave(byteLength)
   }
 
   /** The sink knows the piece hashes now. */
@@ -136,16 +159,32 @@ export class FileFetch {
 
   /** Looks at the clock: nothing may have come for too long. */
   watch(nowMs: number): void {
+    if (this.#isEnded || this.#isCompleting) return
+    const { patienceMs, onLook, tally } = this.options
+    const { byteLength, digest } = this.sink.artifact
+    const missingBytes = Math.max(0, byteLength - tally.bytes)
+    // Who has just given something has more, or will be found out soon: it need not be looked for.
+    const isGiven = nowMs - this.#gaveAtMs < 2 * EXCHANGE_TICK_MS
+    const hasSource = isGiven || this.#host.unanswered.size > 0 || this.#hasSource(nowMs, true)
+    onLook({ hasSource, usefulAtMs: Math.max(this.#startedAtMs, this.#gaveAtMs), missingBytes }, nowMs)
     const waitedMs = nowMs - this.#cameAtMs
-    if (this.#isCompleting || this.#writing.size > 0 || waitedMs < MIRROR_AFTER_MS) return
-    const { patienceMs, onStarved } = this.options
-    const hasSource = this.#hasSource(nowMs)
-    onStarved()
+    if (this.#writing.size > 0 || waitedMs < patienceMs) return
+    const isPromised = hasSource || this.#hasSource(nowMs, false)
     // Of many files that come over one line, some wait long for their turn.
-    const idleMs = hasSource ? Math.min(waitedMs, nowMs - this.#lastGivenMs()) : waitedMs
-    if (idleMs < (hasSource ? STALLED_PATIENCE * patienceMs : patienceMs)) return
-    const { digest } = this.sink.artifact
+    const idleMs = isPromised ? Math.min(waitedMs, nowMs - this.#lastGivenMs()) : waitedMs
+    if (idleMs < (isPromised ? STALLED_PATIENCE * patienceMs : patienceMs)) return
     this.end(new FreshetError('ARTIFACT_UNAVAILABLE', `nobody who can be reached gives ${digest}`, { digest }))
+  }
+
+  get #checksBlocks(): boolean {
+    const [first] = this.#pieces
+    return first !== undefined && this.#host.exchange.bundle.checksBlocks(first)
+  }
+
+  /** A peer, something that is of use. */
+  #gave(byteLength: number): void {
+    this.#gaveAtMs = this.#host.now()
+    this.options.onUseful(byteLength, this.#gaveAtMs)
   }
 
   /** What the sink has counts as held where it was checked, else as come; what it dropped is asked for again. */
@@ -211,11 +250,13 @@ export class FileFetch {
       return this.end(null)
     }
     // Every piece was as signed, so no other peer can do better.
-    if (this.#isLayerKnown || this.#senders.size === 0) return this.end(mismatch(this.sink.artifact.digest))
+    if (this.#isLayerKnown || (this.#senders.size === 0 && !this.#isInherited))
+      return this.end(mismatch(this.sink.artifact.digest))
     const senders = new Set(this.#senders)
     this.#senders.clear()
     this.#isCompleting = false
-    this.#blameOnly(senders)
+    if (!this.#isInherited) this.#blameOnly(senders)
+    this.#isInherited = false
     exchange.lose(blocks, now())
   }
 
@@ -246,15 +287,19 @@ export class FileFetch {
     return last
   }
 
-  /** Whether somebody who is not paused has something of the file that is not here. */
-  #hasSource(nowMs: number): boolean {
+  /** Whether somebody who is not paused has something of the file that is not here: a peer, or a mirror. */
+  #hasSource(nowMs: number, isPeer: boolean): boolean {
     const { bundle, held, partners } = this.#host.exchange
-    const missing = this.#pieces.filter((piece) => bundle.blockNumbersOf(piece).some((block) => !held.has(block)))
-    for (const { shown, expects, pausedUntilMs } of partners.values()) {
-      if (pausedUntilMs > nowMs) continue
-      const gives = (piece: number): boolean =>
-        expects.has(piece) || bundle.blockNumbersOf(piece).some((block) => shown.has(block))
-      if (missing.some(gives)) return true
+    const able = [...partners.values()].filter(
+      ({ givesLeaves, pausedUntilMs }) => givesLeaves === isPeer && pausedUntilMs <= nowMs,
+    )
+    if (able.length === 0) return false
+    for (const piece of this.#pieces) {
+      const { first, count } = bundle.blocksOf(piece)
+      for (let block = first; block < first + count; block++) {
+        if (held.has(block)) continue
+        if (able.some(({ shown, expects }) => shown.has(block) || expects.has(piece))) return true
+      }
     }
     return false
   }

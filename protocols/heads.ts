@@ -50,6 +50,8 @@ export class HeadsLink {
   #verifies: ((head: SignedHead) => boolean) | null = null
   #saidSigners = false
   #said: SignedHead | null = null
+  /** The peer's last: it need not be told of that. */
+  #heard: SignedHead | null = null
   #pause: NodeJS.Timeout | null = null
   readonly #offered = new Set<Buffer>()
   #accusations = 0
@@ -106,6 +108,7 @@ export class HeadsLink {
     this.#verifies = null
     this.#saidSigners = false
     this.#said = null
+    this.#heard = null
     if (this.#pause !== null) clearTimeout(this.#pause)
     this.#pause = null
     this.#keeper.left(this)
@@ -115,7 +118,7 @@ export class HeadsLink {
     if (this.#pause !== null) return
     const head = this.#keeper.head()
     const manifest = this.#keeper.manifest()
-    if (head === null || manifest === null || isSame(head, this.#said)) return
+    if (head === null || manifest === null || isSame(head, this.#said) || isSame(head, this.#heard)) return
     if (!this.#saidSigners) session.send.signers({ manifest })
     this.#saidSigners = true
     this.#said = head
@@ -155,6 +158,7 @@ export class HeadsLink {
     if (this.#verifies === null) throw malformed('a head before its signers')
     this.#countHead()
     if (!this.#verifies(head)) throw malformed(`a head of length ${head.length} that the key did not sign`)
+    this.#heard = head
     this.#keeper.heard(this, head)
   }
 

@@ -1,11 +1,12 @@
 /**
  * A bound on bytes a second that may be changed while it is in use: a token bucket over a clock that the caller reads.
  *
- * Holds what RATE_BURST_MS brings in, so that in any ten seconds at most 105 % of the rate goes through. What is larger than the
- * bucket goes when the bucket is full, and the debt is waited off after it: then the rate holds over the time that it takes.
+ * Holds what RATE_BURST_MS brings in, so that in any RATE_WINDOW_MS at most 105 % of the rate goes through. What is larger than the
+ * bucket goes when the bucket is full, and the debt is waited off after it; it costs so much that no more of its size go in a window
+ * than that. What is larger than a window brings has the rate over the time that it takes.
  * Owns no timer: ask `delayMs`, wait, ask again, `spend`. The clock is monotonic, in milliseconds.
  */
-import { RATE_BURST_MS } from '../schemas/limits.ts'
+import { RATE_BURST_MS, RATE_WINDOW_MS } from '../schemas/limits.ts'
 
 const MS_PER_S = 1000
 
@@ -43,7 +44,7 @@ export class RateLimit {
   spend(byteLength: number, nowMs: number): void {
     if (this.#bytesPerSecond === null) return
     this.#refill(nowMs)
-    this.#bytes -= byteLength
+    this.#bytes -= costOf(byteLength, this.#bytesPerSecond)
   }
 
   #refill(nowMs: number): void {
@@ -57,4 +58,13 @@ export class RateLimit {
 
 function capacityOf(bytesPerSecond: number | null): number {
   return bytesPerSecond === null ? 0 : (bytesPerSecond * RATE_BURST_MS) / MS_PER_S
+}
+
+/** What is larger than the bucket costs a whole share of a window. */
+function costOf(byteLength: number, bytesPerSecond: number): number {
+  const capacity = capacityOf(bytesPerSecond)
+  if (byteLength <= capacity) return byteLength
+  const windowBytes = (bytesPerSecond * RATE_WINDOW_MS) / MS_PER_S
+  const fit = Math.floor((windowBytes + capacity) / byteLength)
+  return fit === 0 ? byteLength : Math.max(byteLength, windowBytes / fit)
 }

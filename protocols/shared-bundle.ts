@@ -57,6 +57,8 @@ export class SharedBundle {
   readonly #layers: FileLayers
   readonly #lines = new Map<number, BundleLine>()
   readonly #fetches = new Map<number, FileFetch>()
+  /** They were told of it, and have not said what they have. */
+  readonly #unanswered = new Set<BundleLine>()
   /** Pieces whose block hashes a peer wants with the first block, by peer. */
   readonly #leavesWanted = new Map<number, Set<number>>()
   #usefulAtMs: number
@@ -132,12 +134,23 @@ export class SharedBundle {
     })
   }
 
+  /** Once those who may have it were told of it. */
+  look(file: number): void {
+    this.#fetches.get(file)?.watch(this.#options.now())
+  }
+
+  told(line: BundleLine): void {
+    if (!this.#lines.has(line.id)) this.#unanswered.add(line)
+  }
+
   join(line: BundleLine, opening: Opening): void {
+    this.#unanswered.delete(line)
     this.#lines.set(line.id, line)
     this.exchange.join(line.id, opening, this.#options.now())
   }
 
   leave(line: BundleLine): void {
+    this.#unanswered.delete(line)
     if (!this.#lines.delete(line.id)) return
     this.#leavesWanted.delete(line.id)
     this.#layers.left(line)
@@ -291,7 +304,14 @@ export class SharedBundle {
 
   get #fetchHost(): FetchHost {
     const { served, now } = this.#options
-    return { exchange: this.exchange, arriving: this.#arriving, served, now, blame: (peer) => this.#blame(peer) }
+    return {
+      exchange: this.exchange,
+      arriving: this.#arriving,
+      unanswered: this.#unanswered,
+      served,
+      now,
+      blame: (peer) => this.#blame(peer),
+    }
   }
 
   #stop(file: number): void {
@@ -350,7 +370,11 @@ export class SharedBundle {
 
   #apply({ kept, lost, liars }: Checked): void {
     const nowMs = this.#options.now()
-    if (kept.length > 0) this.exchange.keep(kept, nowMs)
+    const [first] = kept
+    if (first !== undefined) {
+      this.#fetchOf(this.bundle.pieceOf(first))?.kept(kept)
+      this.exchange.keep(kept, nowMs)
+    }
     for (const liar of liars) this.#blame(liar)
     if (lost.length > 0) this.exchange.lose(lost, nowMs)
   }

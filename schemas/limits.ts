@@ -167,8 +167,6 @@ export const RATE_BYTES_PER_S_MAX = 125_000_000_000
 export const BUDGET_BYTES_MIN = 1_000_000
 /** Largest monthly budget, in bytes: a petabyte, far within what a number holds exactly. */
 export const BUDGET_BYTES_MAX = 1e15
-/** What a capped link may send at once after a rest, as time at its rate: 5 % of ten seconds, in milliseconds. */
-export const RATE_BURST_MS = 500
 /** How long the policy of sharing holds at most, in milliseconds: the system tells nobody that a charger was pulled. */
 export const LINK_LOOK_MS_MAX = 60_000
 /** Time for the system to say whether the link is metered, in milliseconds; then it is unknown. */

@@ -64,8 +64,14 @@ export const HTTP_IDLE_MS = 4_000
 export const HTTP_DISCARDED_BYTES_MAX = 16 * KIB
 
 // HTTP mirrors (protocols/mirror-client.ts)
-/** Peers have this long to give a piece before mirrors are asked as well, in milliseconds: two round trips around the world. */
+/** Peers have this long to give something, and are not judged by their rate before, in milliseconds: two round trips around the world. */
 export const MIRROR_AFTER_MS = 200
+/** Peers found slower than a mirror, or silent, are given no head start for this long, in milliseconds: what it costs is then 2 % of the time. */
+export const MIRROR_FIRST_MS = 10_000
+/** Taken for the rate of a mirror that was never asked, in bytes a second: a home line. What it is shows with the first piece. */
+export const MIRROR_RATE_ASSUMED = 2 * MIB
+/** Time over which the rate of all peers together is averaged, in milliseconds. */
+export const PEERS_RATE_MS = 1_000
 /** Mirrors that one transfer asks at once: one may be slow and another wrong, and nobody should pay for more. */
 export const MIRRORS_PER_TRANSFER = 2
 /** Requests to one mirror at once, each on a connection of its own: what a browser allows itself with HTTP/1.1. */
@@ -305,3 +311,9 @@ export const HANDED_ANSWER_MS = 500
 export const HANDED_PAUSE_MS = 20_000
 /** How often a piece is handed to one peer alone before it is offered to all. */
 export const HANDED_TRIES_MAX = 3
+
+// Caps (protocols/rate-limit.ts)
+/** Time over which a cap holds, in milliseconds. */
+export const RATE_WINDOW_MS = 10_000
+/** What a capped link may send at once after a rest, as time at its rate: 5 % of that, in milliseconds. */
+export const RATE_BURST_MS = 500

@@ -3,7 +3,8 @@
  * keeps the evidence when two cannot both be true. Evidence of whatever origin is judged from its bytes, made durable, and only
  * then stops the channel; from then on it is what peers are told.
  *
- * A head beyond this log is remembered, the newest of each peer, until the log has grown to it.
+ * A head beyond this log is remembered, the newest of each peer, until the log has grown to it. The longest of them is passed on at
+ * once: it is signed, and its blocks take longer.
  */
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import type { SignedHead } from '../../schemas/evidence.ts'
@@ -19,16 +20,20 @@ import { encodeManifest, headEvidence, readManifest, verifyHead } from '../../st
 import type { Manifest } from '../../store/lint-manifest.ts'
 import type { ReleaseLog } from '../../store/release-log.ts'
 import type { Channel } from '../channel.ts'
+import type { Notifier } from '../notifier.ts'
 
 /** What a channel is, to this. */
 export interface GossipedChannel extends Pick<Channel, 'key' | 'name' | 'contradict'> {
-  readonly log: Pick<ReleaseLog, 'core' | 'reopen'>
+  readonly log: Pick<ReleaseLog, 'core' | 'id' | 'reopen'>
 }
 
 export interface HeadGossipDeps {
   readonly channel: GossipedChannel
   readonly evidence: EvidenceFiles
   readonly log: (level: 'info' | 'warn', message: string) => void
+  readonly notifier: Pick<Notifier, 'heard'>
+  /** Unix milliseconds. */
+  readonly now: () => number
 }
 
 export class HeadGossip implements HeadKeeper {
@@ -36,7 +41,7 @@ export class HeadGossip implements HeadKeeper {
   readonly discoveryKey: Buffer
   readonly #channel: GossipedChannel
   readonly #evidence: EvidenceFiles
-  readonly #log: HeadGossipDeps['log']
+  readonly #deps: HeadGossipDeps
   readonly #links = new Map<GuardedMux, HeadsLink>()
   /** Verified, and not found consistent yet: at most one of each peer. */
   readonly #heard = new Map<HeadsLink, SignedHead>()
@@ -44,11 +49,16 @@ export class HeadGossip implements HeadKeeper {
   /** The log's own or a peer's, whichever is known first: there is one for a key. */
   #manifest: Manifest | null = null
 
-  constructor({ channel, evidence, log }: HeadGossipDeps) {
+  /** The longest that is verified: of this log, or of a peer. */
+  #newest: SignedHead | null
+
+  constructor(deps: HeadGossipDeps) {
+    const { channel, evidence } = deps
+    this.#deps = deps
     this.#channel = channel
     this.#evidence = evidence
-    this.#log = log
     const { core } = channel.log
+    this.#newest = headEvidence(core)
     this.key = core.key
     this.discoveryKey = core.discoveryKey
     core.on('append', () => this.#grown())
@@ -70,7 +80,7 @@ export class HeadGossip implements HeadKeeper {
   }
 
   head(): SignedHead | null {
-    return this.evidence().length > 0 ? null : headEvidence(this.#channel.log.core)
+    return this.evidence().length > 0 ? null : this.#newest
   }
 
   evidence(): readonly Buffer[] {
@@ -85,6 +95,7 @@ export class HeadGossip implements HeadKeeper {
 
   heard(peer: HeadsLink, head: SignedHead): void {
     this.#heard.set(peer, head)
+    if (head.fork === this.#channel.log.core.fork) this.#note(head)
     void this.#compare(peer) // never rejects
   }
 
@@ -99,7 +110,7 @@ export class HeadGossip implements HeadKeeper {
       await this.#evidence.keep(file)
     } catch (error) {
       // A full disk is no reason to go on with a channel whose key lies.
-      this.#log('warn', `${this.#channel.name}: the evidence could not be kept: ${asFreshetError(error).message}`)
+      this.#deps.log('warn', `${this.#channel.name}: the evidence could not be kept: ${asFreshetError(error).message}`)
     }
     this.#channel.contradict(code)
     for (const link of this.#links.values()) link.tell()
@@ -143,13 +154,22 @@ export class HeadGossip implements HeadKeeper {
       const found = await find()
       if (found !== null) return await this.accuse(found)
     } catch (error) {
-      this.#log('warn', `${this.#channel.name}: no evidence could be made: ${asFreshetError(error).message}`)
+      this.#deps.log('warn', `${this.#channel.name}: no evidence could be made: ${asFreshetError(error).message}`)
     }
     this.#channel.contradict(code)
   }
 
-  #grown(): void {
+  /** Tells this node and its peers of a head that is longer than all before. */
+  #note(head: SignedHead): void {
+    if (this.#newest !== null && head.length <= this.#newest.length) return
+    this.#newest = head
     for (const link of this.#links.values()) link.tell()
+    this.#deps.notifier.heard(this.#channel, head.length, this.#deps.now())
+  }
+
+  #grown(): void {
+    const own = headEvidence(this.#channel.log.core)
+    if (own !== null) this.#note(own)
     for (const peer of this.#heard.keys()) void this.#compare(peer) // never rejects
   }
 
@@ -162,7 +182,7 @@ export class HeadGossip implements HeadKeeper {
         if (this.#heard.get(peer) === head) this.#heard.delete(peer)
       }
     } catch (error) {
-      this.#log('warn', `${this.#channel.name}: a head could not be compared: ${asFreshetError(error).message}`)
+      this.#deps.log('warn', `${this.#channel.name}: a head could not be compared: ${asFreshetError(error).message}`)
     } finally {
       this.#comparing.delete(peer)
     }

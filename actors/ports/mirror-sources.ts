@@ -1,7 +1,7 @@
 /**
  * HTTP mirrors as sources of fetches: when they are asked beside peers, which of them, and what is remembered of each.
  *
- * Peers come first. When they gave nothing for MIRROR_AFTER_MS, or there are none, the best few mirrors join the fetch; one that
+ * Peers come first, as long as they are quicker (protocols/mirror-race.ts). Then the best few mirrors join the fetch; one that
  * fails is replaced by the next. What they give counts as traffic, and is capped, as what peers give.
  */
 import type { FreshetError } from '../../schemas/errors.ts'
@@ -10,6 +10,7 @@ import type { DigestHex } from '../../schemas/units.ts'
 import type { FetchTally } from '../../protocols/fetch-tally.ts'
 import { MirrorClient } from '../../protocols/mirror-client.ts'
 import { MirrorLine } from '../../protocols/mirror-line.ts'
+import { type FetchLook, MirrorRace } from '../../protocols/mirror-race.ts'
 import { MirrorScores } from '../../protocols/mirror-scores.ts'
 import type { SharedBundle } from '../../protocols/shared-bundle.ts'
 import type { Sharing } from './sharing.ts'
@@ -18,7 +19,7 @@ export interface MirrorSourcesDeps {
   /** Unix milliseconds. */
   readonly now: () => number
   readonly log: (level: 'info' | 'warn', message: string) => void
-  readonly sharing: Sharing
+  readonly sharing: Pick<Sharing, 'count'>
 }
 
 /** Where mirrors have an artifact. */
@@ -31,6 +32,7 @@ export interface MirroredFile {
 
 export class MirrorSources {
   readonly scores = new MirrorScores()
+  readonly race = new MirrorRace()
   readonly deps: MirrorSourcesDeps
   readonly client: MirrorClient
 
@@ -68,23 +70,44 @@ export class MirrorTurn {
   /** What is to be brought: file number `file` of `bundle`. */
   use(bundle: SharedBundle, file: number): void {
     this.#place = { bundle, file }
+    this.#sources.race.begins(bundle.now())
   }
 
-  /** Peers gave nothing for a while. */
-  starved(): void {
-    const { path, mirrors } = this.#file
-    if (path === null || this.#place === null || this.#ended) return
-    const { scores, deps } = this.#sources
-    for (const base of scores.usable(mirrors, this.#digest, deps.now())) {
-      if (this.#joined.size >= MIRRORS_PER_TRANSFER) return
-      if (!this.#joined.has(base) && !this.#failed.has(base)) this.#join(base, path, this.#place)
-    }
+  useful(byteLength: number, nowMs: number): void {
+    this.#sources.race.useful(byteLength, nowMs)
+  }
+
+  /** @param nowMs of a clock that never goes back. */
+  look(look: FetchLook, nowMs: number): void {
+    const { scores, race } = this.#sources
+    const [best] = this.#usable()
+    if (best === undefined) return
+    if (this.#joined.size === 0 && !race.isDue(look, scores.of(best), nowMs)) return
+    this.#ask()
   }
 
   end(): void {
     this.#ended = true
+    if (this.#place !== null) this.#sources.race.ends(this.#place.bundle.now())
     for (const line of this.#joined.values()) line.leave()
     this.#joined.clear()
+  }
+
+  /** Those that may be asked and are not, the quickest first. */
+  #usable(): string[] {
+    const { path, mirrors } = this.#file
+    if (path === null || this.#place === null || this.#ended) return []
+    const { scores, deps } = this.#sources
+    const usable = scores.usable(mirrors, this.#digest, deps.now())
+    return usable.filter((base) => !this.#joined.has(base) && !this.#failed.has(base))
+  }
+
+  #ask(): void {
+    const { path } = this.#file
+    for (const base of this.#usable()) {
+      if (path === null || this.#place === null || this.#joined.size >= MIRRORS_PER_TRANSFER) return
+      this.#join(base, path, this.#place)
+    }
   }
 
   #join(base: string, path: string, { bundle, file }: { bundle: SharedBundle; file: number }): void {
@@ -113,7 +136,7 @@ export class MirrorTurn {
     )
     this.#joined.delete(base)
     this.#failed.add(base)
-    this.starved()
+    this.#ask()
   }
 }
 

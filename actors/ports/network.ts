@@ -14,9 +14,11 @@ import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
 import { type ExchangeLine, openExchangeLine } from '../../protocols/exchange-line.ts'
+import type { GuardedMux } from '../../protocols/guard.ts'
 import { isLanAddress } from '../../protocols/lan-address.ts'
 import { LanDiscovery } from '../../protocols/lan/lan-discovery.ts'
 import type { FetchTally } from '../../protocols/fetch-tally.ts'
+import type { FetchOptions } from '../../protocols/file-fetch.ts'
 import { isLoopbackNetwork } from '../../protocols/loopback.ts'
 import { openSwarm } from '../../protocols/swarm.ts'
 import type { Connection, Swarm } from '../../protocols/swarm.ts'
@@ -70,6 +72,8 @@ export class Network {
   readonly #lan: LanDiscovery
   /** The exchange with the peer of each connection. */
   readonly #exchangeLines = new Map<Connection, ExchangeLine>()
+  /** What carries files, beside connections or one with them. */
+  readonly #bulk = new Set<GuardedMux>()
   readonly #watchdogs = new Map<KeyHex, { stop(): void }>()
   readonly #gossips: HeadGossip[] = []
   /** Discovery keys of logs that are neither given nor taken. */
@@ -200,6 +204,7 @@ export class Network {
   gossip(gossip: HeadGossip): void {
     this.#gossips.push(gossip)
     for (const { mux } of this.#swarm.connections) gossip.link(mux)
+    for (const mux of this.#bulk) gossip.link(mux)
   }
 
   /**
@@ -234,11 +239,12 @@ export class Network {
     const { fetching } = this.#sharing
     fetching.throwIfAborted()
     const turn = this.#mirrors.begin(sink.artifact.digest, mirrored, tally, () => this.#exchanges.newLine())
-    const options = {
+    const options: FetchOptions = {
       signal: AbortSignal.any([signal, fetching]),
       patienceMs: FETCH_GIVE_UP_MS,
       tally,
-      onStarved: () => turn.starved(),
+      onLook: (look, nowMs) => turn.look(look, nowMs),
+      onUseful: (byteLength, nowMs) => turn.useful(byteLength, nowMs),
     }
     try {
       await logReaches(channel, block, options.signal)
@@ -308,6 +314,10 @@ export class Network {
   #carry(connection: Connection, { mux }: Line): void {
     const { stream, remoteKey } = connection
     this.#exchangeLines.get(connection)?.close()
+    // Heads go both ways to a peer: what files keep on their way is bounded by the time that it waits, and a datagram may be lost.
+    this.#bulk.add(mux)
+    mux.stream.once('close', () => this.#bulk.delete(mux))
+    for (const gossip of this.#gossips) gossip.link(mux)
     // A line has the address of its connection.
     const host = (): string | null => stream.rawStream.remoteHost ?? null
     const line = openExchangeLine(mux, this.#exchanges, {

@@ -10,6 +10,7 @@ import {
   FIRST_EXPECTED_PIECES,
   HEDGE_MS,
   LEAF_BYTES,
+  MIRROR_AFTER_MS,
   NEAR_MS,
   PIECE_BYTES,
   STALLED_FACTOR,
@@ -17,6 +18,7 @@ import {
   STALLED_MS_MAX,
 } from '../../schemas/limits.ts'
 import type { ExchangeView } from './exchange-view.ts'
+import { LoneGivers } from './lone-givers.ts'
 import { maskOf, type BlockMask } from './exchange-words.ts'
 import type { Partner } from './partner.ts'
 import { RandomSet } from './random-set.ts'
@@ -25,6 +27,8 @@ import { RandomSet } from './random-set.ts'
 const PIECES_LOOKED_AT = 64
 /** Rates are guesses: a block moves to who is expected to bring it in a third of the time. */
 const MOVE_FACTOR = 2.5
+/** At the end of a file a mirror takes over what it brings in two thirds of the time: nobody else is kept from anything by that. */
+const MIRROR_MOVE_FACTOR = 1.5
 /** Who has brought nothing yet has so long before its blocks are moved: nobody knows how fast it is. */
 const UNKNOWN_RATE_MS = 500
 const BLOCKS_A_PIECE = PIECE_BYTES / LEAF_BYTES
@@ -34,10 +38,7 @@ export class AskBlocks {
   /** Wanted pieces with a block that is neither here nor asked for. */
   readonly #open = new RandomSet()
   readonly #asks = new Map<number, Partner>()
-  /** Who gives a file that can only be checked as a whole, by file: one peer at a time. */
-  readonly #givers = new Map<number, Partner>()
-  /** Files that came wrong from several at once: of those whose blocks nothing checks one at a time gives them from then on. */
-  readonly #distrusted = new Set<number>()
+  readonly #givers: LoneGivers
   /** Came, and are being checked; from whom, or null where they were here before. */
   readonly #arrived = new Map<number, Partner | null>()
   /** Partners of the local network. */
@@ -47,6 +48,7 @@ export class AskBlocks {
 
   constructor(exchange: ExchangeView) {
     this.#exchange = exchange
+    this.#givers = new LoneGivers(exchange.bundle)
     for (const piece of exchange.wanted) this.#reopen(piece)
   }
 
@@ -55,12 +57,19 @@ export class AskBlocks {
     return this.#asks.has(block) || this.#arrived.has(block)
   }
 
+  /** Null: nobody whom it was asked of. */
+  senderOf(block: number): Partner | null {
+    return this.#arrived.get(block) ?? null
+  }
+
   want(piece: number): void {
     this.#reopen(piece)
   }
 
   joined(partner: Partner): void {
     if (partner.isNear) this.#near.add(partner)
+    const taken = partner.givesLeaves ? null : this.#givers.takenOver(partner)
+    if (taken !== null) this.#takeBack(taken.peer, taken.file)
   }
 
   left(partner: Partner): void {
@@ -82,11 +91,14 @@ export class AskBlocks {
     if (!this.#exchange.wanted.has(piece) || nowMs < partner.pausedUntilMs) return false
     const blocks = this.#unasked(piece).filter((block) => partner.expects.has(piece) || partner.shown.has(block))
     const { bundle, mayAsk } = this.#exchange
-    if (blocks.length === 0 || !this.#mayGive(partner, piece)) return false
+    if (blocks.length === 0 || !this.#givers.mayGive(partner, piece)) return false
     if (blocksMax < blocks.length && bundle.checksBlocks(piece)) blocks.length = blocksMax
-    if (!mayAsk(blocks.reduce((sum, block) => sum + bundle.blockBytes(block), 0))) return false
+    const bytes = blocks.map((block) => bundle.blockBytes(block))
+    const parts = bundle.checksBlocks(piece) ? bytes : [bytes.reduce((sum, one) => sum + one, 0)]
+    const refused = parts.findIndex((part) => !mayAsk(part)) // a cap may be far below a piece a second
+    if (refused >= 0) blocks.length = refused
     this.#ask(partner, piece, blocks, nowMs)
-    return true
+    return blocks.length > 0
   }
 
   /**
@@ -166,13 +178,13 @@ export class AskBlocks {
     const { bundle } = this.#exchange
     const piece = bundle.pieceOf(block)
     this.#arrived.delete(block)
-    this.#givers.delete(bundle.fileOf(piece))
+    this.#givers.lost(piece)
     this.#reopen(piece)
   }
 
   /** Some of `file` was wrong, and more than one may have sent it. */
   distrust(file: number): void {
-    this.#distrusted.add(file)
+    this.#givers.distrust(file)
   }
 
   refused(partner: Partner, piece: number, mask: BlockMask, nowMs: number): void {
@@ -185,7 +197,7 @@ export class AskBlocks {
 
   /** A peer left, or stalls: its blocks are asked of others. */
   release(partner: Partner): void {
-    for (const [file, giver] of this.#givers) if (giver === partner) this.#givers.delete(file)
+    this.#givers.released(partner)
     for (const block of [...partner.asked]) this.#unask(partner, block)
   }
 
@@ -238,18 +250,21 @@ export class AskBlocks {
     const idle = [...this.#exchange.partners.values()].filter(
       (partner) => !partner.hasFailed && partner.askedBytes < partner.window(nowMs),
     )
+    const unknownMs = idle.some(({ givesLeaves }) => !givesLeaves) ? MIRROR_AFTER_MS : UNKNOWN_RATE_MS
     for (const [block, slow] of [...this.#asks]) {
       if (idle.length === 0) return
       if (this.#asks.get(block) !== slow) continue // moved with its piece
       if (slow.isNear && this.#isQuick(slow, nowMs)) continue
-      if (slow.delivered === 0 && nowMs - slow.lastArrivalMs < UNKNOWN_RATE_MS) continue
-      const slowMs = slow.etaMs(nowMs) / MOVE_FACTOR - HEDGE_MS
+      if (slow.delivered === 0 && nowMs - slow.lastArrivalMs < unknownMs) continue
+      const slowMs = slow.etaMs(nowMs)
       // What moves as a whole is asked for again as a whole: the time of one more block is the least that it takes.
       const more = bundle.checksBlocks(bundle.pieceOf(block)) ? 0 : 1
-      const quicker = idle.find((partner) => partner.shown.has(block) && partner.etaMs(nowMs, more) < slowMs)
+      const quicker = idle.find(
+        (partner) => partner.shown.has(block) && partner.etaMs(nowMs, more) < this.#worthMs(partner, slowMs),
+      )
       if (quicker === undefined || quicker === slow) continue
       const piece = bundle.pieceOf(block)
-      if (bundle.checksBlocks(piece) && !this.#mayGive(quicker, piece)) continue
+      if (bundle.checksBlocks(piece) && !this.#givers.mayGive(quicker, piece)) continue
       const blocks = bundle.checksBlocks(piece) ? [block] : this.#askedWhole(slow, piece)
       if (blocks.length === 0) continue
       this.#cancel(slow, piece, blocks)
@@ -257,6 +272,12 @@ export class AskBlocks {
       this.#ask(quicker, piece, blocks, nowMs)
       if (quicker.askedBytes >= quicker.window(nowMs)) idle.splice(idle.indexOf(quicker), 1)
     }
+  }
+
+  /** So soon a block must be here from `other` that it is moved from who brings it in `slowMs`. */
+  #worthMs(other: Partner, slowMs: number): number {
+    const isEnd = this.#open.size === 0
+    return isEnd && !other.givesLeaves ? slowMs / MIRROR_MOVE_FACTOR : slowMs / MOVE_FACTOR - HEDGE_MS
   }
 
   /** All blocks of a piece that is a whole file, unless some have come already. */
@@ -304,20 +325,17 @@ export class AskBlocks {
     const shown = unasked.filter((block) => partner.shown.has(block)).length
     // A file that is checked as a whole is had whole or not at all.
     if (shown === 0 || (!bundle.checksBlocks(piece) && shown < unasked.length)) return false
-    return this.#mayGive(partner, piece)
+    return this.#givers.mayGive(partner, piece)
   }
 
-  #mayGive(partner: Partner, piece: number): boolean {
-    const { bundle } = this.#exchange
-    if (!this.#isAlone(partner, piece)) return true
-    const giver = this.#givers.get(bundle.fileOf(piece))
-    return giver === undefined || giver === partner
-  }
-
-  /** Whether it gives the file of a piece alone or not at all. */
-  #isAlone({ givesLeaves }: Partner, piece: number): boolean {
-    const { bundle } = this.#exchange
-    return !bundle.checksBlocks(piece) || (!givesLeaves && this.#distrusted.has(bundle.fileOf(piece)))
+  /** What is asked of it of one file is asked of somebody else. */
+  #takeBack(partner: Partner, file: number): void {
+    const { bundle, say } = this.#exchange
+    for (const piece of bundle.pieceNumbersOf(file)) {
+      const asked = bundle.blockNumbersOf(piece).filter((block) => partner.asked.has(block))
+      for (const block of asked) this.#unask(partner, block)
+      if (asked.length > 0) say(partner.id, { type: 'cancel', piece, blocks: maskOf(bundle, piece, asked) })
+    }
   }
 
   #ask(partner: Partner, piece: number, blocks: readonly number[], nowMs: number): void {
@@ -325,7 +343,7 @@ export class AskBlocks {
     const { bundle } = this.#exchange
     if (partner.asked.size === 0) partner.lastArrivalMs = nowMs
     if (partner.isNear) this.#nearUntilMs = Math.min(this.#nearUntilMs, nowMs + NEAR_MS)
-    if (this.#isAlone(partner, piece)) this.#givers.set(bundle.fileOf(piece), partner)
+    this.#givers.asked(partner, piece)
     for (const block of blocks) {
       partner.asked.add(block)
       if (partner.shown.has(block)) partner.askedBytes += bundle.blockBytes(block)

@@ -164,6 +164,11 @@ export class Exchange implements ExchangeView {
     return this.#asks.arrived(partner, block, nowMs)
   }
 
+  /** Who sent a block that is being checked; null: it is none, or was not asked of who sent it. */
+  senderOf(block: number): Partner | null {
+    return this.#asks.senderOf(block)
+  }
+
   /** Blocks are here and right: they can be given to others from now on. */
   keep(blocks: Iterable<number>, nowMs: number): void {
     for (const block of blocks) {

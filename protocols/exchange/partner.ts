@@ -85,7 +85,8 @@ export class Partner {
   /** Bytes that may be asked of it and not be here yet: what it brings in a round trip and a little more (bandwidth-delay product). */
   window(nowMs: number): number {
     if (nowMs < this.pausedUntilMs) return 0
-    if (this.delivered === 0) return FIRST_ASK_BYTES
+    // A mirror is no stranger: it was named by the channel or by this node, and gives whole pieces.
+    if (this.delivered === 0) return this.givesLeaves ? FIRST_ASK_BYTES : ASK_AHEAD_BYTES_MIN
     const ahead = (this.rate(nowMs) * (this.roundTripMs + ASK_AHEAD_MS)) / 1000
     return Math.min(ASK_AHEAD_BYTES_MAX, Math.max(ASK_AHEAD_BYTES_MIN, ahead))
   }

@@ -23,6 +23,8 @@ interface Gossiper {
   /** Codes for which the channel was stopped. */
   readonly stops: string[]
   readonly warnings: string[]
+  /** Lengths of heads that were news. */
+  readonly heard: number[]
   readonly directory: string
 }
 
@@ -33,11 +35,18 @@ async function gossiper(t: Assert, core: Hypercore): Promise<Gossiper> {
     key: keyHex(core.key),
     name: 'demo',
     contradict: (code: string) => void stops?.push(code),
-    log: { core, reopen: async () => {} },
+    log: { core, id: 'id', reopen: async () => {} },
   }
   const evidence = await EvidenceFiles.open(directory)
-  const gossip = new HeadGossip({ channel, evidence, log: (_level, message) => void warnings?.push(message) })
-  return { gossip, core, stops: stops ?? [], warnings: warnings ?? [], directory }
+  const heard: number[] = []
+  const gossip = new HeadGossip({
+    channel,
+    evidence,
+    log: (_level, message) => void warnings?.push(message),
+    notifier: { heard: (_, length) => void heard.push(length) },
+    now: Date.now,
+  })
+  return { gossip, core, stops: stops ?? [], warnings: warnings ?? [], heard, directory }
 }
 
 async function muxes(t: Assert): Promise<[GuardedMux, GuardedMux]> {
@@ -87,6 +96,20 @@ test('head gossip: a longer head → remembered, and compared when the log has g
     judgeEvidence((await filesIn(one))[0] ?? Buffer.alloc(0)).heads.map(({ length }) => length),
     [4, 4],
   )
+})
+
+test('head gossip: a longer head → passed on at once, before any of its blocks is here; each hears of it once', async (t) => {
+  const [origin, middle, end] = (await Promise.all(
+    [['a', 'b', 'c'], ['a'], ['a']].map(async (blocks) => gossiper(t, await logOf(t, ...blocks))),
+  )) as [Gossiper, Gossiper, Gossiper]
+  await introduce(t, middle, end)
+  await introduce(t, origin, middle)
+  await until(() => end.heard.length > 0)
+  t.alike([middle.heard, end.heard, origin.heard], [[3], [3], []])
+  t.alike([middle.core.length, end.core.length], [1, 1], 'nothing replicates here')
+  await origin.core.append([Buffer.from('d')])
+  await until(() => end.heard.length > 1)
+  t.alike([origin.heard, middle.heard, end.heard], [[4], [3, 4], [3, 4]])
 })
 
 interface Hostile {

@@ -2,24 +2,16 @@
 import test, { type Assert } from 'brittle'
 import { MirrorSources } from '../../actors/ports/mirror-sources.ts'
 import { FetchTally } from '../../protocols/fetch-tally.ts'
-import type { GuardedMux } from '../../protocols/guard.ts'
-import { bundleOf } from '../../schemas/bundle-files.ts'
-import { NumberSet } from '../../schemas/number-set.ts'
-import { connect, DISCOVERY_KEY, fetchInto, hostile, logOf, nodeOf, poolWith } from '../helpers/exchange-peers.ts'
+import { RateLimit } from '../../protocols/rate-limit.ts'
+import { dripping, lying, silent } from '../helpers/bad-peers.ts'
+import { connect, fetchInto, logOf, type Node, nodeOf, NOTHING, poolWith } from '../helpers/exchange-peers.ts'
 import { type MirrorServer, mirrorServer } from '../helpers/mirror-server.ts'
 import { type Fixture, fixture, withoutRoot } from '../helpers/pool-fixtures.ts'
 import { sharingWith } from '../helpers/sharing.ts'
 
 const PATH = 'pool/main/a/aa/aa_1_amd64.deb'
-
-/** A peer that shows everything of the one file and never gives a block. */
-function silent({ artifact }: Fixture): (mux: GuardedMux) => void {
-  const { blocks, pieces } = bundleOf([artifact])
-  const maps = { held: NumberSet.full(blocks).encode(), wanted: new NumberSet(pieces).encode() }
-  return hostile((session) => ({
-    open: () => void session().send.open({ handle: 0, discoveryKey: DISCOVERY_KEY, block: 0, part: 0, ...maps }),
-  }))
-}
+/** Bytes a second. */
+const SLOW_RATE = 50_000
 
 interface Run {
   readonly outcome: string
@@ -30,7 +22,9 @@ interface Run {
 interface RunOptions {
   readonly root?: boolean
   readonly path?: string | null
-  readonly peer?: (mux: GuardedMux) => void
+  /** Of the node that fetches. */
+  readonly now?: () => number
+  readonly peer?: Parameters<typeof connect>[2]
 }
 
 async function fetchFrom(
@@ -39,10 +33,10 @@ async function fetchFrom(
   mirrors: readonly MirrorServer[],
   options: RunOptions = {},
 ): Promise<Run> {
-  const { root = true, path = PATH, peer } = options
+  const { root = true, path = PATH, peer, now } = options
   const artifact = root ? file.artifact : withoutRoot(file)
   const pool = await poolWith(t)
-  const node = nodeOf(t, logOf([[artifact]]), pool)
+  const node = nodeOf(t, logOf([[artifact]]), pool, now === undefined ? {} : { now })
   if (peer !== undefined) await connect(t, node, peer)
   const log: string[] = []
   const sources = new MirrorSources({
@@ -54,19 +48,62 @@ async function fetchFrom(
   const turn = sources.begin(artifact.digest, mirrored, new FetchTally(Date.now), () => node.exchanges.newLine())
   const { outcome } = await fetchInto(t, node, pool, artifact, {
     patienceMs: 1000,
-    use: (bundle, number) => turn.use(bundle, number),
-    onStarved: () => turn.starved(),
+    turn,
   })
   return { outcome: await outcome.finally(() => turn.end()), log, sources }
 }
 
 for (const byteLength of [50_000, 3_000_001]) {
-  test(`mirror sources: a peer that says nothing → ${byteLength} bytes from the mirror all the same`, async (t) => {
-    const file = fixture(byteLength, 1)
+  for (const root of [true, false]) {
+    for (const peer of [silent, dripping]) {
+      const what = `a ${peer.name} peer, ${byteLength} bytes${root ? '' : ' without a root'}`
+      test(`mirror sources: ${what} → from the mirror all the same`, async (t) => {
+        const file = fixture(byteLength, 1)
+        const mirror = await mirrorServer(t, { [PATH]: file.bytes })
+        t.is((await fetchFrom(t, file, [mirror], { peer: peer(file), root })).outcome, 'none')
+      })
+    }
+  }
+}
+
+/** One that has the file. */
+async function seed(t: Assert, file: Fixture, kind: 'slow' | 'lying' | 'good' | 'empty', root = true): Promise<Node> {
+  const pool = await poolWith(t, file)
+  const source = kind === 'lying' ? lying(pool) : kind === 'empty' ? NOTHING : pool
+  const upload = new RateLimit(kind === 'slow' ? SLOW_RATE : null)
+  return nodeOf(t, logOf([[root ? file.artifact : withoutRoot(file)]]), source, { upload })
+}
+
+for (const root of [true, false]) {
+  test(`mirror sources: a peer that is slow, ${root ? 'with' : 'without'} a root → the mirror gives the most`, async (t) => {
+    const file = fixture(8_000_001, 1)
     const mirror = await mirrorServer(t, { [PATH]: file.bytes })
-    t.is((await fetchFrom(t, file, [mirror], { peer: silent(file) })).outcome, 'none')
+    const peer = await seed(t, file, 'slow', root)
+    const run = await fetchFrom(t, file, [mirror], { root, peer })
+    t.is(run.outcome, 'none')
+    t.ok(peer.sentBytes < 4_000_000, `${peer.sentBytes} bytes of the peer`)
+    t.ok(mirror.requests.length > 0)
   })
 }
+
+test('mirror sources: a peer that lies → the mirror gives it', async (t) => {
+  const file = fixture(3_000_001, 1)
+  const mirror = await mirrorServer(t, { [PATH]: file.bytes })
+  t.is((await fetchFrom(t, file, [mirror], { peer: await seed(t, file, 'lying') })).outcome, 'none')
+})
+
+test('mirror sources: a peer that is good → it has the time to say so, and the mirror is not asked', async (t) => {
+  const file = fixture(50_000, 1)
+  const mirror = await mirrorServer(t, { [PATH]: file.bytes })
+  t.is((await fetchFrom(t, file, [mirror], { peer: await seed(t, file, 'good'), now: () => 0 })).outcome, 'none')
+  t.is(mirror.requests.length, 0)
+})
+
+test('mirror sources: a peer that has nothing → the mirror, as soon as it says so', async (t) => {
+  const file = fixture(50_000, 1)
+  const mirror = await mirrorServer(t, { [PATH]: file.bytes })
+  t.is((await fetchFrom(t, file, [mirror], { peer: await seed(t, file, 'empty') })).outcome, 'none')
+})
 
 test('mirror sources: mirrors that do not have the file → the next one is asked, whoever else fails', async (t) => {
   const file = fixture(700_000, 2)

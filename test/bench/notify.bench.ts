@@ -74,7 +74,7 @@ class Follower implements Meshed {
     this.store = store
     this.#channel = channel
     this.#journal = journal
-    this.gossip = new HeadGossip({ channel, evidence, log: () => {} })
+    this.gossip = new HeadGossip({ channel, evidence, log: () => {}, notifier: { heard: () => {} }, now: Date.now })
     const notifier = new Notifier()
     notifier.listen((event) => {
       if (event.event === 'release') this.saidAtMs.set(event.release, performance.now())
@@ -169,7 +169,16 @@ async function mesh(b: Bench, publisher: TestChannel, counted: Counted): Promise
   const { log } = publisher
   const origin = { key: log.key, name: 'origin', contradict: () => {}, log }
   const nodes: Meshed[] = [
-    { store: publisher.store, gossip: new HeadGossip({ channel: origin, evidence, log: () => {} }) },
+    {
+      store: publisher.store,
+      gossip: new HeadGossip({
+        channel: origin,
+        evidence,
+        log: () => {},
+        notifier: { heard: () => {} },
+        now: Date.now,
+      }),
+    },
   ]
   const followers: Follower[] = []
   const ends: (() => void)[] = []

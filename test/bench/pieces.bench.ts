@@ -24,7 +24,8 @@ const FETCH: FetchOptions = {
   signal: new AbortController().signal,
   patienceMs: 10_000,
   tally: new FetchTally(Date.now),
-  onStarved: () => {},
+  onLook: () => {},
+  onUseful: () => {},
 }
 
 const debs =

@@ -118,7 +118,7 @@ export class Daemon {
 
   #said(line: { gateway?: string } & Notification): void {
     if (line.gateway !== undefined) this.#gateway = line.gateway
-    else this.#announced.push({ ...line, atMs: performance.now() })
+    else if (line.event === 'release') this.#announced.push({ ...line, atMs: performance.now() })
   }
 }
 

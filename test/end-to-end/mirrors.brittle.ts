@@ -179,6 +179,32 @@ test('mirrors: a peer has the hashes and the bytes, and mirrors lie → from the
   t.ok(body.equals(repository.files[repository.large] as Buffer))
 })
 
+test(
+  'mirrors: the one peer trickles → the mirror is asked as well, and no request to the gateway fails',
+  LONG,
+  async (t) => {
+    const repository = await repositoryIn(t)
+    const mirror = await mirrorServer(t, repository.files)
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const id = await publisher.createChannel('demo')
+    await importInto(t, publisher, repository, {})
+    await publisher.call('mirror.add', { channel: 'demo', urls: [mirror.url] })
+    await publisher.call('config.set', { name: 'upload-cap', value: '10K' })
+    const follower = await network.node()
+    await follower.call('follow', { id, name: 'demo' })
+    await follower.serves('demo', 1)
+    await follower.until('its mirrors are known', () => named(follower).length === 1)
+    const get = httpConnection(t)
+    for (const path of [repository.large, repository.small]) {
+      const { status, body } = await get(`${follower.gateway}/demo/${path}`)
+      t.is(status, 200, path)
+      t.ok(body.equals(repository.files[path] as Buffer))
+    }
+    t.ok(mirror.requests.length > 0)
+  },
+)
+
 test('mirrors: a wish that a stopped daemon left → taken up with its path, from the mirror', LONG, async (t) => {
   const repository = await repositoryIn(t)
   const mirror = await mirrorServer(t, repository.files)

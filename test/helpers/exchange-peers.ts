@@ -1,6 +1,5 @@
 /** Nodes that exchange bundles over real sockets: honest ones, ones whose files are wrong, and ones that speak the frames without the rules. */
 import { join } from 'node:path'
-import type { Assert } from 'brittle'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { Artifact } from '../../schemas/artifact.ts'
 import { cutBundles } from '../../schemas/bundle-files.ts'
@@ -9,15 +8,16 @@ import { PIECE_BYTES } from '../../schemas/limits.ts'
 import { keyHex, type KeyHex } from '../../schemas/units.ts'
 import { exchangeProtocol } from '../../protocols/exchange-frames.ts'
 import { openExchangeLine } from '../../protocols/exchange-line.ts'
-import { type BundleLog, Exchanges } from '../../protocols/exchanges.ts'
+import { type BundleLog, Exchanges, type ExchangesOptions } from '../../protocols/exchanges.ts'
 import { FetchTally } from '../../protocols/fetch-tally.ts'
 import type { FetchOptions, PieceSink } from '../../protocols/file-fetch.ts'
 import { guardConnection, type GuardedMux } from '../../protocols/guard.ts'
 import { RateLimit } from '../../protocols/rate-limit.ts'
 import type { ArtifactSource, SharedBundle } from '../../protocols/shared-bundle.ts'
+import type { MirrorTurn } from '../../actors/ports/mirror-sources.ts'
 import type { Pool } from '../../store/pool.ts'
 import { tcpPair } from './connections.ts'
-import { codeOf, type Fixture, openPool, temporaryFolder } from './pool-fixtures.ts'
+import { codeOf, type Fixture, openPool, type Scope, temporaryFolder } from './pool-fixtures.ts'
 
 export const DISCOVERY_KEY = Buffer.alloc(32, 7)
 
@@ -50,18 +50,19 @@ export interface Node {
 }
 
 export function nodeOf(
-  t: Assert,
+  t: Scope,
   log: BundleLog,
   source: ArtifactSource,
-  limits: Partial<Record<'upload' | 'download', RateLimit>> = {},
+  options: Partial<Pick<ExchangesOptions, 'upload' | 'download' | 'now'>> = {},
 ): Node {
   const faults: FreshetError[] = []
   const exchanges = new Exchanges({
     log: (discoveryKey) => (discoveryKey.equals(DISCOVERY_KEY) ? log : null),
     source,
-    upload: limits.upload ?? new RateLimit(null),
-    download: limits.download ?? new RateLimit(null),
+    upload: new RateLimit(null),
+    download: new RateLimit(null),
     onFault: (error) => faults.push(error),
+    ...options,
   })
   t.teardown(() => exchanges.close())
   return { exchanges, log, faults, came: new Map(), blamed: new Map(), refused: [], sentBytes: 0, maySend: true }
@@ -100,7 +101,7 @@ export interface Connected {
   readonly far: GuardedMux
 }
 
-export async function connect(t: Assert, a: Node, b: Node | ((mux: GuardedMux) => void)): Promise<Connected> {
+export async function connect(t: Scope, a: Node, b: Node | ((mux: GuardedMux) => void)): Promise<Connected> {
   const [near, other] = await tcpPair()
   t.teardown(() => (near.destroy(), other.destroy()))
   let far: GuardedMux
@@ -133,7 +134,7 @@ export function hostile(on: (session: () => Session) => Partial<Handlers>): (mux
   }
 }
 
-export async function poolWith(t: Assert, ...files: Fixture[]): Promise<Pool> {
+export async function poolWith(t: Scope, ...files: Fixture[]): Promise<Pool> {
   const pool = await openPool(t, join(await temporaryFolder(t), 'pool'))
   for (const { artifact, layer, bytes } of files) {
     const partial = await pool.begin(artifact)
@@ -155,15 +156,14 @@ export interface Run {
 export interface RunOptions {
   readonly block?: number
   readonly patienceMs?: number
-  readonly use?: (bundle: SharedBundle, file: number) => void
-  readonly onStarved?: () => void
+  readonly turn?: Pick<MirrorTurn, 'use' | 'look' | 'useful'>
   readonly tally?: FetchTally
   readonly wrap?: (sink: PieceSink) => PieceSink
 }
 
 /** Brings one file into `pool`. */
 export async function fetchInto(
-  t: Assert,
+  t: Scope,
   node: Node,
   pool: Pool,
   artifact: Artifact,
@@ -176,9 +176,11 @@ export async function fetchInto(
     signal: controller.signal,
     patienceMs: options.patienceMs ?? 10_000,
     tally: options.tally ?? new FetchTally(Date.now),
-    onStarved: options.onStarved ?? (() => undefined),
+    onLook: (look, nowMs) => options.turn?.look(look, nowMs),
+    onUseful: (byteLength, nowMs) => options.turn?.useful(byteLength, nowMs),
   }
-  const { wrap = (same: PieceSink) => same, use = () => undefined, block = 0 } = options
+  const { wrap = (same: PieceSink) => same, block = 0 } = options
+  const use = (bundle: SharedBundle, file: number): void => options.turn?.use(bundle, file)
   const outcome = codeOf(node.exchanges.fetch(node.log, block, wrap(sink), fetchOptions, use))
   return { outcome, controller }
 }

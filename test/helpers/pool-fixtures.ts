@@ -38,13 +38,16 @@ export function withoutRoot({ artifact }: Fixture): Artifact {
   return { ...artifact, piecesRoot: null }
 }
 
-export async function temporaryFolder(t: Assert): Promise<string> {
+/** A test, or a benchmark: what is made for it goes away with it. */
+export type Scope = Pick<Assert, 'teardown'>
+
+export async function temporaryFolder(t: Scope): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'freshet-pool-'))
   t.teardown(() => rm(path, { recursive: true, force: true }))
   return path
 }
 
-export async function openPool(t: Assert, directory: string): Promise<Pool> {
+export async function openPool(t: Scope, directory: string): Promise<Pool> {
   const pool = await Pool.open(directory)
   t.teardown(() => pool.close(), { order: -1 })
   return pool

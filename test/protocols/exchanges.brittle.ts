@@ -263,19 +263,33 @@ test('exchange: a peer asks far more than it may and does not read → little is
   t.ok(node.sentBytes <= LINE_ON_WAY_BYTES_MAX, `${node.sentBytes} bytes sent of which no word came`)
 })
 
-test('exchange: 20 of the 200 files of a bundle are wanted → hardly anything else comes', MINUTE, async (t) => {
-  const files = Array.from({ length: 200 }, (_, i) => fixture(20_000 + i * 100, 500 + i))
-  const log = logOf([files.map(({ artifact }) => artifact)], true)
-  const pool = await poolWith(t)
-  const taker = nodeOf(t, log, pool)
-  await connect(t, taker, nodeOf(t, log, await poolWith(t, ...files)))
-  const wanted = files.filter((_, i) => i % 10 === 0)
-  const runs = await Promise.all(wanted.map(({ artifact }) => fetchInto(t, taker, pool, artifact)))
-  for (const { outcome } of runs) t.is(await outcome, 'none')
-  const own = wanted.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
-  const came = [...taker.came.values()].reduce((sum, byteLength) => sum + byteLength, 0)
-  t.ok(came <= own * 1.05, `${came} bytes for ${own}`)
-})
+test(
+  'exchange: three nodes want 20 files each of a bundle of 200 → little else comes, or is passed on',
+  MINUTE,
+  async (t) => {
+    const files = Array.from({ length: 200 }, (_, i) => fixture(20_000 + i * 100, 500 + i))
+    const log = logOf([files.map(({ artifact }) => artifact)], true)
+    const takers = await Promise.all([0, 1, 2].map(async () => ({ pool: await poolWith(t), log })))
+    const nodes = takers.map(({ pool }) => nodeOf(t, { ...log, isOrigin: false }, pool))
+    const origin = nodeOf(t, log, await poolWith(t, ...files))
+    for (const [i, node] of nodes.entries())
+      for (const other of [origin, ...nodes.slice(0, i)]) await connect(t, node, other)
+    // Half of what each wants the one before it wants as well.
+    const wanted = nodes.map((_, i) => files.filter((_, file) => file % 10 === i || file % 10 === i + 1).slice(0, 20))
+    const runs = nodes.flatMap((node, i) =>
+      (wanted[i] ?? []).map(({ artifact }) =>
+        fetchInto(t, node, takers[i]?.pool as Pool, artifact, { patienceMs: 60_000 }),
+      ),
+    )
+    for (const { outcome } of await Promise.all(runs)) t.is(await outcome, 'none')
+    for (const [i, node] of nodes.entries()) {
+      const own = (wanted[i] ?? []).reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+      const came = [...node.came.values()].reduce((sum, byteLength) => sum + byteLength, 0)
+      t.ok(came <= own * 1.05, `${came} bytes for ${own}`)
+      t.ok(node.sentBytes <= own * 2, `${node.sentBytes} bytes passed on, each to two at most`)
+    }
+  },
+)
 
 test('exchange: a taker that joins three seeds → each gives some', async (t) => {
   const file = fixture(40 * PIECE_BYTES, 12)

@@ -49,7 +49,8 @@ async function fetched(t: Assert, end: LineEnd, file: Fixture, onBytes: (byteLen
     signal: new AbortController().signal,
     patienceMs: 30_000,
     tally,
-    onStarved: () => {},
+    onLook: () => {},
+    onUseful: () => {},
   }
   await end.node.exchanges.fetch(end.node.log, 1, sink, options, () => {})
   t.is(end.refusals.length, 0)

@@ -31,6 +31,7 @@ export function addStartCommands(program: Command): void {
       daemon.node.onNotification((event) => {
         process.stdout.write(`${options.json ? JSON.stringify(event) : eventLine(event)}\n`)
       })
+      if (options.json) daemon.node.notifier.onHead((notice) => process.stdout.write(`${JSON.stringify(notice)}\n`))
       process.on('SIGHUP', () => void onHangUp(daemon, context))
       const { url } = daemon.node.gateway ?? { url: null }
       context.output.result({ gateway: url, home: context.home }, () => `gateway ${url}, home ${context.home}`)

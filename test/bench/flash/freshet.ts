@@ -53,7 +53,7 @@ function engineOf(isRunning: boolean): Engine {
   }
 }
 
-async function publish({ directory, files }: FileSet, folder: string, isRunning: boolean): Promise<Published> {
+export async function publish({ directory, files }: FileSet, folder: string, isRunning: boolean): Promise<Published> {
   const home = join(folder, 'origin')
   const command = async (...args: string[]): Promise<string> =>
     (await run(process.execPath, [CLI, ...args, '--home', home, '--json'])).stdout
@@ -76,7 +76,13 @@ function namesOf(files: FileSet['files']): string[] {
   return files.map(({ packageName }) => packageName)
 }
 
-class FreshetCrowd extends ProcessCrowd implements Crowd {
+/** A head that a node heard of, or made. */
+export interface HeardHead {
+  readonly length: number
+  readonly atMs: number
+}
+
+export class FreshetCrowd extends ProcessCrowd implements Crowd {
   readonly #published: Published
   readonly #dht: NodeProcess[] = []
   readonly #clients = new Map<number, ControlClient>()
@@ -123,6 +129,23 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
     await this.#fetches.get(node)
   }
 
+  /** The origin publishes what is in a folder: one more release. */
+  async publish(directory: string): Promise<void> {
+    await this.#call(0, 'import', { channel: CHANNEL, source: { kind: 'deb-dir', directory } })
+  }
+
+  /** The next head that a node says it heard of. */
+  async head(node: number): Promise<HeardHead> {
+    const line = await this.process(node).lines.next((text) => eventOf(text) === 'head')
+    const { length, heardAt } = JSON.parse(line) as { length: number; heardAt: string }
+    return { length, atMs: Date.parse(heardAt) }
+  }
+
+  /** Resolves when a node serves another release. */
+  async served(node: number): Promise<void> {
+    await this.process(node).lines.next((text) => eventOf(text) === 'release')
+  }
+
   override async kill(node: number): Promise<void> {
     await super.kill(node)
     this.#clients.delete(node)
@@ -162,4 +185,8 @@ class FreshetCrowd extends ProcessCrowd implements Crowd {
     if (client === undefined) throw new Error(`no daemon on node ${node}`)
     return await client.call(operation, args)
   }
+}
+
+function eventOf(line: string): string | null {
+  return (JSON.parse(line) as { event?: string }).event ?? null
 }

@@ -9,7 +9,7 @@ import { usageOf } from './node-process.ts'
 import { type Link, nodesOf, type Row } from './rows.ts'
 import type { Measured } from './statistics.ts'
 
-const SPARE: Link = { up: 0, down: 0 }
+export const SPARE: Link = { up: 0, down: 0 }
 /** A plain server takes as many times the bound as there are receivers. Who takes twice that has failed. */
 const TIMES_SERVED_MAX = 2
 const PATIENCE_S = 60
@@ -103,7 +103,7 @@ async function measureLate(engine: Crowd, late: readonly number[]): Promise<numb
 }
 
 /** Nodes are brought up two at a time: all at once is too much for a small machine. */
-async function inPairs(nodes: readonly number[], work: (node: number) => Promise<void>): Promise<void> {
+export async function inPairs(nodes: readonly number[], work: (node: number) => Promise<void>): Promise<void> {
   const rest = [...nodes]
   const worker = async (): Promise<void> => {
     for (let node = rest.shift(); node !== undefined; node = rest.shift()) await work(node)
