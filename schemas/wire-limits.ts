@@ -210,10 +210,10 @@ export const EXPECTED_PIECES_MAX = 64
 export const BLOCKS_ASKED_MAX = 2_048
 /** Word of new blocks waits so long for company: a frame for each would cost more than the blocks' own headers. */
 export const HAVE_DELAY_MS = 50
-/** Between two such frames to peers that want something themselves: a node sends some forty a second, however many they are. */
+/** Between two such frames to peers that want something themselves: a node sends some forty a second, or five to each. */
 export const HAVE_INTERVAL_MS = 25
 /** Longest such wait: the part of ASK_AHEAD_MS that it may take. */
-export const HAVE_DELAY_MS_MAX = 300
+export const HAVE_DELAY_MS_MAX = 200
 /** A peer that sends nothing of what was asked for so long, or for a few times as long as others take between two blocks, has stalled. */
 export const STALLED_MS = 1_000
 /** Longest patience with it: some thirty peers that share one Mbit/s. */

@@ -2,7 +2,7 @@
 import test from 'tape'
 import { distributionBoundS, lateBoundS } from './bound.ts'
 import { smallSizes } from './files.ts'
-import { nodesOf, parseChoice, ROWS } from './rows.ts'
+import { ENGINE_NAMES, nodesOf, parseChoice, ROWS } from './rows.ts'
 import { type Figures, figuresOf, mediansOf, type Measured, percentile } from './statistics.ts'
 import { tableOf } from './table.ts'
 import { bencode, usualPieceLength } from './torrent.ts'
@@ -85,7 +85,7 @@ test('rows: chosen by name; everything by default; what is not known is refused 
   )
   t.deepEqual([choice.engines, choice.repeats, choice.json], [['http'], 5, true])
   t.equal(parseChoice([]).rows.length, ROWS.length)
-  t.equal(parseChoice([]).engines.length, 5)
+  t.equal(parseChoice([]).engines.length, ENGINE_NAMES.length)
   t.throws(() => parseChoice(['--row', '9']), /9: no such row .*slow-origin/)
   t.throws(() => parseChoice(['--engine']), /nothing: no such engine .*aria2/)
   t.throws(() => parseChoice(['--repeats', '0']), /--repeats/)
