@@ -28,9 +28,12 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
+import { isPartial } from '../schemas/rollout.ts'
+import type { Rollouts, RolloutState } from '../schemas/rollout.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
+import { offeredRelease } from './rollout-policy.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
@@ -82,8 +85,14 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
+  /** Releases of the log that are not offered to everybody. */
+  rollouts: Rollouts = new Map()
   /** Versions that were withdrawn while this node followed. */
   onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
+  /** What the log says of roll-outs was read; `before`: what was known of it. */
+  onRollouts: (before: Rollouts) => void = () => {}
+  /** Whether this node takes a release now that not everybody is offered. */
+  takes: (state: RolloutState) => boolean = () => true
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -124,10 +133,24 @@ export class Channel {
     return this.#current
   }
 
-  /** Releases of the log beyond the one that is served. */
+  /** Releases beyond the one that is served, up to the newest that this node is offered. */
   get behind(): number {
-    if (this.role === 'upstream') return 0
-    return (this.history.newest?.number ?? 0) - (this.#current?.release.number ?? 0)
+    return this.role === 'upstream' ? 0 : this.offered - (this.#current?.release.number ?? 0)
+  }
+
+  /** Number of the release that this node is to have: of an upstream, the newest that everybody is offered. 0: none. */
+  get offered(): number {
+    const newest = this.history.newest?.number ?? 0
+    if (this.role === 'upstream') return offeredRelease(newest, 0, this.rollouts, (state) => !isPartial(state))
+    return offeredRelease(newest, this.#current?.release.number ?? 0, this.rollouts, this.takes)
+  }
+
+  /** After a note was read, or written here. Notes that do not hold hold nothing back. @throws FreshetError NO_PEERS: they must be read. */
+  async readRollouts(options: ReadOptions = {}): Promise<void> {
+    this.rollouts = await this.history.rollouts(options).catch((error: unknown) => {
+      if (['EVENT_INVALID', 'VERSION_UNSUPPORTED'].includes(asFreshetError(error).code)) return new Map()
+      throw error
+    })
   }
 
   /** HTTP mirrors that the log names, as far as they can be used. */
@@ -160,6 +183,8 @@ export class Channel {
     await unlessNoteFails(this.readWithdrawn({ local: true }))
     await unlessNoteFails(this.metadata.follow({ local: true }))
     if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
+    const later = this.history.advance(null, { local: true }) // what was held back
+    await unlessNoteFails(later.then(() => this.readRollouts({ local: true })))
   }
 
   /**
@@ -192,7 +217,7 @@ export class Channel {
     throw new FreshetError('EVENT_INVALID', `${this.name} has no upstream`, { block })
   }
 
-  /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
+  /** Reads what is new in the log and makes the newest release ready that is offered. @returns it; null: there is none yet. */
   prepare(): Promise<ReleaseSummary | null> {
     const preparing = this.#prepared.then(() => this.#prepare())
     this.#prepared = preparing.catch(() => {}) // whoever asked for it has the error; the next one only waits
@@ -204,16 +229,20 @@ export class Channel {
     await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
     await this.link()
     await this.history.advance()
-    const newest = this.history.newest
+    const before = this.rollouts
+    await this.readRollouts()
+    const { offered } = this
+    const chosen = offered === 0 ? null : await this.history.summary(offered)
     const isFirst = this.#current === null
-    if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
-      await this.#serve(newest)
+    if (this.role !== 'upstream' && chosen !== null && offered !== this.#current?.release.number)
+      await this.#serve(chosen)
+    this.onRollouts(before)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
     await unlessNoteFails(this.metadata.follow())
     await unlessNoteFails(this.#noteWithdrawn(isFirst))
-    return newest
+    return chosen
   }
 
   /** @param isFirst nothing of the channel was here before: what was withdrawn long ago is no news. */
@@ -330,8 +359,10 @@ export class Channel {
     await this.log.close()
     await this.#prepared
     await this.metadata.close()
-    const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
-    for (const snapshot of opened) await snapshot?.close()
+    await this.#current?.close()
+    for (const past of await Promise.allSettled(this.#past.values())) {
+      if (past.status === 'fulfilled') await past.value.close()
+    }
   }
 
   async #serve({ number }: ReleaseSummary): Promise<void> {
@@ -365,8 +396,4 @@ export class Channel {
       void opened.then((least) => least.close()).catch(() => {}) // nobody waits for a snapshot that failed to open
     }
   }
-}
-
-function valueOf<T>(result: PromiseSettledResult<T>): T | null {
-  return result.status === 'fulfilled' ? result.value : null
 }

@@ -11,6 +11,7 @@ import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../
 import type { Maintainer } from '../schemas/metadata-fold.ts'
 import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../schemas/rollout.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
@@ -149,17 +150,18 @@ export class Node {
     return this.session.follow(parseId(id), name === null ? id : requireChannelName(name))
   }
 
-  /** Appends a release made from `draft`; resolves when this node's gateway serves it. */
+  /** Appends a release made from `draft`; resolves when this node's gateway serves it. @param share of the followers who get it first. */
   async publish(
     name: string,
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
+    share: number = SHARE_WHOLE,
   ): Promise<PublishResult> {
     return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
       const deps = this.#publishDeps(session)
       await fixBeforeRelease(deps, channel)
-      const result = await publishRelease(deps, channel, draft, onProgress)
+      const result = await publishRelease(deps, channel, draft, onProgress, share)
       await session.settled(channel, result.release)
       session.requireRunning(channel) // or the release is one that nobody will take
       return result
@@ -383,11 +385,13 @@ export class Node {
     return [
       ...(trouble === undefined ? [] : [trouble.code]),
       ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
+      ...((channel.rollouts.get(number)?.halted ?? null) === null ? [] : ['halted']),
     ]
   }
 }
 
-function configureSession({ sharing, network }: Session, config: NodeConfig): void {
+function configureSession({ sharing, network, offers }: Session, config: NodeConfig): void {
   sharing.configure(config)
+  offers.configure(config)
   network?.configure(config)
 }

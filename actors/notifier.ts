@@ -4,8 +4,10 @@
  * What releases changed is in the journal before it comes here (actors/ports/tell-releases.ts): who listens late, or was away, reads
  * the list.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-release.ts'
+import type { Rollouts } from '../schemas/rollout.ts'
 import type { Withdrawal } from '../schemas/withdrawal.ts'
 import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
@@ -13,7 +15,7 @@ import type { Channel } from './channel.ts'
 import type { MadeNotification } from './notification-fold.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
-export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice
+export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice | RolloutNotice
 
 /** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
 export interface Notification extends Pick<
@@ -64,6 +66,18 @@ export interface WithdrawalNotice {
   readonly held: boolean | null
 }
 
+/** The publisher halted a release: nobody takes it any more who has not; or that is over. */
+export interface RolloutNotice {
+  readonly event: 'halted' | 'resumed'
+  readonly channel: string
+  readonly id: string
+  readonly release: number
+  /** Null: it goes on. */
+  readonly reason: string | null
+  /** Whether it is the release that this node serves. */
+  readonly served: boolean
+}
+
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
 export interface RebuildProgress extends SnapshotProgress {
   readonly id: string
@@ -104,7 +118,29 @@ export class Notifier {
     for (const listener of this.#followers) listener(log.id)
   }
 
-  progressed(channel: Channel, progress: SnapshotProgress): void {
+  /** Listens to what `channel` finds in its log. */
+  attend(channel: Channel, pool: Pool): void {
+    channel.onWithdrawn = (fresh) => void this.#withdrawn(channel, fresh, pool) // never rejects
+    channel.onProgress = (progress) => this.#progressed(channel, progress)
+    channel.onRollouts = (before) => this.#rolledOut(channel, before)
+  }
+
+  /** Whoever waits for a release that all are offered is told with those that wait for one that is ready. */
+  #rolledOut(channel: Channel, before: Rollouts): void {
+    const { rollouts, current, name, log } = channel
+    if (isDeepStrictEqual(rollouts, before)) return
+    this.ready(channel)
+    if (current === null) return // what was halted long ago is no news
+    for (const number of new Set([...before.keys(), ...rollouts.keys()])) {
+      const reason = rollouts.get(number)?.halted ?? null
+      const event = reason === null ? 'resumed' : 'halted'
+      const served = current.release.number === number
+      const isNews = (reason === null) !== ((before.get(number)?.halted ?? null) === null)
+      if (isNews) this.#tell({ event, channel: name, id: log.id, release: number, reason, served })
+    }
+  }
+
+  #progressed(channel: Channel, progress: SnapshotProgress): void {
     for (const watcher of this.#watchers) watcher({ id: channel.log.id, ...progress })
   }
 
@@ -118,7 +154,7 @@ export class Notifier {
     this.#tell({ event, channel: name, id: log.id, release, validUntil })
   }
 
-  async withdrawn(channel: Channel, fresh: readonly Withdrawal[], pool: Pool): Promise<void> {
+  async #withdrawn(channel: Channel, fresh: readonly Withdrawal[], pool: Pool): Promise<void> {
     for (const { name, version, reason } of fresh) {
       const held = await isHeld(channel, name, version, pool)
       this.#tell({ event: 'withdrawn', channel: channel.name, id: channel.log.id, name, version, reason, held })

@@ -5,7 +5,7 @@
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), in a fork the `curation` where that changed, then the `release` itself. The first release after a full
  * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
- * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
+ * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `rollout`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
  * right before it.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
@@ -34,6 +34,7 @@ import * as limits from './limits.ts'
 import { maintainers, metadata, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
+import { rollout, rolloutState } from './rollout.ts'
 import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
 /** A release of another log: its number, position, and the SHA-256 of its block, which says what all blocks before it are. */
@@ -235,17 +236,24 @@ const chapterFieldsOfVersion2 = {
   gatherings: list(uint, limits.GATHERINGS_MAX),
 }
 
-/** Version 2 added mirrors and gatherings, and checkpoints in parts; version 3 where the metadata stands, and what was withdrawn. */
-export const chapter = struct({
+const chapterFieldsOfVersion3 = {
   ...chapterFieldsOfVersion2,
   /** Positions of the newest notes of these kinds that this covers; 0: none. */
   maintainersBlock: uint,
   metadataBlock: uint,
   /** Every version that was withdrawn so far. */
   withdrawn: list(withdrawal, limits.WITHDRAWN_MAX),
+}
+
+/** Version 2 added mirrors and gatherings, and checkpoints in parts; 3 where the metadata stands, and what was withdrawn; 4 roll-outs. */
+export const chapter = struct({
+  ...chapterFieldsOfVersion3,
+  /** Releases that are not offered to everybody, by number. */
+  rollouts: list(rolloutState, limits.ROLLOUTS_MAX),
 })
 const chapterOfVersion1 = struct(chapterFields)
 const chapterOfVersion2 = struct(chapterFieldsOfVersion2)
+const chapterOfVersion3 = struct(chapterFieldsOfVersion3)
 
 /** A name for a release, given once and for ever. */
 export const tag = struct({ ...note, name: text(limits.TAG_BYTES_MAX), number: uint })
@@ -281,6 +289,7 @@ export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
 export type Mirrors = Infer<typeof mirrors>
 export type Withdraw = Infer<typeof withdraw>
+export type Rollout = Infer<typeof rollout>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -297,6 +306,7 @@ export type ChannelEvent =
   | ({ readonly type: 'mirrors' } & Mirrors)
   | ({ readonly type: 'curation' } & Curation)
   | ({ readonly type: 'withdraw' } & Withdraw)
+  | ({ readonly type: 'rollout' } & Rollout)
   | ({ readonly type: 'maintainers' } & Maintainers)
   | ({ readonly type: 'metadata' } & Metadata)
   | ({ readonly type: 'metadataState' } & PackedState)
@@ -304,7 +314,7 @@ export type ChannelEvent =
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 and 7 are spoken for: clusters, halt. */
+/** Append only. Number 5 is spoken for: clusters. 7 is free: what was to be a halt is a rollout. */
 const TYPES = {
   genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
@@ -317,15 +327,16 @@ const TYPES = {
   tag: { number: 10, version: 1, body: tag },
   maintainers: { number: 11, version: 1, body: maintainers },
   metadata: { number: 12, version: 1, body: metadata },
-  chapter: { number: 13, version: 3, body: chapter },
+  chapter: { number: 13, version: 4, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
   gathering: { number: 16, version: 1, body: gathering },
   metadataState: { number: 17, version: 1, body: metadataState },
   curation: { number: 18, version: 1, body: curation },
+  rollout: { number: 19, version: 1, body: rollout },
 } as const
 
-const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [], rollouts: [] }
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
@@ -334,6 +345,7 @@ const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   chapter: [
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
+    formerly(3, chapterOfVersion3, (old) => ({ ...old, rollouts: [] })),
   ],
 }
 

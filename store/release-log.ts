@@ -273,9 +273,14 @@ export class ReleaseLog {
   /**
    * Appends one release: index and log move together, are durable, and only then are announced.
    *
+   * @param after notes about it: nobody sees it without them.
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<SignedHead> {
+  async append(
+    { base, blocks, release, changes }: ReleaseBlocks,
+    roots: Promise<NewRoots>,
+    after: readonly Buffer[] = [],
+  ): Promise<SignedHead> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.core.writable) throw this.#readOnly()
@@ -292,6 +297,7 @@ export class ReleaseLog {
       await logSession.append([
         ...blocks,
         encodeEvent({ type: 'release', ...release, ...(await roots), index: indexHead, headBefore }),
+        ...after,
       ])
     })
     return this.head()

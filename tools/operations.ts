@@ -8,6 +8,7 @@ import type { Node } from '../actors/node.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
+import { parseShare, percentOf } from '../schemas/rollout.ts'
 import { parseWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
@@ -25,6 +26,7 @@ import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors
 import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
+import { ROLLOUT_OPERATIONS, rolloutOperations } from './rollout.ts'
 import { tagRelease } from './tag-release.ts'
 import { withdrawOperation } from './withdraw.ts'
 import { watchStatus } from './watch-status.ts'
@@ -56,6 +58,7 @@ export const OPERATIONS = [
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
+  ...ROLLOUT_OPERATIONS,
   ...NOTICE_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
@@ -85,6 +88,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
   const meta = metadataOperations(node)
   const maintainer = maintainerOperations(node)
   const notice = noticeOperations(node)
+  const rollout = rolloutOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -128,6 +132,9 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'fork.change': checked(fork['fork.change']),
     'fork.status': checked(fork['fork.status']),
     'fork.merge': checked(fork['fork.merge']),
+    rollout: checked(rollout.rollout),
+    halt: checked(rollout.halt),
+    resume: checked(rollout.resume),
     notifications: checked(notice.notifications),
     'subscription.list': checked(notice['subscription.list']),
     'subscription.set': checked(notice['subscription.set']),
@@ -162,6 +169,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     })
   }
   session.requireRunning(target) // before anything is downloaded
+  const share = parseShare(optionalTextOf(args, 'share') ?? '100%')
   const request = optionalTextOf(args, 'request')
   if (request === null && target.log.quorum !== null) {
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
@@ -180,12 +188,13 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   try {
     const result =
       request === null
-        ? await node.publish(channel.name, draft, (progress) => io.progress(progress))
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), share)
         : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
-    return { channel: channel.name, id: target.log.id, ...result, suite: draft.suite, components, mirrors }
+    const { id } = target.log
+    return { channel: channel.name, id, ...result, suite: draft.suite, components, mirrors, share: percentOf(share) }
   } finally {
     await draft.close()
   }

@@ -1,7 +1,8 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
 import { changeText, inOrderOfWeight, whyText } from '../actors/notification-text.ts'
-import type { FreshnessChange, NodeEvent, Notification, WithdrawalNotice } from '../actors/notifier.ts'
+import type { FreshnessChange, NodeEvent, Notification, RolloutNotice, WithdrawalNotice } from '../actors/notifier.ts'
+import type { RolloutStatus } from '../actors/status.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
@@ -89,7 +90,20 @@ const LISTED_CHANGES = 8
 /** One line for people. */
 export function eventLine(event: NodeEvent): string {
   if (event.event === 'release') return notificationLine(event)
-  return event.event === 'withdrawn' ? withdrawalLine(event) : freshnessLine(event)
+  if (event.event === 'withdrawn') return withdrawalLine(event)
+  return 'validUntil' in event ? freshnessLine(event) : haltLine(event)
+}
+
+function haltLine({ event, channel, release, reason, served }: RolloutNotice): string {
+  const here = served ? ', and it is what is served here' : ''
+  if (event === 'resumed') return `${channel} #${release}: offered again${here}`
+  return `${channel} #${release} was HALTED${here}: ${(reason ?? '').replaceAll('\n', ' ')}`
+}
+
+/** To whom a release is offered. */
+export function rolloutLine({ release, share, halted }: Omit<RolloutStatus, 'taken'>): string {
+  const held = halted === null ? '' : `, HALTED: ${halted.replaceAll('\n', ' ')}`
+  return `#${release} is offered to ${share === 100 ? 'everybody' : `${share} % of the followers`}${held}`
 }
 
 function withdrawalLine({ channel, name, version, reason, held }: WithdrawalNotice): string {

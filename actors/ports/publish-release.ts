@@ -6,9 +6,11 @@
  * that asks is answered.
  */
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../../schemas/rollout.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
 import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
+import { rolloutBlocks } from './roll-out.ts'
 
 export interface PublishResult extends DraftCounts {
   readonly release: number
@@ -18,16 +20,19 @@ export interface PublishResult extends DraftCounts {
   readonly bytes: number
 }
 
+/** @param share of the followers who are offered it first. */
 export async function publishRelease(
   deps: PublishDeps,
   channel: Channel,
   draft: ReleaseDraft,
   onProgress: (progress: PublishProgress) => void,
+  share: number = SHARE_WHOLE,
 ): Promise<PublishResult> {
   const { composed, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
   if (!(await isNews())) return { release: release.number - 1, added: 0, removed: 0, bytes: 0, ...(await counts) }
-  const head = await channel.log.append(composed, served())
+  const after = await rolloutBlocks(channel, composed, share, deps.now())
+  const head = await channel.log.append(composed, served(), after)
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
   return { release: release.number, added, removed, bytes: byteLength, ...(await counts) }
 }

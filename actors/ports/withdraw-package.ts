@@ -1,7 +1,8 @@
 /** Takes a version of a package of an own channel back: a note in the log, signed like a release. Releases stay what they are. */
 import { isVersion } from '../../schemas/debian-version.ts'
 import { FreshetError } from '../../schemas/errors.ts'
-import { WITHDRAWN_MAX, WITHDRAW_REASON_BYTES_MAX } from '../../schemas/limits.ts'
+import { WITHDRAWN_MAX } from '../../schemas/limits.ts'
+import { requireReason } from '../../schemas/reason.ts'
 import { withdrawnName } from '../../schemas/withdrawal.ts'
 import { versionRanges } from '../../store/package-history.ts'
 import type { Channel } from '../channel.ts'
@@ -23,9 +24,7 @@ export async function withdrawPackage(deps: NoteDeps, channel: Channel, order: W
   const { name, version, reason } = order
   const what = withdrawnName(order)
   if (!isVersion(version)) throw new FreshetError('USAGE', `${JSON.stringify(version)} is not a version`)
-  if (reason.trim() === '' || Buffer.byteLength(reason) > WITHDRAW_REASON_BYTES_MAX || /[^\P{Cc}\n]/u.test(reason)) {
-    throw new FreshetError('USAGE', `a reason has 1 to ${WITHDRAW_REASON_BYTES_MAX} bytes of text`)
-  }
+  requireReason(reason)
   await readyForNote(deps, channel)
   const known = await channel.history.withdrawn()
   if (known.has(what)) throw new FreshetError('WITHDRAWN_ALREADY', `${what} was withdrawn already`)

@@ -23,6 +23,7 @@ interface ImportOptions extends CommonOptions {
   readonly metadataOnly: boolean
   readonly bytesMax?: number
   readonly allowExpired: boolean
+  readonly share?: string
   readonly request?: string
   readonly replace: boolean
 }
@@ -34,6 +35,8 @@ interface ImportResult extends PublishResult {
   readonly components: readonly string[]
   /** HTTP mirrors that the channel names since this import. */
   readonly mirrors: readonly string[]
+  /** Percent of the followers who are offered it first. */
+  readonly share: number
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
 }
@@ -59,6 +62,7 @@ export function addImportCommand(program: Command): void {
       ),
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
+    .option('--share <percent>', 'offer the release to this share of the followers first, such as 10%; default: to all')
     .option(
       '--request <file>',
       'for a channel with several signers: prepare the release, and write what they are to sign',
@@ -69,7 +73,8 @@ export function addImportCommand(program: Command): void {
       const { replace } = options
       const request = options.request === undefined ? null : resolve(options.request)
       if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
-      const args = { channel, source: sourceOf(options), request, replace, noMirror: !options.mirror }
+      const { share, mirror } = options
+      const args = { channel, source: sourceOf(options), request, replace, noMirror: !mirror, share }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -123,11 +128,15 @@ function describePublished({
   suite,
   components,
   mirrors,
+  share,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,
     `${formatCount(artifacts)} packages can be had from here${passedOver > 0 ? `; ${passedOver} files differ and were passed over` : ''}`,
+    ...(share < 100
+      ? [`${share} % of the followers are offered it; more with freshet rollout ${channel} ${release} --share P`]
+      : []),
     ...mirrors.map(
       (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,
     ),

@@ -18,6 +18,7 @@ import { addMirrorCommands } from './mirror.ts'
 import { addNotificationCommands } from './notifications.ts'
 import { addPlanCommand } from './plan.ts'
 import { addQueryCommands } from './query.ts'
+import { addRolloutCommands } from './rollout.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
@@ -52,6 +53,7 @@ export function createProgram(): Command {
   addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
+  addRolloutCommands(program)
   addForkCommands(program)
   addConfigCommands(program)
   addMirrorCommands(program)
