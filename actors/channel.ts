@@ -9,6 +9,8 @@ import { History } from '../store/history.ts'
 import type { IndexFiles } from '../store/index-files.ts'
 import { forkVersionRanges } from '../store/fork-versions.ts'
 import { stanzasThrough, versionRanges } from '../store/package-history.ts'
+import { readStanzaHistory } from '../store/stanza-history.ts'
+import type { HistoryReading, StanzaHistory } from '../store/stanza-history.ts'
 import type { LoggedStanza, VersionRanges } from '../store/package-history.ts'
 import type { PackageIndex } from '../store/package-index.ts'
 import { readRelease } from '../store/release-block.ts'
@@ -28,12 +30,11 @@ import { usableMirrors } from '../schemas/mirror-url.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { Misdeed } from '../store/evidence.ts'
-import { isPartial } from '../schemas/rollout.ts'
-import type { Rollouts, RolloutState } from '../schemas/rollout.ts'
+import type { ReleaseRange } from '../schemas/release-ranges.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
-import { offeredRelease } from './rollout-policy.ts'
+import { ChannelRollouts } from './channel-rollouts.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
@@ -41,6 +42,9 @@ export interface ChannelIndex {
   readonly number: number
   readonly index: PackageIndex
 }
+
+/** Stanzas of many releases, in a file as an index has them. */
+export type StanzasOver = Pick<StanzaHistory, 'spans'> & { readonly filePath: string }
 
 /** What a release says about the packages of one name. */
 export interface NamedPackages {
@@ -72,6 +76,7 @@ export class Channel {
   readonly log: ReleaseLog
   readonly history: History
   readonly metadata: ChannelMetadata
+  readonly rollouts: ChannelRollouts
   readonly #files: IndexFiles
   readonly #upstreams: Upstreams
   #upstream: Channel | null = null
@@ -85,14 +90,8 @@ export class Channel {
   /** One at a time: an import and a head that arrives may both ask, and the older release must not come out on top. */
   #prepared: Promise<unknown> = Promise.resolve()
   readonly #contradicted = new AbortController()
-  /** Releases of the log that are not offered to everybody. */
-  rollouts: Rollouts = new Map()
   /** Versions that were withdrawn while this node followed. */
   onWithdrawn: (fresh: readonly Withdrawal[]) => void = () => {}
-  /** What the log says of roll-outs was read; `before`: what was known of it. */
-  onRollouts: (before: Rollouts) => void = () => {}
-  /** Whether this node takes a release now that not everybody is offered. */
-  takes: (state: RolloutState) => boolean = () => true
   /** Reports of a rebuild under way, for progress bars. */
   onProgress: (progress: SnapshotProgress) => void = () => {}
 
@@ -103,6 +102,7 @@ export class Channel {
     this.log = log
     this.history = new History(log)
     this.metadata = new ChannelMetadata(store, log, this.history)
+    this.rollouts = new ChannelRollouts(this.history)
     this.#files = files
   }
 
@@ -140,17 +140,8 @@ export class Channel {
 
   /** Number of the release that this node is to have: of an upstream, the newest that everybody is offered. 0: none. */
   get offered(): number {
-    const newest = this.history.newest?.number ?? 0
-    if (this.role === 'upstream') return offeredRelease(newest, 0, this.rollouts, (state) => !isPartial(state))
-    return offeredRelease(newest, this.#current?.release.number ?? 0, this.rollouts, this.takes)
-  }
-
-  /** After a note was read, or written here. Notes that do not hold hold nothing back. @throws FreshetError NO_PEERS: they must be read. */
-  async readRollouts(options: ReadOptions = {}): Promise<void> {
-    this.rollouts = await this.history.rollouts(options).catch((error: unknown) => {
-      if (['EVENT_INVALID', 'VERSION_UNSUPPORTED'].includes(asFreshetError(error).code)) return new Map()
-      throw error
-    })
+    if (this.role === 'upstream') return this.rollouts.offeredToAll
+    return this.rollouts.offered(this.#current?.release.number ?? 0)
   }
 
   /** HTTP mirrors that the log names, as far as they can be used. */
@@ -184,7 +175,7 @@ export class Channel {
     await unlessNoteFails(this.metadata.follow({ local: true }))
     if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
     const later = this.history.advance(null, { local: true }) // what was held back
-    await unlessNoteFails(later.then(() => this.readRollouts({ local: true })))
+    await unlessNoteFails(later.then(() => this.rollouts.read({ local: true })))
   }
 
   /**
@@ -229,14 +220,14 @@ export class Channel {
     await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
     await this.link()
     await this.history.advance()
-    const before = this.rollouts
-    await this.readRollouts()
+    const before = this.rollouts.known
+    await this.rollouts.read()
     const { offered } = this
     const chosen = offered === 0 ? null : await this.history.summary(offered)
     const isFirst = this.#current === null
     if (this.role !== 'upstream' && chosen !== null && offered !== this.#current?.release.number)
       await this.#serve(chosen)
-    this.onRollouts(before)
+    this.rollouts.onRead(before)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
@@ -331,6 +322,15 @@ export class Channel {
       if (options.local === true && asFreshetError(error).code === 'NO_PEERS') return null
       throw error
     }
+  }
+
+  /**
+   * Every stanza that a range of releases held, in a file.
+   * @throws as readStanzaHistory, and as writing a file does.
+   */
+  async stanzasOver(range: ReleaseRange, reading: HistoryReading): Promise<StanzasOver> {
+    const { text, spans } = await readStanzaHistory(this.log, this.history, range, reading)
+    return { filePath: await this.#files.keep(text), spans }
   }
 
   /** The look-up index as of the newest release of the log. @throws FreshetError NO_RELEASE, NO_PEERS, INDEX_INVALID. */

@@ -385,7 +385,7 @@ export class Node {
     return [
       ...(trouble === undefined ? [] : [trouble.code]),
       ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
-      ...((channel.rollouts.get(number)?.halted ?? null) === null ? [] : ['halted']),
+      ...((channel.rollouts.known.get(number)?.halted ?? null) === null ? [] : ['halted']),
     ]
   }
 }

@@ -122,12 +122,13 @@ export class Notifier {
   attend(channel: Channel, pool: Pool): void {
     channel.onWithdrawn = (fresh) => void this.#withdrawn(channel, fresh, pool) // never rejects
     channel.onProgress = (progress) => this.#progressed(channel, progress)
-    channel.onRollouts = (before) => this.#rolledOut(channel, before)
+    channel.rollouts.onRead = (before) => this.#rolledOut(channel, before)
   }
 
   /** Whoever waits for a release that all are offered is told with those that wait for one that is ready. */
   #rolledOut(channel: Channel, before: Rollouts): void {
-    const { rollouts, current, name, log } = channel
+    const { current, name, log } = channel
+    const rollouts = channel.rollouts.known
     if (isDeepStrictEqual(rollouts, before)) return
     this.ready(channel)
     if (current === null) return // what was halted long ago is no news

@@ -342,7 +342,7 @@ export class Session {
 
   #start(channel: Channel, states: ChannelStates): void {
     this.options.notifier.attend(channel, this.pool)
-    channel.takes = (state) => this.offers.has(channel, state)
+    channel.rollouts.takes = (state) => this.offers.has(channel, state)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, log: this.options.log })
     const { actor, freshness } = channelActors({ ...this.#effects, channel, gossip, heads: this.heads }, states)
     const followed = { channel, gossip, actor, freshness }

@@ -93,17 +93,17 @@ export function channelsOf(session: Session, nowMs: number): ChannelStatus[] {
       peers: session.network?.peersOf(channel) ?? 0,
       state,
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
-      rollouts: rolloutsOf(channel, channel.rollouts).filter((rollout) => rollout.release >= (release?.number ?? 0)),
+      rollouts: rolloutsOf(channel, channel.rollouts.known).filter((rollout) => rollout.release >= (release?.number ?? 0)),
       evidence: session.evidence.of(channel.key)[0]?.path ?? null,
     }
   })
 }
 
-export function rolloutsOf({ current, takes }: Channel, rollouts: Rollouts): RolloutStatus[] {
-  return [...rollouts.values()].map((state) => {
+export function rolloutsOf({ current, rollouts }: Channel, known: Rollouts): RolloutStatus[] {
+  return [...known.values()].map((state) => {
     const { number: release, share, halted } = state
     const isServed = release === current?.release.number
-    return { release, share: percentOf(share), halted, taken: isServed || takes(state) }
+    return { release, share: percentOf(share), halted, taken: isServed || rollouts.takes(state) }
   })
 }
 

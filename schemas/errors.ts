@@ -161,10 +161,6 @@ export const ERROR_CODES = {
     means: 'a glob is not of letters, digits and +.-, with * and ?',
     remedy: "write it as 'lib*' or 'python3-?', in quotes; nothing was changed",
   },
-  STATUS_FILE_INVALID: {
-    means: 'a dpkg status file cannot be read, is malformed or too large',
-    remedy: 'name another with --status FILE; until then nothing is known of what this machine has',
-  },
   WEBHOOK_INVALID: {
     means: 'a URL cannot be a webhook: not http(s), with a user or fragment, or too long',
     remedy: 'give the URL that takes the POST; nothing was changed',

@@ -2,12 +2,15 @@
  * Every bound of the system in one place: what it limits, its unit, and why this value.
  * A bound that only one protocol or file knows is a bound nobody can review.
  * Those of the gateway, the control socket and the talk with peers are in wire-limits.ts, those of the metadata document in
- * metadata-limits.ts, those of subscriptions and notifications in notice-limits.ts; all can be had from here.
+ * metadata-limits.ts, those of subscriptions and notifications in notice-limits.ts, those of the solver in solver-limits.ts; all can
+ * be had from here.
  */
 /** Of the metadata document. */
 export * from './metadata-limits.ts'
 /** Of subscriptions and notifications. */
 export * from './notice-limits.ts'
+/** Of machines and the solver. */
+export * from './solver-limits.ts'
 /** Of what travels. */
 export * from './wire-limits.ts'
 
@@ -179,20 +182,6 @@ export const USAGE_MONTHS_MAX = 12
 /** Counted traffic is written down at most this often, in milliseconds; a crash costs the count since. */
 export const USAGE_WRITE_MS = 60_000
 
-// Relations and the solver (schemas/relation.ts, actors/solver/)
-/** dpkg's status file: some 3 kB for each installed package. */
-export const STATUS_BYTES_MAX = 256 * MIB
-/** Packages one behind the other, each needed by the one before, that are followed greedily; a longer chain is the SAT solver's. */
-export const INSTALL_DEPTH_MAX = 1_000
-/** Packages of one name that may be chosen from at once: every version of a dozen architectures over hundreds of uploads. */
-export const VERSIONS_AT_ONCE_MAX = 4_096
-/** Pairs of packages of which one satisfies a need of the other, or refuses it, that are worked out. Debian 12 has 0.3 million. */
-export const SOLVER_PAIRS_MAX = 32_000_000
-/** Conflicts of one question to the SAT solver before it gives up. Those about Debian 12 take fewer than a thousand. */
-export const SOLVER_CONFLICTS_MAX = 1_000_000
-/** Steps of an explanation that are told. Those about Debian 12 have at most six. */
-export const EXPLANATION_STEPS_MAX = 64
-
 // Look-up index
 /** Spans of releases that one version was in: it would have to change, or leave and come back, this often. */
 export const INDEX_SPANS_MAX = 4_096
@@ -322,6 +311,8 @@ export const DEB_FILES_MAX = 200_000
 export const XZ_INDEX_BYTES_MAX = 16 * MIB
 /** Stanzas of one snapshot that a comparison reads, some 400 bytes of memory each. Debian with ten architectures: 0.7 million. */
 export const COMPARED_STANZAS_MAX = 1_000_000
+/** Packages of one command that are asked for at once: all of a large plan, so that what lies in one bundle comes together. */
+export const WISHES_AT_ONCE_MAX = 512
 /** Artifacts being fetched at once, and those waiting for their turn. */
 export const FETCHES_ACTIVE_MAX = 256
 /** Sources that the report of one fetch names; the rest is summed up by kind. */

@@ -32,8 +32,12 @@ export const LOG_ERROR_CODES = {
     remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',
   },
   STATUS_INVALID: {
-    means: 'a file is not the status file of dpkg, or a stanza of it cannot be read',
-    remedy: 'give the status file with --status FILE, or --empty for a machine that has nothing',
+    means: 'the status file of dpkg cannot be read, is malformed or too large',
+    remedy: 'name another with --status FILE; until then nothing is known of what this machine has',
+  },
+  SET_UNKNOWN: {
+    means: 'the metadata document has no known-good set of this name',
+    remedy: 'see freshet meta get CHANNEL set; plan ... --empty --save NAME makes one',
   },
   SOLVER_GAVE_UP: {
     means: 'whether packages can be installed together could not be decided within the bound',

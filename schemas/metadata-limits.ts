@@ -9,6 +9,8 @@ export const CHANGE_BYTES_MAX = 64 * KIB
 export const CHANGE_OPS_MAX = 4_096
 /** Changes that one change follows directly: there are as many as maintainers who wrote at the same time. */
 export const CHANGE_DEPS_MAX = 64
+/** Members of a known-good set that one change says, some hundred bytes each: within CHANGE_BYTES_MAX with the longest names. */
+export const SET_MEMBERS_PER_CHANGE = 200
 /** Why a change was made: a line of a commit message. */
 export const CHANGE_MESSAGE_BYTES_MAX = 512
 /** Maintainers that a channel ever had: removed ones stay listed, as their old changes count. */

@@ -17,10 +17,6 @@ export const SECTION_BYTES_MAX = 64
 export const FILTER_ARCHITECTURES_MAX = 64
 /** Name of an architecture. */
 export const ARCHITECTURE_BYTES_MAX = 64
-/** A dpkg status file; one of 3,000 packages has 3 MB. */
-export const STATUS_FILE_BYTES_MAX = 128 * 1024 * KIB
-/** Packages that a dpkg status file may name. */
-export const STATUS_PACKAGES_MAX = 200_000
 /** Status files whose content is kept in memory, for as long as they do not change: one for each subscription that names its own. */
 export const STATUS_FILES_MAX = 8
 /** Stanzas that a notification reads and judges; beyond that it says what release is there. A new suite of Debian main on both sides. */

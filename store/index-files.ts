@@ -5,13 +5,14 @@
  * where it is spread over many blocks (through-copies.ts). Size and SHA-256
  * are checked before the file gets its name: a file that is there is the right one.
  */
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FreshetError } from '../schemas/errors.ts'
 import { INDEX_FILES_IDLE_BYTES_MAX, INDEX_FILES_IDLE_MAX } from '../schemas/limits.ts'
 import type { DigestHex } from '../schemas/units.ts'
-import { parseDigest } from '../schemas/units.ts'
+import { digestHex, parseDigest } from '../schemas/units.ts'
 import { stanzaCount } from '../schemas/edit-script.ts'
 import { splitStanzas } from '../schemas/stanza.ts'
 import { assembleIndex, type FileBefore } from './assemble-index.ts'
@@ -130,6 +131,13 @@ export class IndexFiles {
     await requireSpace(this.#directory, bytes.byteLength, path)
     await writeDurably(path, bytes)
     await this.#prune(digest)
+  }
+
+  /** Keeps a text that was made of stanzas and is no index of a release; it goes as idle files go. @returns its path. */
+  async keep(text: Buffer): Promise<string> {
+    const digest = digestHex(createHash('sha256').update(text).digest())
+    if (this.held(digest) === null) await this.store(digest, text)
+    return join(this.#directory, digest)
   }
 
   /** An open snapshot serves this file. @returns what ends that; call it once. */

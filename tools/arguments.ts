@@ -66,6 +66,11 @@ export interface PackageName {
   readonly architecture: string | null
 }
 
+/** As people write it. */
+export function packageText({ name, version, architecture }: PackageName): string {
+  return `${name}${architecture === null ? '' : `:${architecture}`}${version === null ? '' : `=${version}`}`
+}
+
 /** NAME[=VERSION][:ARCHITECTURE], as apt writes it: the architecture comes before the version too (`bash:amd64=5.2-1`). */
 export function parsePackage(text: string): PackageName {
   const match = /^([a-z0-9][a-z0-9+.-]*)(?::([a-z0-9-]+))?(?:=([^\s=]+))?$/.exec(text)

@@ -8,16 +8,18 @@ import { fileOf } from '../schemas/package-difference.ts'
 import type { ChangeKind, PackageDifference } from '../schemas/package-difference.ts'
 import { intersectionOf, unionOf } from '../schemas/release-ranges.ts'
 import type { ReleaseRange } from '../schemas/release-ranges.ts'
+import { HISTORY_RELEASES_MAX } from '../schemas/limits.ts'
 import { parseWhen, splitChannelWhen } from '../schemas/when.ts'
 import type { VersionRanges } from '../store/package-history.ts'
 import type { ReleaseSummary } from '../store/release-block.ts'
 import { differenceOfSnapshots } from '../store/snapshot-difference.ts'
+import { architectureOfIndex } from './snapshot-packages.ts'
 import { tracePackages } from '../actors/ports/trace-package.ts'
 import type { TracedRelease } from '../actors/ports/trace-package.ts'
-import { optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
+import { optionalTextOf, packageText, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments, PackageName } from './arguments.ts'
 
-export const HISTORY_OPERATIONS = ['release', 'diff', 'when', 'versions', 'provenance'] as const
+export const HISTORY_OPERATIONS = ['release', 'diff', 'when', 'versions', 'provenance', 'history.files'] as const
 type HistoryOperation = (typeof HISTORY_OPERATIONS)[number]
 type Operation = (args: Arguments, io: ControlIo) => Promise<unknown>
 
@@ -28,6 +30,7 @@ export function historyOperations(node: Node): Record<HistoryOperation, Operatio
     diff: (args, io) => diff(node, args, io),
     when: (args) => heldTogether(channelOf(args), textsOf(args, 'packages')),
     provenance: (args) => provenance(channelOf(args), optionalTextOf(args, 'when'), textOf(args, 'package')),
+    'history.files': (args, io) => historyFiles(channelOf(args), textsOf(args, 'architectures'), io),
     versions: (args) => versionsOverTime(channelOf(args), textOf(args, 'package')),
   }
 }
@@ -141,6 +144,36 @@ async function heldTogether(channel: Channel, wishes: readonly string[]): Promis
   return { channel: channel.name, newest, ...(await rangesView(channel, common)), packages }
 }
 
+/** Every stanza that the newest releases held, in a file, for a command that searches them itself. */
+export interface HistoryFiles {
+  readonly channel: string
+  readonly first: number
+  readonly newest: number
+  readonly filePath: string
+  /** Of each stanza, in the order of the file: first and last release, once or several times. */
+  readonly spans: readonly (readonly number[])[]
+}
+
+async function historyFiles(channel: Channel, architectures: readonly string[], io: ControlIo): Promise<HistoryFiles> {
+  const { number: newest } = await channel.history.resolve({ kind: 'newest' })
+  const first = Math.max(newest - HISTORY_RELEASES_MAX + 1, 1)
+  const { filePath, spans } = await channel.stanzasOver(
+    { first, last: newest },
+    {
+      isWanted: (path) => ['all', ...architectures].includes(architectureOfIndex(path)),
+      signal: io.signal,
+      onProgress: (done, total) => io.progress({ phase: 'history', done, total }),
+    },
+  )
+  return {
+    channel: channel.name,
+    first,
+    newest,
+    filePath,
+    spans: spans.map((of) => of.flatMap(({ first: from, last }) => [from, last])),
+  }
+}
+
 /** One package, and the signed logs that it came through. */
 export interface ProvenanceItem {
   readonly name: string
@@ -193,7 +226,7 @@ function fitting(versions: readonly VersionRanges[], wish: PackageName, { name: 
       (version === null || held.version === version) && (architecture === null || held.architecture === architecture),
   )
   if (found.length > 0) return found
-  const what = `${name}${architecture === null ? '' : `:${architecture}`}${version === null ? '' : `=${version}`}`
+  const what = packageText(wish)
   const known = knownVersions(versions)
   throw new FreshetError(
     'PACKAGE_UNKNOWN',

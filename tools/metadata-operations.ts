@@ -124,6 +124,17 @@ async function lookUp(
   return { channel, release, view, found }
 }
 
+/** Package → version. Where two were written at the same time, the one that `meta get` shows first. */
+export async function pinsOf({ metadata }: Channel, release: number | null): Promise<Map<string, string>> {
+  const pins = new Map<string, string>()
+  const { fold } = await metadata.view(release)
+  for (const [path, [first]] of fold.state.registers) {
+    const name = /^package\/([^/]+)\/pin$/.exec(path)?.[1]
+    if (name !== undefined && first !== undefined) pins.set(name, first.value)
+  }
+  return pins
+}
+
 async function setMetadata(node: Node, args: Arguments): Promise<WrittenResult> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const edits = editsOf(args)

@@ -5,12 +5,15 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Node } from '../actors/node.ts'
+import type { PackageWish } from '../actors/ports/fetch-package.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
 import { parseShare, percentOf } from '../schemas/rollout.ts'
-import { parseWhen } from '../schemas/when.ts'
+import { WISHES_AT_ONCE_MAX } from '../schemas/limits.ts'
+import { parseWhen, splitChannelWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
+import { eachOf } from '../store/each-of.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { auditOperation } from './audit-channel.ts'
@@ -21,9 +24,11 @@ import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
-import { METADATA_OPERATIONS, metadataOperations } from './metadata-operations.ts'
+import { METADATA_OPERATIONS, metadataOperations, pinsOf } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
+import { machineArchitecture } from './import/machine-architecture.ts'
+import { wishesOfSet } from './known-sets.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { ROLLOUT_OPERATIONS, rolloutOperations } from './rollout.ts'
@@ -127,6 +132,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     diff: checked(history.diff),
     when: checked(history.when),
     versions: checked(history.versions),
+    'history.files': checked(history['history.files']),
     provenance: checked(history.provenance),
     fork: checked(fork.fork),
     'fork.change': checked(fork['fork.change']),
@@ -248,32 +254,50 @@ export interface SnapshotFiles {
   readonly release: number
   readonly suite: string
   readonly indexes: readonly { readonly path: string; readonly filePath: string }[]
+  /** Package → version to stay at, as the channel's maintainers say: in that release, or by now where none was named. */
+  readonly pins: Readonly<Record<string, string>>
 }
 
 async function snapshotFiles(node: Node, args: Arguments): Promise<SnapshotFiles> {
   const channel = node.session.channel(textOf(args, 'channel'))
-  const { release, indexes } = await channel.snapshot(parseWhen(optionalTextOf(args, 'when')))
+  const when = optionalTextOf(args, 'when')
+  const { release, indexes } = await channel.snapshot(parseWhen(when))
   const files = indexes.map(({ path, filePath }) => ({ path, filePath }))
-  return { channel: channel.name, release: release.number, suite: release.suite, indexes: files }
+  const pins = Object.fromEntries(await pinsOf(channel, when === null ? null : release.number))
+  return { channel: channel.name, release: release.number, suite: release.suite, indexes: files, pins }
 }
 
 async function fetchPackages(node: Node, args: Arguments, io: ControlIo): Promise<unknown> {
   const channel = textOf(args, 'channel')
-  const when = optionalTextOf(args, 'when')
   const to = optionalTextOf(args, 'to')
-  const wishes = textsOf(args, 'packages').map(parsePackage)
+  const wishes = await wishesOf(node, args)
   if (wishes.length === 0) throw new FreshetError('USAGE', 'name a package to fetch')
   if (to !== null) await mkdir(to, { recursive: true }).catch((error: unknown) => Promise.reject(asIoError(error, to)))
   const files: unknown[] = []
-  for (const wish of wishes) {
-    io.progress({ phase: 'fetch', done: files.length, total: wishes.length })
-    const { name, version, architecture, byteLength, digest, filename, path } = await node.fetch(
-      { channel, when, ...wish },
-      io.signal,
-    )
+  let done = 0
+  io.progress({ phase: 'fetch', done, total: wishes.length })
+  await eachOf([...wishes.entries()], WISHES_AT_ONCE_MAX, io.signal, async ([i, wish]) => {
+    const found = await node.fetch({ channel, ...wish }, io.signal)
+    const { name, version, architecture, byteLength, digest, filename, path } = found
     const target = to === null ? path : join(to, basename(filename))
     if (to !== null) await copyFile(path, target).catch((error: unknown) => Promise.reject(asIoError(error, target)))
-    files.push({ name, version, architecture, size: byteLength, sha256: digest, path: target })
-  }
+    files[i] = { name, version, architecture, size: byteLength, sha256: digest, path: target }
+    io.progress({ phase: 'fetch', done: ++done, total: wishes.length })
+  })
   return { channel, files }
+}
+
+/** Packages that are named, each in the release of the command or in one of its own, and those of a known-good set. */
+async function wishesOf(node: Node, args: Arguments): Promise<Omit<PackageWish, 'channel'>[]> {
+  const when = optionalTextOf(args, 'when')
+  const set = optionalTextOf(args, 'set')
+  const named = textsOf(args, 'packages').map((text) => {
+    const { channel: name, when: own } = splitChannelWhen(text)
+    return { ...parsePackage(name), when: own ?? when }
+  })
+  if (set === null) return named
+  const channel = node.session.channel(textOf(args, 'channel'))
+  const architecture = optionalTextOf(args, 'architecture') ?? (await machineArchitecture())
+  const release = when === null ? null : (await channel.history.resolve(parseWhen(when))).number
+  return [...named, ...(await wishesOfSet(channel, set, release, architecture))]
 }

@@ -10,7 +10,7 @@ import type { SnapshotFiles } from './operations.ts'
 
 /** Architectures that the release has indexes of, without `all`, ordered; of one that has nothing else, this machine's. */
 export async function architecturesOf({ indexes }: SnapshotFiles): Promise<string[]> {
-  const named = [...new Set(indexes.map(({ path }) => architectureOf(path)))].filter((name) => name !== 'all')
+  const named = [...new Set(indexes.map(({ path }) => architectureOfIndex(path)))].filter((name) => name !== 'all')
   return named.length > 0 ? named.sort() : [await machineArchitecture()]
 }
 
@@ -28,7 +28,7 @@ export async function readSnapshot(
   }
   const candidates: Candidate[] = []
   for (const { path, filePath } of files.indexes) {
-    const architecture = architectureOf(path)
+    const architecture = architectureOfIndex(path)
     if (architecture !== 'all' && !architectures.includes(architecture)) continue
     const bytes = await readFile(filePath).catch((error: unknown) => Promise.reject(asIoError(error, filePath)))
     for (const candidate of readCandidates(bytes, path, parser)) candidates.push(candidate)
@@ -37,6 +37,6 @@ export async function readSnapshot(
 }
 
 /** Of `main/binary-amd64/Packages`. */
-function architectureOf(path: string): string {
+export function architectureOfIndex(path: string): string {
   return /(?:^|\/)binary-([^/]+)\/[^/]*$/.exec(path)?.[1] ?? 'all'
 }

@@ -15,13 +15,13 @@ import type { NotifiedRelease } from '../../schemas/notified-release.ts'
 import { parseRelease } from '../../schemas/release-file.ts'
 import type { KeyHex } from '../../schemas/units.ts'
 import { InstalledStates, SYSTEM_STATUS } from '../../store/installed-packages.ts'
-import type { InstalledPackages } from '../../store/installed-packages.ts'
 import { readPackageChanges } from '../../store/package-changes.ts'
 import type { Channel } from '../channel.ts'
 import type { NotificationFold } from '../notification-fold.ts'
 import { nextTelling } from '../notification-policy.ts'
 import type { Telling } from '../notification-policy.ts'
 import { isSecurityArchive, isWorthTelling, tellChanges } from '../package-filter.ts'
+import type { FilterView } from '../package-filter.ts'
 import { DueLoop } from './due-loop.ts'
 import type { Rest } from './due-loop.ts'
 
@@ -133,9 +133,10 @@ export class ReleaseTelling {
   }
 
   /** Null where it is not known: then nothing is held back for it. */
-  async #installed(statusFile: string | null, isNeeded: boolean): Promise<InstalledPackages | null> {
+  async #installed(statusFile: string | null, isNeeded: boolean): Promise<FilterView['installed']> {
     try {
-      return await this.#states.read(statusFile ?? SYSTEM_STATUS)
+      const packages = await this.#states.read(statusFile ?? SYSTEM_STATUS)
+      return new Map(packages.map(({ name, architecture, version }) => [`${name} ${architecture}`, version]))
     } catch (error) {
       const { code, message } = asFreshetError(error)
       // A machine without dpkg has none, and that is no trouble.
@@ -148,10 +149,10 @@ export class ReleaseTelling {
 type Described = Omit<NotifiedRelease, 'uid' | 'number'>
 
 /** Release `number`, or the first after it that is not held back from this node: nobody is told of what they do not get. */
-function firstTaken({ rollouts, takes, current }: Channel, number: number): number {
+function firstTaken({ rollouts, current }: Channel, number: number): number {
   for (let taken = number; taken < (current?.release.number ?? 0); taken++) {
-    const state = rollouts.get(taken)
-    if (state === undefined || takes(state)) return taken
+    const state = rollouts.known.get(taken)
+    if (state === undefined || rollouts.takes(state)) return taken
   }
   return Math.max(number, current?.release.number ?? 0)
 }

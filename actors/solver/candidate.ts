@@ -17,6 +17,8 @@ export interface Candidate {
   readonly version: string
   readonly architecture: string
   readonly relations: PackageRelations
+  /** From 0: releases may say different things about one version; these cannot be told apart by name. */
+  readonly edition: number
   /** Null: it is installed, and nothing that was read has a file of it. */
   readonly source: PackageSource | null
   /** Of its stanza in the source. */

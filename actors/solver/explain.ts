@@ -13,9 +13,16 @@ import type { Literal } from './formula.ts'
 import type { Demand, Rule } from './rules.ts'
 import type { Universe } from './universe.ts'
 
-/** @returns rules that contradict each other where all of `demands` are to be met; none, where they can be. */
-export async function contradiction(universe: Universe, demands: readonly Demand[]): Promise<Rule[]> {
-  const formula = await Formula.open(universe, true)
+/**
+ * @param essentials what a machine cannot do without is demanded, too.
+ * @returns rules that contradict each other where all of `demands` are to be met; none, where they can be.
+ */
+export async function contradiction(
+  universe: Universe,
+  demands: readonly Demand[],
+  essentials = true,
+): Promise<Rule[]> {
+  const formula = await Formula.open(universe, { guarded: true, essentials })
   try {
     for (const demand of demands) formula.demand(demand)
     const { guards } = formula

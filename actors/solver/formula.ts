@@ -34,11 +34,12 @@ export class Formula {
   /**
    * Close it: its memory is not of the garbage collector's.
    * @param guarded each rule holds only where its guard is assumed.
+   * @param essentials what a machine cannot do without is asked about from the start.
    */
-  static async open(universe: Universe, guarded = false): Promise<Formula> {
+  static async open(universe: Universe, { guarded = false, essentials = true } = {}): Promise<Formula> {
     // Without a reason to install something, it is not installed.
     const formula = new Formula(universe, new Cadical(await loadCadical(), { quiet: true, phase: false }), guarded)
-    for (const satisfying of universe.essentials()) {
+    for (const satisfying of essentials ? universe.essentials() : []) {
       formula.demand({ kind: 'demand', satisfying, because: 'essential' })
     }
     return formula
@@ -67,6 +68,21 @@ export class Formula {
     const literal = ++this.#last
     this.#solver.addClause([-literal, ...this.#literals(ids)])
     return literal
+  }
+
+  /** A literal of nothing so far, for what is to be said of packages beyond their rules. */
+  variable(): Literal {
+    return ++this.#last
+  }
+
+  /** From now on, one of these holds. */
+  clause(literals: readonly Literal[]): void {
+    this.#solver.addClause([...literals])
+  }
+
+  /** Packages whose rules are in the formula, and their variables. */
+  get packages(): ReadonlyMap<number, Literal> {
+    return this.#variables
   }
 
   /** Guard → rule. */

@@ -31,16 +31,16 @@ export interface PlanRequest {
   readonly allowRemove: boolean
 }
 
-export type PackagePlan =
-  | {
-      readonly ok: true
-      /** What the machine will have, by number. */
-      readonly final: ReadonlySet<number>
-      readonly install: readonly number[]
-      /** What is installed and will be in no version. */
-      readonly remove: readonly number[]
-    }
-  | { readonly ok: false; readonly contradiction: readonly Rule[] }
+export interface FoundPlan {
+  readonly ok: true
+  /** What the machine will have, by number. */
+  readonly final: ReadonlySet<number>
+  readonly install: readonly number[]
+  /** What is installed and will be in no version. */
+  readonly remove: readonly number[]
+}
+
+export type PackagePlan = FoundPlan | { readonly ok: false; readonly contradiction: readonly Rule[] }
 
 /** @throws FreshetError SOLVER_GAVE_UP. */
 export async function planPackages(universe: Universe, request: PlanRequest): Promise<PackagePlan> {
@@ -79,7 +79,7 @@ function isSatisfied(universe: Universe, id: number, present: ReadonlySet<number
 }
 
 /** What must be so whatever else is chosen. */
-function demandsOf(universe: Universe, request: PlanRequest): Demand[] {
+export function demandsOf(universe: Universe, request: PlanRequest): Demand[] {
   const { installed, held, wishes, allowRemove } = request
   return [
     ...wishes.map((satisfying): Demand => ({ kind: 'demand', satisfying, because: 'asked for' })),
@@ -174,7 +174,8 @@ function needed(
   return found
 }
 
-function planOf(universe: Universe, { installed }: PlanRequest, final: ReadonlySet<number>): PackagePlan {
+/** The plan that leads to `final`. */
+export function planOf(universe: Universe, { installed }: PlanRequest, final: ReadonlySet<number>): FoundPlan {
   const before = new Set(installed)
   const byName = (a: number, b: number): number =>
     candidateText(universe.candidate(a)) < candidateText(universe.candidate(b)) ? -1 : 1

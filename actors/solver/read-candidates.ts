@@ -28,6 +28,7 @@ export function readCandidates(bytes: Buffer, path: string, parser: RelationPars
       version: versions[ordinal] ?? '',
       architecture: architectures[ordinal] ?? '',
       relations,
+      edition: 0,
       source,
       ordinal,
     }
@@ -35,13 +36,6 @@ export function readCandidates(bytes: Buffer, path: string, parser: RelationPars
 }
 
 /** Of a status file that was read: they can stay, and there is no file of them here. */
-export function installedCandidates(
-  bytes: Buffer,
-  installed: readonly InstalledPackage[],
-  parser: RelationParser,
-): Candidate[] {
-  return installed.map(({ name, version, architecture, start, end }) => {
-    const relations = readPackageRelations(bytes, start, end, parser, name)
-    return { name, version, architecture, relations, source: null, ordinal: 0 }
-  })
+export function installedCandidate({ name, version, architecture, relations }: InstalledPackage): Candidate {
+  return { name, version, architecture, relations, edition: 0, source: null, ordinal: 0 }
 }

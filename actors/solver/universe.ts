@@ -138,10 +138,10 @@ export class Universe {
     for (let id = 0; id < this.size; id++) if (this.#candidates[id] !== null) yield id
   }
 
-  find({ name, version, architecture }: Pick<Candidate, 'name' | 'version' | 'architecture'>): number | null {
+  find({ name, version, architecture, edition }: Omit<Candidate, 'relations' | 'source' | 'ordinal'>): number | null {
     const found = this.named(name).find((id) => {
       const own = this.candidate(id)
-      return own.version === version && own.architecture === architecture
+      return own.version === version && own.architecture === architecture && own.edition === edition
     })
     return found ?? null
   }
@@ -179,6 +179,11 @@ export class Universe {
   satisfying(need: number): readonly number[] {
     const asked = this.#need(need)
     return (asked.satisfying ??= this.#counted(this.#findSatisfying(asked)))
+  }
+
+  /** The same for a group that nothing needs: what is recommended. @param from the architecture that asks. */
+  offering(group: RelationGroup, from: string): readonly number[] {
+    return this.#findSatisfying({ group, architecture: this.#effective(from) })
   }
 
   /** Needs that name what this package is called or provides. */
@@ -229,7 +234,7 @@ export class Universe {
     return need
   }
 
-  #findSatisfying({ group, architecture }: Need): readonly number[] {
+  #findSatisfying({ group, architecture }: Pick<Need, 'group' | 'architecture'>): readonly number[] {
     const [first, ...more] = group.map((relation) => this.#offering(relation, architecture))
     return more.length === 0 ? (first ?? NOBODY) : [...new Set([first ?? NOBODY, ...more].flat())]
   }

@@ -201,7 +201,7 @@ test(
       ['FILTER_INVALID', 'subscription.set', { channel, packages: ['a'], urgency: 'most' }],
       ['FILTER_INVALID', 'subscription.set', { channel, sections: ['../..'] }],
       ['FILTER_INVALID', 'follow', { id, interval: 'weekly' }],
-      ['STATUS_FILE_INVALID', 'subscription.set', { channel, installed: true, statusFile: '/nonexistent' }],
+      ['STATUS_INVALID', 'subscription.set', { channel, installed: true, statusFile: '/nonexistent' }],
       ['USAGE', 'subscription.set', { channel, packages: 'a' }],
       ['CHANNEL_UNKNOWN', 'subscription.set', { channel: 'other', packages: ['a'] }],
       ['WEBHOOK_INVALID', 'delivery.add', { kind: 'webhook', place: 'ftp://example.org/' }],

@@ -13,20 +13,26 @@ import { codeOf } from '../helpers/refusal.ts'
 
 const LONG = { timeout: 300_000 }
 
-const FIRST = [
+interface Package {
+  readonly name: string
+  readonly version: string
+  readonly fields: Readonly<Record<string, string>>
+}
+
+const FIRST: readonly Package[] = [
   { name: 'editor', version: '1', fields: { Depends: 'libtext (>= 1), spell | dictionary' } },
   { name: 'libtext', version: '1', fields: {} },
   { name: 'words', version: '1', fields: { Provides: 'dictionary' } },
   { name: 'old-plugin', version: '1', fields: { Depends: 'editor (<< 2)' } },
   { name: 'base', version: '1', fields: { Essential: 'yes' } },
 ]
-const SECOND = [
+const SECOND: readonly Package[] = [
   ...FIRST.slice(1),
   { name: 'editor', version: '2', fields: { Depends: 'libtext (>= 1), spell | dictionary' } },
   { name: 'odd', version: '1', fields: { Depends: 'libtext >= 1' } },
 ]
 
-async function publish(t: Assert, node: TestNode, packages: typeof FIRST): Promise<SnapshotFiles> {
+async function publish(t: Assert, node: TestNode, packages: readonly Package[]): Promise<SnapshotFiles> {
   const directory = await scratchFolder(t)
   for (const { name, version, fields } of packages) {
     await buildDeb(directory, { name, version, architecture: 'amd64', fields })
@@ -76,7 +82,14 @@ test('solver: plans for machines → what they lack, what goes up, what stays, a
   await publish(t, node, FIRST)
   const files = await publish(t, node, SECOND)
   const plan = async (wishes: string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> => {
-    const none = { statusPath: null, architecture: 'amd64', upgrade: false, allowRemove: false }
+    const none = {
+      statusPath: null,
+      architecture: 'amd64',
+      upgrade: false,
+      allowRemove: false,
+      recommends: false,
+      pins: true,
+    }
     const wanted = { ...none, ...given, wishes: wishes.map(parsePackage) }
     return planFor(await readMachine(files, wanted), files, wanted)
   }
@@ -112,9 +125,65 @@ test('solver: plans for machines → what they lack, what goes up, what stays, a
   t.is(await codeOf(plan(['nothing'])), 'PACKAGE_UNKNOWN')
   t.is(await codeOf(plan(['editor=9'])), 'PACKAGE_UNKNOWN')
   t.is(await codeOf(plan(['editor'], { architecture: 'arm64' })), 'INDEX_MISSING')
-  t.is(await codeOf(plan(['editor'], { statusPath: '/nonexistent/status' })), 'IO_ERROR')
+  t.is(await codeOf(plan(['editor'], { statusPath: '/nonexistent/status' })), 'STATUS_INVALID')
   const odd = await statusFile(t, 'editor; not a version')
   t.is(await codeOf(plan(['editor'], { statusPath: odd })), 'STATUS_INVALID')
+})
+
+test('solver: pins, holds and recommendations → plans keep to them, and say so', LONG, async (t) => {
+  const network = await privateNetwork(t)
+  const node = await network.node({ offline: true })
+  await node.createChannel('demo')
+  const files = async (): Promise<SnapshotFiles> =>
+    node.call<SnapshotFiles>('snapshot.files', { channel: 'demo', when: null })
+  const plan = async (wishes: string[], given: Partial<PlanWishes> = {}): Promise<PlanResult> => {
+    const none = {
+      statusPath: null,
+      architecture: 'amd64',
+      upgrade: false,
+      allowRemove: false,
+      recommends: false,
+      pins: true,
+    }
+    const wanted = { ...none, ...given, wishes: wishes.map(parsePackage) }
+    return planFor(await readMachine(await files(), wanted), await files(), wanted)
+  }
+  await publish(t, node, [
+    { name: 'editor', version: '1', fields: {} },
+    { name: 'editor', version: '2', fields: { Recommends: 'words' } },
+    { name: 'plugin', version: '1', fields: { Depends: 'editor (>= 2)' } },
+    { name: 'words', version: '1', fields: {} },
+  ])
+  t.alike(listed(await plan(['editor'])), ['editor - 2'])
+  t.alike(listed(await plan(['editor'], { recommends: true })), ['editor - 2', 'words - 1'])
+  await node.call('maintainer.invite', { channel: 'demo', name: 'Ada' })
+  await node.call('maintainer.add', { channel: 'demo' })
+  await node.call('meta.set', { channel: 'demo', registers: { 'package/editor/pin': '1' } })
+  const note = 'editor is pinned at 1: 2 is left out'
+  const pinned = await plan(['editor'])
+  t.alike([listed(pinned), pinned.notes], [['editor - 1'], [note]])
+  const refused = await plan(['plugin'])
+  t.alike(
+    [refused.ok, refused.reason],
+    [
+      false,
+      [
+        'plugin:amd64 1 is asked for',
+        'plugin:amd64 1 depends on editor (>= 2), and there is only editor:amd64 1',
+        note,
+      ],
+    ],
+  )
+  const free = await plan(['plugin'], { pins: false })
+  t.alike([listed(free), free.notes], [['editor - 2', 'plugin - 1'], []])
+  t.alike(listed(await plan(['plugin', 'editor=2'])), ['editor - 2', 'plugin - 1'], 'who names a version gets it')
+
+  const has = (want: string): Promise<string> => statusFile(t, `editor; 1; ${want} ok installed`, 'words; 1')
+  const stays = await plan([], { upgrade: true, statusPath: await has('install') })
+  t.alike([listed(stays), stays.notes], [[], [note]])
+  const held = await plan([], { upgrade: true, pins: false, statusPath: await has('hold') })
+  t.alike([listed(held), held.notes], [[], ['editor is held at 1: somebody asked dpkg to leave it']])
+  t.alike(listed(await plan([], { upgrade: true, pins: false, statusPath: await has('install') })), ['editor 1 2'])
 })
 
 test('solver: the commands → results on standard output, and exit codes that say what they found', LONG, async (t) => {
