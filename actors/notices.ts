@@ -15,6 +15,7 @@ import { NotificationFold } from './notification-fold.ts'
 import type { TargetState } from './notification-policy.ts'
 import { notificationOf } from './notifier.ts'
 import type { Notification, Notifier } from './notifier.ts'
+import { ConcernTelling } from './ports/tell-concerns.ts'
 import { Deliveries, EFFECTS } from './ports/deliver.ts'
 import { restForReal } from './ports/due-loop.ts'
 import { ReleaseTelling } from './ports/tell-releases.ts'
@@ -37,12 +38,18 @@ export class Notices {
   readonly fold = new NotificationFold()
   readonly #telling: ReleaseTelling
   readonly #deliveries: Deliveries
+  readonly #concerns: ConcernTelling
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps
     const { fold } = this
     const { record, now, warn, onDefect } = deps
     this.#telling = new ReleaseTelling({ fold, record, now, rest: restForReal, warn, onDefect })
+    this.#concerns = new ConcernTelling({
+      statusFile: (key) => fold.subscription(key).statusFile,
+      tell: (channel, concern) => deps.notifier.concerned(channel, concern),
+      warn,
+    })
     this.#deliveries = new Deliveries({
       fold,
       record,
@@ -61,6 +68,12 @@ export class Notices {
   start(channel: Channel): void {
     if (channel.role === 'upstream') return // nobody asked to hear of it
     if (this.#deps.isOnline || channel.role === 'publisher') this.#telling.start(channel)
+    this.look(channel)
+  }
+
+  /** The log of `channel` brought something: a release, or a note. */
+  look(channel: Channel): void {
+    if (this.#deps.isOnline && channel.role !== 'upstream') this.#concerns.look(channel)
   }
 
   /** Delivers what is undelivered, and what comes. Once all channels are started. */
@@ -120,7 +133,7 @@ export class Notices {
 
   /** Once the logs are closed. A program that is running for a notification is killed: it will be run again. */
   async close(): Promise<void> {
-    await Promise.all([this.#telling.close(), this.#deliveries.close()])
+    await Promise.all([this.#telling.close(), this.#deliveries.close(), this.#concerns.close()])
   }
 
   /** One that is kept. */

@@ -12,10 +12,11 @@ import type { Withdrawal } from '../schemas/withdrawal.ts'
 import type { Pool } from '../store/pool.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
+import type { Concern } from './concerns.ts'
 import type { MadeNotification } from './notification-fold.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
-export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice | RolloutNotice
+export type NodeEvent = Notification | FreshnessChange | WithdrawalNotice | RolloutNotice | ConcernNotice
 
 /** What the node told of one release, or of several as one: an entry of its list, as `--json` and targets have it. */
 export interface Notification extends Pick<
@@ -78,6 +79,13 @@ export interface RolloutNotice {
   readonly served: boolean
 }
 
+/** An advisory or known-bad set is about packages that this machine has. */
+export interface ConcernNotice extends Concern {
+  readonly event: 'advisory'
+  readonly channel: string
+  readonly id: string
+}
+
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
 export interface RebuildProgress extends SnapshotProgress {
   readonly id: string
@@ -116,6 +124,10 @@ export class Notifier {
 
   ready({ log }: Channel): void {
     for (const listener of this.#followers) listener(log.id)
+  }
+
+  concerned({ name, log }: Channel, concern: Concern): void {
+    this.#tell({ event: 'advisory', channel: name, id: log.id, ...concern })
   }
 
   /** Listens to what `channel` finds in its log. */

@@ -185,6 +185,7 @@ export class Session {
     if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
     await this.rotations.look(followed.channel)
+    this.notices.look(followed.channel)
     if (followed.actor.getSnapshot().context.readyNumber <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     this.notices.note(fact)

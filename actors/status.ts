@@ -93,7 +93,9 @@ export function channelsOf(session: Session, nowMs: number): ChannelStatus[] {
       peers: session.network?.peersOf(channel) ?? 0,
       state,
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
-      rollouts: rolloutsOf(channel, channel.rollouts.known).filter((rollout) => rollout.release >= (release?.number ?? 0)),
+      rollouts: rolloutsOf(channel, channel.rollouts.known).filter(
+        (rollout) => rollout.release >= (release?.number ?? 0),
+      ),
       evidence: session.evidence.of(channel.key)[0]?.path ?? null,
     }
   })

@@ -16,6 +16,7 @@ import { asIoError } from '../store/durable.ts'
 import { eachOf } from '../store/each-of.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { advisoriesOperation } from './advisories.ts'
 import { auditOperation } from './audit-channel.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
 import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
@@ -52,6 +53,7 @@ export const OPERATIONS = [
   'snapshot.write',
   'tag',
   'withdraw',
+  'advisories',
   'fetch',
   'status',
   'status.watch',
@@ -77,6 +79,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'audit',
   'maintainer.add',
   'meta.log',
+  'advisories',
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
 ])
@@ -107,6 +110,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'snapshot.files': checked((args) => snapshotFiles(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
     withdraw: checked((args) => withdrawOperation(node, args)),
+    advisories: checked((args) => advisoriesOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),

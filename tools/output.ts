@@ -1,5 +1,6 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
+import type { Concern } from '../actors/concerns.ts'
 import { changeText, inOrderOfWeight, whyText } from '../actors/notification-text.ts'
 import type { FreshnessChange, NodeEvent, Notification, RolloutNotice, WithdrawalNotice } from '../actors/notifier.ts'
 import type { RolloutStatus } from '../actors/status.ts'
@@ -91,7 +92,21 @@ const LISTED_CHANGES = 8
 export function eventLine(event: NodeEvent): string {
   if (event.event === 'release') return notificationLine(event)
   if (event.event === 'withdrawn') return withdrawalLine(event)
+  if (event.event === 'advisory') return `${event.channel}: ${concernText(event)}`
   return 'validUntil' in event ? freshnessLine(event) : haltLine(event)
+}
+
+/** A warning about packages. */
+export function concernText({ kind, subject, installed, severity, fixed, reference, text }: Concern): string {
+  const what = {
+    advisory: `ADVISORY ${subject}`,
+    withdrawn: 'WITHDRAWN',
+    'known-bad': `KNOWN BAD together ${subject}`,
+  }[kind]
+  const rated = severity === null ? '' : ` (${severity})`
+  const mended = fixed === null ? '' : `; fixed in ${fixed}`
+  const said = text === null ? '' : `: ${text.replaceAll('\n', ' ')}`
+  return `${what}${rated} ${installed.join(', ')}${said}${mended}${reference === null ? '' : `; ${reference}`}`
 }
 
 function haltLine({ event, channel, release, reason, served }: RolloutNotice): string {

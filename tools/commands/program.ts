@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
+import { addAdvisoriesCommand } from './advisories.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
 import { addCheckCommand } from './check.ts'
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   addConfigCommands(program)
   addMirrorCommands(program)
   addWithdrawCommand(program)
+  addAdvisoriesCommand(program)
   addMetaCommands(program)
   addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })
