@@ -49,8 +49,6 @@ import { addMaintainer, removeMaintainer } from './ports/name-maintainers.ts'
 import { fixBeforeRelease, publishMetadata } from './ports/publish-metadata.ts'
 import type { PublishedMetadata } from './ports/publish-metadata.ts'
 import { tagRelease } from './ports/tag-release.ts'
-import { withdrawPackage } from './ports/withdraw-package.ts'
-import type { WithdrawOrder } from './ports/withdraw-package.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
@@ -177,11 +175,6 @@ export class Node {
     })
   }
 
-  /** Takes a version back; resolves with whether the newest release still holds it. */
-  async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
-    return this.changing(name, (_, channel, deps) => withdrawPackage(deps, channel, order))
-  }
-
   /** Lets a key write the metadata document of an own channel; resolves with all maintainers. */
   async addMaintainer(name: string, key: KeyHex): Promise<readonly Maintainer[]> {
     return this.changing(name, (_, channel, deps) => addMaintainer(deps, channel, key))
@@ -216,10 +209,11 @@ export class Node {
     draft: ReleaseDraft,
     replace: boolean,
     onProgress: (progress: PublishProgress) => void = () => {},
+    share: number = SHARE_WHOLE,
   ): Promise<PrepareResult> {
     return this.#inTurn(this.session.publishing(name), (session, channel) => {
       session.requireRunning(channel)
-      return prepareRelease(this.#publishDeps(session), channel, draft, replace, onProgress)
+      return prepareRelease(this.#publishDeps(session), channel, draft, { replace, share }, onProgress)
     })
   }
 

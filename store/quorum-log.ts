@@ -48,9 +48,14 @@ export class QuorumLog {
 
   /**
    * What a release will be, without appending it.
+   * @param after notes about it, which are signed with it.
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; ROTATION_INVALID; what `roots` throws.
    */
-  async prepare({ base, blocks, release, changes }: ReleaseBlocks, roots: Promise<NewRoots>): Promise<PreparedRecord> {
+  async prepare(
+    { base, blocks, release, changes }: ReleaseBlocks,
+    roots: Promise<NewRoots>,
+    after: readonly Buffer[] = [],
+  ): Promise<PreparedRecord> {
     roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     await this.#log.requireOpen()
     return this.#store.rehearse(async (sessionOf) => {
@@ -61,17 +66,21 @@ export class QuorumLog {
       const { fork, signature } = before
       const headBefore = { length: base, fork, treeHash: headAfter(before, []).treeHash, signature }
       const event = { type: 'release', ...release, ...(await roots), index: { length, treeHash }, headBefore } as const
-      return { version: SIGNING_VERSION, request: this.#request(before, [...blocks, encodeEvent(event)], null), index }
+      return {
+        version: SIGNING_VERSION,
+        request: this.#request(before, [...blocks, encodeEvent(event), ...after], null),
+        index,
+      }
     })
   }
 
-  /** The same for the last word of this log. */
-  async prepareRotation(base: number, note: Extract<Note, { type: 'rotate' }>, to: Quorum): Promise<PreparedRecord> {
+  /** The same for a note. @param to of the last word of this log: the channel that it passes to. */
+  async prepareNote(base: number, note: Note, to: Quorum | null): Promise<PreparedRecord> {
     await this.#log.requireOpen()
     this.#log.requireLength(base)
     return {
       version: SIGNING_VERSION,
-      request: this.#request(this.#base(), [encodeEvent(note)], to.channel),
+      request: this.#request(this.#base(), [encodeEvent(note)], to?.channel ?? null),
       index: null,
     }
   }

@@ -199,7 +199,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     const result =
       request === null
         ? await node.publish(channel.name, draft, (progress) => io.progress(progress), share)
-        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace') }, io)
+        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace'), share }, io)
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []

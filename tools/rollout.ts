@@ -6,8 +6,9 @@ import { rolloutsOf } from '../actors/status.ts'
 import type { RolloutStatus } from '../actors/status.ts'
 import { parseShare, percentOf } from '../schemas/rollout.ts'
 import { parseWhen } from '../schemas/when.ts'
-import { optionalTextOf, textOf } from './arguments.ts'
+import { flagOf, optionalTextOf, textOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { requestPath, writeRequest } from './signing.ts'
 
 export const ROLLOUT_OPERATIONS = ['rollout', 'halt', 'resume'] as const
 type RolloutOperation = (typeof ROLLOUT_OPERATIONS)[number]
@@ -19,6 +20,8 @@ export interface RolloutResult {
   readonly share: number
   /** Why it is halted; null: it is not. */
   readonly halted: string | null
+  /** The file that waits for signatures; null: this node signs alone, and it is said. */
+  readonly request: string | null
 }
 
 export interface RolloutList {
@@ -30,8 +33,12 @@ export function rolloutOperations(node: Node): Record<RolloutOperation, (args: A
   const change = async (args: Arguments, of: RolloutChange): Promise<RolloutResult> => {
     const channel = node.session.channel(textOf(args, 'channel')).name
     const when = parseWhen(textOf(args, 'release'))
-    const { number, share, halted } = await node.changing(channel, (_, own, deps) => changeRollout(deps, own, when, of))
-    return { channel, release: number, share: percentOf(share), halted }
+    const path = requestPath(node, channel, args)
+    const replace = flagOf(args, 'replace')
+    const changed = await node.changing(channel, (_, own, deps) => changeRollout(deps, own, when, of, replace))
+    const { number, share, halted } = changed.state
+    const request = await writeRequest(path, changed.request)
+    return { channel, release: number, share: percentOf(share), halted, request }
   }
   return {
     rollout: async (args) => {

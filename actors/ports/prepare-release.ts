@@ -9,6 +9,7 @@ import type { Release } from '../../schemas/events.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { IN_RELEASE_BYTES_MAX } from '../../schemas/limits.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../../schemas/rollout.ts'
 import type { PreparedRecord, SigningRequest } from '../../schemas/signing.ts'
 import { unpack } from '../../store/brotli.ts'
 import type { ComposedRelease } from '../../store/compose-release.ts'
@@ -18,6 +19,7 @@ import type { NewRoots } from '../../store/release-log.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
 import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
+import { rolloutBlocks } from './first-share.ts'
 
 export interface PrepareDeps extends PublishDeps {
   readonly prepared: PreparedReleases
@@ -37,7 +39,7 @@ export async function prepareRelease(
   deps: PrepareDeps,
   channel: Channel,
   draft: ReleaseDraft,
-  replace: boolean,
+  { replace, share }: { readonly replace: boolean; readonly share: number },
   onProgress: (progress: PublishProgress) => void,
 ): Promise<PrepareResult> {
   const log = requireQuorum(channel)
@@ -47,9 +49,10 @@ export async function prepareRelease(
     return { release: release.number - 1, added: 0, removed: 0, bytes: 0, request: null, ...(await counts) }
   }
   const known = await openRecord(deps.prepared, channel, replace)
-  const keep = known !== null && (await isSame(known.request, draft, composed, await roots))
+  const after = await rolloutBlocks(channel, composed, share, deps.now())
+  const keep = known !== null && (await isSame(known.request, draft, composed, await roots, share))
   if (known !== null && !keep && !replace) throw isPrepared(channel)
-  const record = keep ? known : await log.prepare(composed, served())
+  const record = keep ? known : await log.prepare(composed, served(), after)
   if (!keep) await deps.prepared.write(channel.key, record)
   return { release: release.number, added, removed, bytes: byteLength, request: record.request, ...(await counts) }
 }
@@ -81,8 +84,12 @@ async function isSame(
   draft: ReleaseDraft,
   { release }: ComposedRelease,
   roots: NewRoots,
+  share: number,
 ): Promise<boolean> {
-  const last = decodeEvent(blocks.at(-1) as Buffer)
+  const events = blocks.slice(-2).map(decodeEvent)
+  const said = events.at(-1)?.type === 'rollout' ? events.pop() : null
+  const last = events.at(-1)
+  if ((said?.type === 'rollout' ? said.share : SHARE_WHOLE) !== share) return false
   if (last?.type !== 'release' || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
   if (draft.ownRelease) return true
   const block = last.signedIndexBlock

@@ -10,7 +10,7 @@ import { SHARE_WHOLE } from '../../schemas/rollout.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
 import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
-import { rolloutBlocks } from './roll-out.ts'
+import { rolloutBlocks } from './first-share.ts'
 
 export interface PublishResult extends DraftCounts {
   readonly release: number

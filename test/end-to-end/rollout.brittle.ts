@@ -1,12 +1,16 @@
 /** A release for some followers first: real nodes, one in the share and one outside, and what each gateway gives. */
+import { join } from 'node:path'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import { rolloutPlace } from '../../schemas/rollout.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import type { RolloutList, RolloutResult } from '../../tools/rollout.ts'
+import { startAutoMerge } from '../../tools/auto-merge.ts'
+import type { ForkResult, ForkStatus } from '../../tools/fork-operations.ts'
 import { privateNetwork, scratchFolder } from '../helpers/network.ts'
 import type { ImportedRelease, TestNetwork, TestNode } from '../helpers/network.ts'
 import { codeOf } from '../helpers/refusal.ts'
+import { SigningMachine } from '../helpers/signing-machine.ts'
 
 const LONG = { timeout: 180_000 }
 
@@ -61,7 +65,7 @@ async function packagesAt(node: TestNode, when = ''): Promise<number> {
 }
 
 /** Resolves when the node has read the log as far as the publisher has written it. */
-async function read(node: TestNode, { publisher }: World): Promise<void> {
+async function read(node: TestNode, { publisher }: Pick<World, 'publisher'>): Promise<void> {
   const { length } = publisher.node.session.channel('demo').log
   await node.until('all of the log is read', () => {
     const { session } = node.node
@@ -201,3 +205,86 @@ test('rollout: what cannot be said → refused, and nothing is written', LONG, a
   const { rollouts } = await publisher.call<RolloutList>('rollout', { channel: 'demo' })
   t.alike(rollouts, [{ release: 2, share: 50, halted: null, taken: true }])
 })
+
+test('rollout: forks → stand on what upstream offers to everybody, unless somebody says otherwise', LONG, async (t) => {
+  const w = await world(t)
+  const forker = await follower(w)
+  await forker.call('config.set', { name: 'rollout', value: 'early' })
+  await w.release('10%')
+  await forker.serves('demo', 2)
+  const wishes: object[] = []
+  const made = await forker.call<ForkResult>('fork', { channel: 'demo', name: 'down', wishes })
+  t.is(made.upstream.release, 1, 'not what is only tried out')
+  const merging = startAutoMerge(forker.node, (message) => forker.warnings.push(message))
+  t.teardown(() => merging.close(), { order: -1 })
+  const standsOn = async (): Promise<number> =>
+    (await forker.call<ForkStatus>('fork.status', { fork: 'down' })).upstream.release
+  await forker.call('fork.merge', { fork: 'down', auto: 'always' })
+  t.is(await standsOn(), 1)
+  await w.publisher.call('rollout', { channel: 'demo', release: '2', share: '100%' })
+  await forker.until('the fork moves by itself', async () => (await standsOn()) === 2)
+
+  await w.release('10%')
+  await forker.serves('demo', 3)
+  await forker.call('fork.merge', { fork: 'down', to: '#3' })
+  t.is(await standsOn(), 3, 'who names a release gets it')
+  await w.publisher.call('halt', { channel: 'demo', release: '3', reason: 'breaks' })
+  await read(forker, w)
+  await forker.call('fork.merge', { fork: 'down' })
+  t.is(await standsOn(), 3, 'a fork does not go back')
+})
+
+test(
+  'rollout: a channel that several people sign → they sign shares, halts and withdrawals as they do releases',
+  LONG,
+  async (t) => {
+    const network = await privateNetwork(t)
+    const publisher = await network.node()
+    const machines = [await SigningMachine.create(t), await SigningMachine.create(t)]
+    const args = { name: 'demo', signers: machines.map(({ signer }) => signer), quorum: 2 }
+    const { id } = await publisher.call<{ id: string }>('channel.create', args)
+    const [debs, request] = [await scratchFolder(t), join(await scratchFolder(t), 'request')]
+    const source = { kind: 'deb-dir', directory: debs }
+    const signed = async (): Promise<void> => {
+      const signatures: string[] = []
+      for (const machine of machines) signatures.push(await machine.sign(request))
+      await publisher.call('commit', { channel: 'demo', signatures })
+    }
+    const release = async (name: string, share?: string): Promise<void> => {
+      await buildDeb(debs, { name, version: '1', architecture: 'amd64' })
+      await publisher.call('import', { channel: 'demo', source, request, share })
+      await signed()
+    }
+    await release('aa')
+    const node = await network.node()
+    await node.call('follow', { id, name: 'demo' })
+    await node.serves('demo', 1)
+    await node.call('config.set', { name: 'rollout', value: 'last' })
+    await release('bb', '10%')
+    await read(node, { publisher })
+    t.is(serving(node), 1)
+
+    const widen = { channel: 'demo', release: '2', share: '50%' }
+    t.is(await codeOf(publisher.call('rollout', widen)), 'QUORUM_NEEDED')
+    const halt = { channel: 'demo', release: '2', reason: 'does not boot', request }
+    const prepared = await publisher.call<RolloutResult>('halt', halt)
+    t.alike([prepared.halted, prepared.request], ['does not boot', request])
+    const first = await machines[0]?.check(request)
+    t.is((await publisher.call<RolloutResult>('halt', halt)).request, request, 'asked again: the same request')
+    t.alike((await machines[0]?.check(request))?.log, first?.log)
+    t.is(await codeOf(publisher.call('rollout', { ...widen, request })), 'RELEASE_PREPARED')
+    t.is(node.halts.length, 0, 'nothing is said before it is signed')
+    await signed()
+    await node.until('the halt is told', () => node.halts.length > 0)
+    await publisher.call('resume', { channel: 'demo', release: '2', request })
+    await signed()
+    await publisher.call('rollout', { ...widen, share: '100%', request })
+    await signed()
+    await node.serves('demo', 2)
+    await publisher.call('withdraw', { channel: 'demo', package: 'bb=1', reason: 'loses files', request })
+    await signed()
+    await node.until('the withdrawal is told', () => node.withdrawals.length > 0)
+    const report = await publisher.call<{ failures: unknown[] }>('audit', { channel: 'demo' })
+    t.alike(report.failures, [])
+  },
+)

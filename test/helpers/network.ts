@@ -10,7 +10,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
 import { type LinkFacts, NO_LINK_FACTS } from '../../actors/link-policy.ts'
-import type { ConcernNotice, FreshnessChange, Notification, RolloutNotice, WithdrawalNotice } from '../../actors/notifier.ts'
+import type {
+  ConcernNotice,
+  FreshnessChange,
+  Notification,
+  RolloutNotice,
+  WithdrawalNotice,
+} from '../../actors/notifier.ts'
 import type { HostPort, NetworkOptions } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'

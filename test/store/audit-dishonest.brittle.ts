@@ -19,6 +19,7 @@ import {
   type Lie,
   publishLie,
   publishMirrors,
+  publishRollout,
   publishTag,
 } from '../helpers/audit.ts'
 import { ALL, type Indexes, inReleaseOf, MAIN, sha256, stanza, TestChannel } from '../helpers/channel.ts'
@@ -250,9 +251,45 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
     await channel.publish(indexesOf(number), {}, { lateRoots: number === CHAPTER_RELEASES ? [late] : [] })
     if (number === 5) await publishTag(channel, 'five', 4)
     if (number === 6) await publishMirrors(channel, 'http://a')
+    if (number === 7) await publishRollout(channel, 7, 2_500)
+    if (number === 8) await publishRollout(channel, 7, 5_000, 'breaks')
   }
   return channel
 }
+
+test('audit: roll-outs that cannot be → each is named; those that can hold', async (t) => {
+  const said = async (...notes: readonly [number: number, share: number, halted?: string][]): Promise<string[]> => {
+    const channel = await TestChannel.create(t)
+    await channel.publish(main(A))
+    await channel.publish(main(A2))
+    for (const note of notes) await publishRollout(channel, ...note)
+    return failuresOf(await auditOf(t, channel))
+  }
+  t.alike(await said([2, 1_000], [2, 2_000], [2, 2_000, 'breaks'], [2, 2_000], [2, 10_000], [1, 10_000, 'x']), [])
+  const wrong: readonly (readonly [number: number, share: number, halted?: string])[][] = [
+    [
+      [2, 2_000],
+      [2, 1_000],
+    ],
+    [
+      [2, 2_000],
+      [2, 2_000],
+    ],
+    [
+      [2, 10_000],
+      [2, 10_000],
+    ],
+    [[2, 10_000]],
+    [[2, 1_000, 'before anybody has it']],
+    [[1, 1_000]],
+    [[3, 10_000, 'x']],
+    [[0, 10_000, 'x']],
+  ]
+  for (const notes of wrong) {
+    const failures = await said(...notes)
+    t.ok(failures.length > 0 && failures.every((line) => line.startsWith('NOTE_WRONG')), JSON.stringify(notes))
+  }
+})
 
 test('audit: a wrong chapter, checkpoint or list of roots → each is named where it stands', LONG, async (t) => {
   const channel = await fullChapter(t)

@@ -174,7 +174,7 @@ test(
   'chapters: a log whose chapter has an older version → read as before, and goes on with the newest',
   LONG,
   async (t) => {
-    for (const version of [1, 2]) {
+    for (const version of [1, 2, 3]) {
       const channel = await published(t, CHAPTER_RELEASES)
       const next = CHAPTER_RELEASES + 1
       const blocks: Lie['blocks'] = (written) => written.map((block) => asVersion(block, version))
@@ -196,14 +196,15 @@ test(
 )
 
 /**
- * A chapter as it was written before it named metadata (two zeros and an empty list are its last bytes now), and before that
- * mirrors and gatherings (two empty lists).
+ * A chapter as it was written before it had roll-outs (an empty list), before that metadata (two zeros and an empty list), and
+ * before that mirrors and gatherings (two empty lists): these are its last bytes now.
  */
 function asVersion(block: Buffer, version: number): Buffer {
   const event = decodeEvent(block)
   if (event?.type !== 'chapter') return block
-  const bare = { ...event, mirrors: [], gatherings: [], maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
-  return Buffer.concat([Buffer.of(block[0] as number, version), encodeEvent(bare).subarray(2, version === 1 ? -5 : -3)])
+  const bare = { ...event, mirrors: [], gatherings: [], maintainersBlock: 0, metadataBlock: 0 }
+  const bytes = encodeEvent({ ...bare, withdrawn: [], rollouts: [] }).subarray(2, [0, -6, -4, -1][version])
+  return Buffer.concat([Buffer.of(block[0] as number, version), bytes])
 }
 
 test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {

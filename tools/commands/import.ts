@@ -8,8 +8,10 @@ import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
+import { requestOf, signersText, withRequestOptions } from './request-options.ts'
+import type { RequestOptions } from './request-options.ts'
 
-interface ImportOptions extends CommonOptions {
+interface ImportOptions extends CommonOptions, RequestOptions {
   readonly aptLists?: string
   readonly debDir?: string
   readonly aptRepo?: string
@@ -24,8 +26,6 @@ interface ImportOptions extends CommonOptions {
   readonly bytesMax?: number
   readonly allowExpired: boolean
   readonly share?: string
-  readonly request?: string
-  readonly replace: boolean
 }
 
 interface ImportResult extends PublishResult {
@@ -44,7 +44,7 @@ interface ImportResult extends PublishResult {
 const repeat = (value: string, before: readonly string[]): string[] => [...before, value]
 
 export function addImportCommand(program: Command): void {
-  withCommonOptions(program.command('import').argument('<channel>'))
+  withRequestOptions(withCommonOptions(program.command('import').argument('<channel>')))
     .description('publish a repository state as the next release of an own channel')
     .option('--apt-lists <suite>', "what this machine's apt has downloaded (lists and cache)")
     .option('--deb-dir <dir>', 'a folder of .debs; the Release file is signed with the channel’s own key')
@@ -63,18 +63,10 @@ export function addImportCommand(program: Command): void {
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
     .option('--share <percent>', 'offer the release to this share of the followers first, such as 10%; default: to all')
-    .option(
-      '--request <file>',
-      'for a channel with several signers: prepare the release, and write what they are to sign',
-    )
-    .option('--replace', 'with --request: give up what else is prepared, and the signatures that it has', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const { replace } = options
-      const request = options.request === undefined ? null : resolve(options.request)
-      if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
       const { share, mirror } = options
-      const args = { channel, source: sourceOf(options), request, replace, noMirror: !mirror, share }
+      const args = { channel, source: sourceOf(options), ...requestOf(options), noMirror: !mirror, share }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -113,7 +105,7 @@ function describe(result: ImportResult): string {
   const { channel, release, added, removed } = result
   return [
     `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
-    `each signer: freshet sign ${request} --key KEYFILE; then: freshet commit ${channel} SIGNATUREFILE...`,
+    signersText(channel, request),
   ].join('\n')
 }
 
