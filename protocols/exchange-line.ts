@@ -9,6 +9,9 @@ import { FreshetError } from '../schemas/errors.ts'
 import {
   BUNDLES_DESCRIBED_MAX,
   BUNDLES_PER_PEER_MAX,
+  GOT_AT_ONCE_BYTES,
+  GOT_BYTES,
+  GOT_DELAY_MS,
   HAVE_BLOCKS_MAX,
   HAVE_RUNS_MAX,
   LINE_ON_WAY_BYTES_MAX,
@@ -58,7 +61,10 @@ export class ExchangeLine implements BundleLine {
   #session: Session | null = null
   #nextHandle = 0
   #cameBytes = 0
-  #cameUnsaid = false
+  #cameAtMs = 0
+  /** Of `#cameBytes` what the peer was told, and since when it is owed the rest. */
+  #gotBytes = 0
+  #owedSinceMs = 0
   #isFlushing = false
   #pingedAtMs = Number.NEGATIVE_INFINITY
 
@@ -238,6 +244,7 @@ export class ExchangeLine implements BundleLine {
 
   tick(nowMs: number): void {
     if (this.mayReceive() !== this.#mayReceive) this.#beginAnew()
+    if (this.#cameBytes > this.#gotBytes && nowMs - this.#owedSinceMs >= GOT_DELAY_MS) this.#send(() => undefined)
     if (nowMs - this.#pingedAtMs < PING_MS) return
     this.#pingedAtMs = nowMs
     this.#send((session) => session.send.ping({ stamp: Math.round(nowMs) }))
@@ -336,16 +343,24 @@ export class ExchangeLine implements BundleLine {
     }
   }
 
+  /**
+   * Word of it goes with other words, soon: alone it would cost both about what a block costs. At once only where the peer is still
+   * finding out how much the line carries, and where it may have to wait for it.
+   */
   #came(byteLength: number): void {
     this.#options.onCame(byteLength)
+    const nowMs = this.#host.now()
+    if (this.#cameBytes === this.#gotBytes) this.#owedSinceMs = nowMs
     this.#cameBytes += byteLength
-    if (this.#cameUnsaid) return
-    this.#cameUnsaid = true
-    const atMs = Math.round(this.#host.now())
-    queueMicrotask(() => {
-      this.#cameUnsaid = false
-      this.#send((session) => session.send.got({ byteLength: this.#cameBytes, atMs }))
-    })
+    this.#cameAtMs = nowMs
+    if (this.#cameBytes <= GOT_AT_ONCE_BYTES || this.#cameBytes - this.#gotBytes >= GOT_BYTES)
+      this.#send(() => undefined)
+  }
+
+  #sayGot({ send }: Session): void {
+    if (this.#cameBytes === this.#gotBytes) return
+    this.#gotBytes = this.#cameBytes
+    send.got({ byteLength: this.#cameBytes, atMs: Math.round(this.#cameAtMs) })
   }
 
   #decline(handle: number): void {
@@ -372,6 +387,7 @@ export class ExchangeLine implements BundleLine {
   #flush(): void {
     if (!this.#isFlushing) return
     this.#isFlushing = false
+    if (this.#session?.closed === false) this.#sayGot(this.#session)
     this.#mux.uncork()
   }
 

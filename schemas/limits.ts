@@ -257,6 +257,8 @@ export const HASH_JOBS_PER_THREAD = 8
 export const HASH_QUEUE_MAX = 8192
 /** One read of a hash thread: a whole number of pieces, so that leaves are hashed where they lie. */
 export const HASH_READ_BYTES = 4 * PIECE_BYTES
+/** A file that arrived piece by piece and is no longer is hashed in the main thread: a thread takes longer to start, 100 to 500 ms on a busy machine. */
+export const HASH_HERE_BYTES_MAX = 64 * MIB
 /** A hash thread that had nothing to do for so many milliseconds ends: it holds some 10 MB. */
 export const HASH_IDLE_MS = 5_000
 /** Past snapshots of one channel kept open for the gateway: two files and some megabytes of offsets each. */

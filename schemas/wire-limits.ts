@@ -271,6 +271,12 @@ export const ROUND_TRIP_MS = 100
 export const UPLINK_QUEUE_MS = 30
 /** The same for the line to one peer, whose own downlink it may be that is full. */
 export const LINE_QUEUE_MS = 60
+/** Word of what came waits so long for company, which is what goes out every HAVE_DELAY_MS. */
+export const GOT_DELAY_MS = 50
+/** Not longer than until so much came, or the sender's window would be what bounds a fast line: a quarter of what may be on its way. */
+export const GOT_BYTES = 64 * KIB
+/** The first of a line is told at once: with it the sender finds its window. */
+export const GOT_AT_ONCE_BYTES = 256 * KIB
 /** A block of which nothing was heard for so long holds up nobody else: its line gets no more until there is word of it. */
 export const LATE_MS = 2_000
 /** The least delay of a line is taken over one to two such spans: long enough to meet an empty queue, short enough for a new route. */

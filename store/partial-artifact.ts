@@ -13,7 +13,7 @@
 import { createHash } from 'node:crypto'
 import { pieceByteLength, pieceCount, type Artifact } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
-import { PARTIAL_SYNC_PIECES, PIECE_BYTES } from '../schemas/limits.ts'
+import { HASH_HERE_BYTES_MAX, PARTIAL_SYNC_PIECES, PIECE_BYTES } from '../schemas/limits.ts'
 import { isLayerOf } from '../schemas/piece-tree.ts'
 import { removeQuietly, writeWhole } from './durable.ts'
 import type { FileHandles } from './file-handles.ts'
@@ -350,6 +350,9 @@ export class PartialArtifact {
     const { digest, byteLength } = this.#artifact
     if (this.pieces === 0) return createHash('sha256').digest('hex') === digest ? null : false
     if (this.pieces === 1) return (await this.#matchesOnDisk(0)) ? null : false
+    if (this.#layer !== null && byteLength <= HASH_HERE_BYTES_MAX) {
+      return (await this.#part.digest()) === digest ? this.#layer : false
+    }
     const hashed = await this.#host.hasher.hash(this.#part.path)
     if (hashed.digest !== digest || hashed.byteLength !== byteLength) return false
     return hashed.layer

@@ -27,6 +27,8 @@ export interface Crowd {
   startOrigin(): Promise<void>
   /** Resolves when it waits for the signal. */
   startReceiver(node: number): Promise<void>
+  /** What these programs have done before on any day that they are of use. Resolves when it is done at `nodes`. */
+  practise?(nodes: readonly number[]): Promise<void>
   /** The signal: called for every node in one turn of the event loop. */
   begin(node: number): void
   /** Resolves when all files are whole at that node. */

@@ -25,12 +25,16 @@ const SMALL_FILES_MAX = 200
 const AROUND_BYTES = 6_500
 const SEED = 12
 
-/** Builds them in `directory`. */
-export async function buildFiles(directory: string, { kind, byteLength }: Row['content']): Promise<FileSet> {
+/** Builds them in `directory`, which may have others; their packages are named after `prefix`. */
+export async function buildFiles(
+  directory: string,
+  { kind, byteLength }: Row['content'],
+  prefix = 'crowd',
+): Promise<FileSet> {
   const sizes = kind === 'one' ? [byteLength] : smallSizes(byteLength)
   const files: DebFile[] = []
   for (const [i, size] of sizes.entries()) {
-    const packageName = `crowd-${i}`
+    const packageName = `${prefix}-${i}`
     const content = { [`usr/share/${packageName}/data`]: randomBytes(Math.max(0, size - AROUND_BYTES)) }
     const description = { name: packageName, version: '1.0', architecture: 'all', files: content } as const
     const path = await buildDeb(directory, { ...description, compression: 'none' })

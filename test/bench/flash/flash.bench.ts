@@ -7,7 +7,7 @@ import { aria2 } from './aria2.ts'
 import { distributionBoundS, lateBoundS } from './bound.ts'
 import type { Engine, Prepared } from './engine.ts'
 import { buildFiles, type FileSet } from './files.ts'
-import { freshet } from './freshet.ts'
+import { freshetJustStarted, freshetRunning } from './freshet.ts'
 import { http } from './http.ts'
 import { libtorrentTuned, libtorrentUsual } from './libtorrent.ts'
 import { measure } from './measure.ts'
@@ -17,7 +17,8 @@ import { type Bounds, type Figures, figuresOf, mediansOf } from './statistics.ts
 import { type RowResult, tableOf } from './table.ts'
 
 const ENGINES: Readonly<Record<EngineName, Engine>> = {
-  freshet,
+  freshet: freshetRunning,
+  'freshet-started': freshetJustStarted,
   aria2,
   libtorrent: libtorrentUsual,
   'libtorrent-tuned': libtorrentTuned,

@@ -39,6 +39,7 @@ export async function measure(
   try {
     await engine.startOrigin()
     await inPairs([...crowd, ...late], (node) => engine.startReceiver(node))
+    await engine.practise?.([...crowd, ...late])
     const before = await network.counters()
     const meter = new CpuMeter(engine, network, all.length)
     const deadline = AbortSignal.timeout(Math.ceil((boundS * crowd.length * TIMES_SERVED_MAX + PATIENCE_S) * 1000))

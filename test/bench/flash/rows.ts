@@ -56,7 +56,7 @@ export const ROWS: readonly Row[] = Object.entries(DESCRIPTIONS).map(([name, des
   return { name, origin: link, receivers, content, delayMs: DELAY_MS, loss: 0, killed: 0, late: 0, ...rest }
 })
 
-export const ENGINE_NAMES = ['freshet', 'aria2', 'libtorrent', 'libtorrent-tuned', 'http'] as const
+export const ENGINE_NAMES = ['freshet', 'freshet-started', 'aria2', 'libtorrent', 'libtorrent-tuned', 'http'] as const
 export type EngineName = (typeof ENGINE_NAMES)[number]
 
 export interface Choice {
