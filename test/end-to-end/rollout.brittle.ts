@@ -104,7 +104,7 @@ test(
     t.is(await packagesAt(outside, '@2'), 2)
 
     const widened = await w.publisher.call<RolloutResult>('rollout', { channel: 'demo', release: '2', share: '100%' })
-    t.alike(widened, { channel: 'demo', release: 2, share: 100, halted: null })
+    t.alike(widened, { channel: 'demo', release: 2, share: 100, halted: null, request: null })
     await outside.serves('demo', 2)
     t.is(await packagesAt(outside), 2)
     t.is((await outside.announced(2)).previous, 1)
@@ -215,23 +215,32 @@ test('rollout: forks → stand on what upstream offers to everybody, unless some
   const wishes: object[] = []
   const made = await forker.call<ForkResult>('fork', { channel: 'demo', name: 'down', wishes })
   t.is(made.upstream.release, 1, 'not what is only tried out')
-  const merging = startAutoMerge(forker.node, (message) => forker.warnings.push(message))
-  t.teardown(() => merging.close(), { order: -1 })
   const standsOn = async (): Promise<number> =>
     (await forker.call<ForkStatus>('fork.status', { fork: 'down' })).upstream.release
+  const widen = (release: string): Promise<unknown> =>
+    w.publisher.call('rollout', { channel: 'demo', release, share: '100%' })
+  await widen('2')
+  await read(forker, w)
   await forker.call('fork.merge', { fork: 'down', auto: 'always' })
-  t.is(await standsOn(), 1)
-  await w.publisher.call('rollout', { channel: 'demo', release: '2', share: '100%' })
-  await forker.until('the fork moves by itself', async () => (await standsOn()) === 2)
+  t.is(await standsOn(), 2)
 
+  const merging = startAutoMerge(forker.node, (message) => forker.warnings.push(message))
+  t.teardown(() => merging.close(), { order: -1 })
   await w.release('10%')
   await forker.serves('demo', 3)
-  await forker.call('fork.merge', { fork: 'down', to: '#3' })
-  t.is(await standsOn(), 3, 'who names a release gets it')
-  await w.publisher.call('halt', { channel: 'demo', release: '3', reason: 'breaks' })
+  await forker.call('fork.merge', { fork: 'down' })
+  t.is(await standsOn(), 2, 'not even if it is told to merge')
+  await widen('3')
+  await forker.until('the fork moves by itself', async () => (await standsOn()) === 3)
+
+  await w.release('10%')
+  await forker.serves('demo', 4)
+  await forker.call('fork.merge', { fork: 'down', to: '#4' })
+  t.is(await standsOn(), 4, 'who names a release gets it')
+  await w.publisher.call('halt', { channel: 'demo', release: '4', reason: 'breaks' })
   await read(forker, w)
   await forker.call('fork.merge', { fork: 'down' })
-  t.is(await standsOn(), 3, 'a fork does not go back')
+  t.is(await standsOn(), 4, 'a fork does not go back')
 })
 
 test(

@@ -258,7 +258,7 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
 }
 
 test('audit: roll-outs that cannot be → each is named; those that can hold', async (t) => {
-  const said = async (...notes: readonly [number: number, share: number, halted?: string][]): Promise<string[]> => {
+  const said = async (...notes: [number: number, share: number, halted?: string][]): Promise<string[]> => {
     const channel = await TestChannel.create(t)
     await channel.publish(main(A))
     await channel.publish(main(A2))
@@ -266,7 +266,7 @@ test('audit: roll-outs that cannot be → each is named; those that can hold', a
     return failuresOf(await auditOf(t, channel))
   }
   t.alike(await said([2, 1_000], [2, 2_000], [2, 2_000, 'breaks'], [2, 2_000], [2, 10_000], [1, 10_000, 'x']), [])
-  const wrong: readonly (readonly [number: number, share: number, halted?: string])[][] = [
+  const wrong: [number: number, share: number, halted?: string][][] = [
     [
       [2, 2_000],
       [2, 1_000],
