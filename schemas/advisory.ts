@@ -37,12 +37,14 @@ export function advisoriesIn(state: MetadataState): Advisory[] {
 /** By their names. */
 export function knownBadIn(state: MetadataState): KnownBadSet[] {
   return [...subjectsOf(state, 'set')].flatMap(([set, fields]): KnownBadSet[] => {
-    const members = [...fields].flatMap(([field, version]) => {
-      const [group, name] = field.split('/')
-      return group === 'member' && name !== undefined ? [[name, version] as const] : []
-    })
+    const members = [...fields]
+      .flatMap(([field, version]) => {
+        const [group, name] = field.split('/')
+        return group === 'member' && name !== undefined ? [[name, version] as const] : []
+      })
+      .sort(([a], [b]) => (a < b ? -1 : 1))
     if (fields.get('kind') !== 'known-bad' || members.length === 0) return []
-    return [{ set, note: fields.get('note') ?? null, members: Object.fromEntries(members.sort()) }]
+    return [{ set, note: fields.get('note') ?? null, members: Object.fromEntries(members) }]
   })
 }
 

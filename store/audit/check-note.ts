@@ -67,10 +67,9 @@ function checkRollout(
   const newest = known.plan?.release.number ?? 0
   if (number < 1 || number > newest) report(`is about release ${number}, which did not exist`)
   if (number < 1 || number > newest) return
-  const isFirst = number === newest && releaseBlock === block - 1
   const before = known.rollouts.get(number) ?? { number, share: SHARE_WHOLE, halted: null }
-  const isPhased = isFirst && !known.rollouts.has(number)
-  if (isPhased && halted !== null) report(`halts release ${number} before anybody has it`)
+  const comesWithIt = number === newest && releaseBlock === block - 1 && !known.rollouts.has(number)
+  const isPhased = comesWithIt && share < SHARE_WHOLE && halted === null
   if (!isPhased && share < before.share) report(`takes back a share of release ${number}`)
   if (!isPhased && share === before.share && halted === before.halted) report(`says nothing new of release ${number}`)
   if (known.rollouts.size >= ROLLOUTS_MAX && !known.rollouts.has(number)) report(`is one of more than ${ROLLOUTS_MAX}`)

@@ -266,6 +266,7 @@ test('audit: roll-outs that cannot be → each is named; those that can hold', a
     return failuresOf(await auditOf(t, channel))
   }
   t.alike(await said([2, 1_000], [2, 2_000], [2, 2_000, 'breaks'], [2, 2_000], [2, 10_000], [1, 10_000, 'x']), [])
+  t.alike(await said([2, 10_000, 'breaks']), [], 'a halt right after its release')
   const wrong: [number: number, share: number, halted?: string][][] = [
     [
       [2, 2_000],

@@ -6,7 +6,7 @@ import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { History } from '../../store/history.ts'
 import { readRelease } from '../../store/release-block.ts'
 import { Snapshot, type SnapshotIndex } from '../../store/snapshot.ts'
-import { type Lie, publishLie } from '../helpers/audit.ts'
+import { type Lie, publishLie, publishRollout } from '../helpers/audit.ts'
 import { collect, MAIN, PUBLISHED_AT_MS, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
@@ -158,11 +158,17 @@ test('chapters: mirrors → the newest list, before and after a chapter, also wh
   for (let number = 1; number <= CHAPTER_RELEASES + 2; number++) {
     await channel.publish({ [MAIN]: indexOf(number) })
     if (number === 3) await name('http://a', 'http://b')
+    if (number === 3) await publishRollout(channel, 3, 2_500)
+    if (number === 4) await publishRollout(channel, 4, 5_000)
+    if (number === 5) await publishRollout(channel, 4, 10_000)
+    if (number === 5) await publishRollout(channel, 3, 2_500, 'breaks')
   }
   t.alike(await read(), ['http://a', 'http://b'], 'as the chapter repeats them')
   const reader = new History(channel.log)
   await reader.advance()
   t.is(await reader.noteCount(), 0, 'all notes are covered')
+  const held = { number: 3, share: 2_500, halted: 'breaks' }
+  t.alike([...(await reader.rollouts())], [[3, held]], 'what is still partial')
   await name('http://c')
   t.alike(await read(), ['http://c'], 'a newer note')
   await name()
