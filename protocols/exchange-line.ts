@@ -9,9 +9,6 @@ import { FreshetError } from '../schemas/errors.ts'
 import {
   BUNDLES_DESCRIBED_MAX,
   BUNDLES_PER_PEER_MAX,
-  GOT_AT_ONCE_BYTES,
-  GOT_BYTES,
-  GOT_DELAY_MS,
   HAVE_BLOCKS_MAX,
   HAVE_RUNS_MAX,
   LINE_ON_WAY_BYTES_MAX,
@@ -29,6 +26,7 @@ import type { Source } from './fetch-tally.ts'
 import type { GuardedMux } from './guard.ts'
 import { isSamePlace, type LineHost, type LineOptions } from './line-host.ts'
 import { OnWay } from './on-way.ts'
+import { OwedWord } from './owed-word.ts'
 import type { ServedBlock, SharedBundle } from './shared-bundle.ts'
 
 interface Link {
@@ -57,14 +55,10 @@ export class ExchangeLine implements BundleLine {
   readonly #theirs = new Map<number, SharedBundle>()
   readonly #describing = new Map<number, OpenFrame>()
   readonly #onWay = new OnWay()
+  readonly #owed = new OwedWord()
   #mayReceive: boolean
   #session: Session | null = null
   #nextHandle = 0
-  #cameBytes = 0
-  #cameAtMs = 0
-  /** Of `#cameBytes` what the peer was told, and since when it is owed the rest. */
-  #gotBytes = 0
-  #owedSinceMs = 0
   #isFlushing = false
   #pingedAtMs = Number.NEGATIVE_INFINITY
 
@@ -244,7 +238,7 @@ export class ExchangeLine implements BundleLine {
 
   tick(nowMs: number): void {
     if (this.mayReceive() !== this.#mayReceive) this.#beginAnew()
-    if (this.#cameBytes > this.#gotBytes && nowMs - this.#owedSinceMs >= GOT_DELAY_MS) this.#send(() => undefined)
+    if (this.#owed.isDue(nowMs)) this.#speak()
     if (nowMs - this.#pingedAtMs < PING_MS) return
     this.#pingedAtMs = nowMs
     this.#send((session) => session.send.ping({ stamp: Math.round(nowMs) }))
@@ -343,24 +337,9 @@ export class ExchangeLine implements BundleLine {
     }
   }
 
-  /**
-   * Word of it goes with other words, soon: alone it would cost both about what a block costs. At once only where the peer is still
-   * finding out how much the line carries, and where it may have to wait for it.
-   */
   #came(byteLength: number): void {
     this.#options.onCame(byteLength)
-    const nowMs = this.#host.now()
-    if (this.#cameBytes === this.#gotBytes) this.#owedSinceMs = nowMs
-    this.#cameBytes += byteLength
-    this.#cameAtMs = nowMs
-    if (this.#cameBytes <= GOT_AT_ONCE_BYTES || this.#cameBytes - this.#gotBytes >= GOT_BYTES)
-      this.#send(() => undefined)
-  }
-
-  #sayGot({ send }: Session): void {
-    if (this.#cameBytes === this.#gotBytes) return
-    this.#gotBytes = this.#cameBytes
-    send.got({ byteLength: this.#cameBytes, atMs: Math.round(this.#cameAtMs) })
+    if (this.#owed.came(byteLength, this.#host.now())) this.#speak()
   }
 
   #decline(handle: number): void {
@@ -376,18 +355,23 @@ export class ExchangeLine implements BundleLine {
   #send(say: (session: Session) => void): void {
     const session = this.#session
     if (session === null || session.closed) return
-    if (!this.#isFlushing) {
-      this.#isFlushing = true
-      this.#mux.cork()
-      setImmediate(() => this.#flush())
-    }
+    this.#speak()
     say(session)
+  }
+
+  /** Opens a batch for the words of this turn; what is owed goes with them. */
+  #speak(): void {
+    if (this.#isFlushing || this.closed) return
+    this.#isFlushing = true
+    this.#mux.cork()
+    setImmediate(() => this.#flush())
   }
 
   #flush(): void {
     if (!this.#isFlushing) return
     this.#isFlushing = false
-    if (this.#session?.closed === false) this.#sayGot(this.#session)
+    const owed = this.#owed.take()
+    if (owed !== null) this.#session?.send.got(owed)
     this.#mux.uncork()
   }
 

@@ -204,6 +204,10 @@ export const EXPECTED_PIECES_MAX = 64
 export const BLOCKS_ASKED_MAX = 2_048
 /** Word of new blocks waits so long for company: a frame for each would cost more than the blocks' own headers. */
 export const HAVE_DELAY_MS = 50
+/** Between two such frames to peers that want something themselves: a node sends some forty a second, however many they are. */
+export const HAVE_INTERVAL_MS = 25
+/** Longest such wait: the part of ASK_AHEAD_MS that it may take. */
+export const HAVE_DELAY_MS_MAX = 300
 /** A peer that sends nothing of what was asked for so long, or for a few times as long as others take between two blocks, has stalled. */
 export const STALLED_MS = 1_000
 /** Longest patience with it: some thirty peers that share one Mbit/s. */
@@ -271,8 +275,8 @@ export const ROUND_TRIP_MS = 100
 export const UPLINK_QUEUE_MS = 30
 /** The same for the line to one peer, whose own downlink it may be that is full. */
 export const LINE_QUEUE_MS = 60
-/** Word of what came waits so long for company, which is what goes out every HAVE_DELAY_MS. */
-export const GOT_DELAY_MS = 50
+/** Word of what came waits so long for company, which is what goes out every HAVE_DELAY_MS or more. */
+export const GOT_DELAY_MS = 100
 /** Not longer than until so much came, or the sender's window would be what bounds a fast line: a quarter of what may be on its way. */
 export const GOT_BYTES = 64 * KIB
 /** The first of a line is told at once: with it the sender finds its window. */

@@ -10,7 +10,6 @@
  * PARTIAL_SYNC_PIECES pieces, because the map is written only after an fdatasync of what it claims. A finished artifact is
  * fsynced before it gets its name. An fsync that failed may have lost anything: every piece is dropped.
  */
-import { createHash } from 'node:crypto'
 import { pieceByteLength, pieceCount, type Artifact } from '../schemas/artifact.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { HASH_HERE_BYTES_MAX, PARTIAL_SYNC_PIECES, PIECE_BYTES } from '../schemas/limits.ts'
@@ -348,11 +347,9 @@ export class PartialArtifact {
   /** @returns false when the file is not the artifact, else its layer (null for at most one piece). */
   async #checkWhole(): Promise<Buffer | null | false> {
     const { digest, byteLength } = this.#artifact
-    if (this.pieces === 0) return createHash('sha256').digest('hex') === digest ? null : false
     if (this.pieces === 1) return (await this.#matchesOnDisk(0)) ? null : false
-    if (this.#layer !== null && byteLength <= HASH_HERE_BYTES_MAX) {
+    if (this.pieces === 0 || (this.#layer !== null && byteLength <= HASH_HERE_BYTES_MAX))
       return (await this.#part.digest()) === digest ? this.#layer : false
-    }
     const hashed = await this.#host.hasher.hash(this.#part.path)
     if (hashed.digest !== digest || hashed.byteLength !== byteLength) return false
     return hashed.layer

@@ -4,7 +4,7 @@
  *   taker                                      holder
  *   │── open { held, wanted } ───────────────▶│  both ways, first of all
  *   │── want { pieces } ─────────────────────▶│  more than it said when it opened
- *   │◀─ have { blocks } ──────────────────────│  in company, every HAVE_DELAY_MS
+ *   │◀─ have { blocks } ──────────────────────│  in company, every HAVE_DELAY_MS or more
  *   │◀─ hand { piece } ───────────────────────│  "I have it, and tell you alone": pass it on
  *   │── expect { piece } ────────────────────▶│  to all others at once: "I am being handed this, ask me"
  *   │── ask { piece, blocks } ───────────────▶│  what the holder has, or expects: sent when it comes

@@ -6,7 +6,13 @@
  * turn it is). A peer is a small number that the caller chose.
  */
 import type { Bundle } from '../../schemas/bundle.ts'
-import { BLOCKS_ASKED_MAX, EXPECTED_PIECES_MAX, HAVE_DELAY_MS } from '../../schemas/limits.ts'
+import {
+  BLOCKS_ASKED_MAX,
+  EXPECTED_PIECES_MAX,
+  HAVE_DELAY_MS,
+  HAVE_DELAY_MS_MAX,
+  HAVE_INTERVAL_MS,
+} from '../../schemas/limits.ts'
 import { NumberSet } from '../../schemas/number-set.ts'
 import { AskBlocks } from './ask-blocks.ts'
 import type { ExchangeView } from './exchange-view.ts'
@@ -54,7 +60,6 @@ export class Exchange implements ExchangeView {
   #missing: number
   /** Of the last tick: near enough where nothing else tells. */
   #nowMs = Number.NEGATIVE_INFINITY
-  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: ExchangeOptions) {
     this.bundle = options.bundle
@@ -213,9 +218,8 @@ export class Exchange implements ExchangeView {
   /** Call some twenty times a second. */
   tick(nowMs: number): void {
     this.#nowMs = nowMs
-    if (nowMs - this.#toldAtMs >= HAVE_DELAY_MS) {
-      this.#toldAtMs = nowMs
-      for (const partner of this.partners.values()) this.#tellNews(partner)
+    for (const partner of this.partners.values()) {
+      if (nowMs - partner.toldAtMs >= this.#haveDelayMs(partner)) this.#tellNews(partner, nowMs)
     }
     this.#handOut.step(nowMs)
     this.#asks.tick(nowMs)
@@ -233,7 +237,14 @@ export class Exchange implements ExchangeView {
     if (wasSource && !isSource(this.bundle, partner, piece)) this.#sourced(piece, -1)
   }
 
-  #tellNews(partner: Partner): void {
+  /** The more there are to tell, the longer each of them waits: words must not cost more than the blocks that they are about. */
+  #haveDelayMs({ wantsMore }: Partner): number {
+    if (!wantsMore) return HAVE_DELAY_MS // an origin: it goes by this in what it hands to whom
+    return Math.max(HAVE_DELAY_MS, Math.min(HAVE_DELAY_MS_MAX, HAVE_INTERVAL_MS * this.partners.size))
+  }
+
+  #tellNews(partner: Partner, nowMs: number): void {
+    partner.toldAtMs = nowMs
     const news = [...partner.untold].filter((block) => this.#handOut.mayTell(this.bundle.pieceOf(block)))
     const blocks = news.filter((block) => partner.told.add(block))
     partner.untold.clear()

@@ -44,6 +44,8 @@ export class Partner {
   readonly awaited = new Set<number>()
   /** Wants something that it does not show. */
   wantsMore: boolean
+  /** When it was last told of blocks that are here. */
+  toldAtMs = Number.NEGATIVE_INFINITY
   roundTripMs: number
   servedBytes = 0
   /** When it is next to get a block, in bytes of a line that only it uses (serve-blocks.ts). */

@@ -1,7 +1,14 @@
 /** One exchange on its own: what it says to what it hears. Peers are numbers, the clock is ours. */
 import test from 'tape'
 import { Bundle } from '../../../schemas/bundle.ts'
-import { HANDED_STUCK_MS, NEAR_MS, PIECE_BYTES, STALLED_MS_MAX } from '../../../schemas/limits.ts'
+import {
+  HANDED_STUCK_MS,
+  HAVE_DELAY_MS,
+  HAVE_INTERVAL_MS,
+  NEAR_MS,
+  PIECE_BYTES,
+  STALLED_MS_MAX,
+} from '../../../schemas/limits.ts'
 import { NumberSet } from '../../../schemas/number-set.ts'
 import type { ExchangeWord } from '../../../protocols/exchange/exchange-words.ts'
 import { Exchange } from '../../../protocols/exchange/exchange.ts'
@@ -18,13 +25,15 @@ interface CrowdOptions {
   checksBlocks?: boolean
   givesLeaves?: boolean
   near?: readonly number[]
+  /** Peers that want nothing. */
+  sated?: readonly number[]
 }
 
 /** Two pieces of sixteen blocks; a taker wants both. */
 function exchangeOf(
   role: 'taker' | 'origin',
   peers: readonly number[],
-  { urgent = () => [], checksBlocks = true, givesLeaves = true, near = [] }: CrowdOptions = {},
+  { urgent = () => [], checksBlocks = true, givesLeaves = true, near = [], sated = [] }: CrowdOptions = {},
 ): { exchange: Exchange; said: Said[] } {
   const bundle = new Bundle([{ byteLength: 2 * PIECE_BYTES, checksBlocks }])
   const said: Said[] = []
@@ -42,7 +51,7 @@ function exchangeOf(
   for (const peer of peers) {
     const opening = {
       held: new NumberSet(bundle.blocks),
-      wanted: NumberSet.full(bundle.pieces),
+      wanted: sated.includes(peer) ? new NumberSet(bundle.pieces) : NumberSet.full(bundle.pieces),
       told: new NumberSet(bundle.blocks),
       roundTripMs: 20,
       givesLeaves,
@@ -119,6 +128,23 @@ test('what is asked of a peer before it has it leaves when it comes', (t) => {
     exchange.nextUpload(() => true),
     null,
   )
+  t.end()
+})
+
+test('of a new block those who want nothing hear soon, and the others the later the more they are', (t) => {
+  const peers = [1, 2, 3, 4, 5, 6, 7, 8]
+  const { exchange, said } = exchangeOf('taker', peers, { sated: [8] })
+  exchange.hear(1, { type: 'have', blocks: [0] }, 0)
+  exchange.arrived(1, 0, 0)
+  exchange.keep([0], 0)
+  said.splice(0)
+  const told = (nowMs: number): number[] => {
+    exchange.tick(nowMs)
+    return said.splice(0).flatMap(({ peer, word }) => (word.type === 'have' ? [peer] : []))
+  }
+  t.same(told(HAVE_DELAY_MS), [8])
+  t.same(told(peers.length * HAVE_INTERVAL_MS - 1), [])
+  t.same(told(peers.length * HAVE_INTERVAL_MS), [1, 2, 3, 4, 5, 6, 7])
   t.end()
 })
 
