@@ -2,15 +2,17 @@
  * The metadata document of one channel on this node: the logs of its maintainers, what they come to, and this node's own changes.
  *
  * Who only reads needs the state that the release log has and the changes after it, which arrive by push. Who writes has all
- * changes, and an Automerge document of them while the node runs.
+ * changes, and an Automerge document of them while the node runs. In a fork that goes for the changes of its upstream's maintainers
+ * too, as far as the fork has taken them; their logs are those of the upstream on this node.
  */
 import { FreshetError } from '../schemas/errors.ts'
 import { MAINTAINER_CHANGES_MAX } from '../schemas/limits.ts'
-import type { Metadata } from '../schemas/metadata-events.ts'
 import type { ChangePlace, Maintainer, MetadataFold } from '../schemas/metadata-fold.ts'
 import { keyHex } from '../schemas/units.ts'
 import type { KeyHex } from '../schemas/units.ts'
-import { foldChanges, foldFixed, learnPast, readMaintainers, readMetadata, readState } from '../store/fixed-metadata.ts'
+import { documentBlocks, foldChanges, foldFixed, inheritedFrom, learnPast } from '../store/fixed-metadata.ts'
+import { readFixed, readMaintainers, readMetadata, readState } from '../store/fixed-metadata.ts'
+import type { FixedDocument } from '../store/fixed-metadata.ts'
 import type { History } from '../store/history.ts'
 import { MaintainerLog } from '../store/maintainer-log.ts'
 import { MetadataDraft } from '../store/metadata-draft.ts'
@@ -21,6 +23,8 @@ import type { ReadOptions, ReleaseLog } from '../store/release-log.ts'
 /** What is known of the document, and who may write it. */
 export interface MetadataView {
   readonly maintainers: readonly Maintainer[]
+  /** In a fork: those of its upstreams, without their names; so many of their changes are in it. */
+  readonly inherited: readonly Maintainer[]
   readonly fold: MetadataFold
 }
 
@@ -40,6 +44,10 @@ export class ChannelMetadata {
   #draft: OpenDraft | null = null
   /** One change of this node after the other: each follows the one before. */
   #edited: Promise<unknown> = Promise.resolve()
+  /** Maintainers of upstreams, whose logs are found there. */
+  readonly #inherited = new Set<KeyHex>()
+  /** Of a fork: the document that it began with; set once its genesis was read. */
+  upstream: ChannelMetadata | null = null
 
   constructor(store: Store, log: ReleaseLog, history: History) {
     this.#store = store
@@ -49,18 +57,17 @@ export class ChannelMetadata {
 
   /** After a note was read, or written here: opens the logs of those it names, and has their new changes fetched. */
   async follow(options: ReadOptions = {}): Promise<void> {
-    const maintainers = await this.maintainers(options)
+    const { note, maintainers, inherited } = await this.fixed(null, options)
     const own = await this.#openOwn()
-    if (maintainers.length === 0) return
-    const { metadataBlock } = await this.#history.metadataBlocks(null, options)
-    const metadata = await readMetadata(this.#log, metadataBlock, options)
-    const { heads } = await readState(this.#log, metadata?.stateBlock ?? 0, options)
-    const isEditor = own !== null || this.#log.writable
+    if (maintainers.length + inherited.length === 0) return
+    const { heads } = await readState(this.#log, note?.stateBlock ?? 0, options)
+    const isEditor = own !== null || (this.#log.writable && maintainers.length > 0)
+    const knownOf = (key: KeyHex): number => (isEditor ? -1 : (heads.find((head) => head.key === key)?.seq ?? 0))
     for (const { key, lastChange } of maintainers) {
       const log = await this.logOf(key)
-      const known = isEditor ? -1 : (heads.find((head) => head.key === key)?.seq ?? 0)
-      log.fetch(known + 1, lastChange ?? MAINTAINER_CHANGES_MAX)
+      log.fetch(knownOf(key) + 1, lastChange ?? MAINTAINER_CHANGES_MAX)
     }
+    for (const { key, lastChange } of inherited) (await this.logOf(key)).bring(knownOf(key) + 1, lastChange ?? 0)
   }
 
   async maintainers(options: ReadOptions = {}): Promise<Maintainer[]> {
@@ -68,25 +75,27 @@ export class ChannelMetadata {
     return readMaintainers(this.#log, maintainersBlock, options)
   }
 
-  /** What the newest note says is in the document; null: nothing was ever said. */
-  async newestNote(): Promise<Metadata | null> {
-    const { metadataBlock } = await this.#history.metadataBlocks()
-    return readMetadata(this.#log, metadataBlock, {})
+  /** What is fixed for release `number`, or by now (null). */
+  async fixed(number: number | null, options: ReadOptions = {}): Promise<FixedDocument> {
+    const blocks = await documentBlocks(this.#log, this.#history, number, options)
+    const fixed = await readFixed(this.#log, blocks, options)
+    for (const { key } of fixed.inherited) this.#inherited.add(key)
+    return fixed
   }
 
   /** The document as release `number` has it; null: as of now, with every change that is here and counts. */
   async view(number: number | null): Promise<MetadataView> {
-    const blocks = await this.#history.metadataBlocks(number)
+    const fixed = await this.fixed(number)
+    const { maintainers, inherited } = fixed
     const logOf = (key: KeyHex): Promise<MaintainerLog> => this.logOf(key)
-    const fold = await foldFixed(this.#log, blocks, logOf, {})
-    const maintainers = await readMaintainers(this.#log, blocks.maintainersBlock, {})
-    if (number !== null) return { maintainers, fold }
+    const fold = await foldFixed(this.#log, fixed, logOf, {})
+    if (number !== null) return { maintainers, inherited, fold }
     for (const maintainer of maintainers) {
       const log = await this.logOf(maintainer.key)
       await foldChanges(fold, log, await lastHere(log, fold.countOf(log.key) + 1, maintainer), { local: true })
     }
     await learnPast(fold, logOf, {})
-    return { maintainers, fold }
+    return { maintainers, inherited, fold }
   }
 
   /** The log that this node writes to; null: it has none. */
@@ -135,21 +144,24 @@ export class ChannelMetadata {
   /**
    * The whole history, with every change that is here. What the newest note counts must be here, or come.
    * @param of changes of the maintainers that the channel names; or those of this node too, when it was not added yet.
+   * @param upstreamBlock of a fork: the `metadata` of an upstream whose changes are to be in it, too; null: what it has by now.
    * @throws FreshetError NO_PEERS.
    */
-  async whole(of: 'listed' | 'with own drafts'): Promise<MetadataDraft> {
+  async whole(of: 'listed' | 'with own drafts', upstreamBlock: number | null = null): Promise<MetadataDraft> {
     const own = await this.#openOwn()
-    const maintainers = await this.maintainers()
-    const listed = [...maintainers]
+    const { note, maintainers, inherited } = await this.#fixedWith(upstreamBlock)
+    const listed = [...maintainers, ...inherited]
     if (of !== 'listed' && own !== null && !listed.some(({ key }) => key === own.key)) {
       listed.push({ key: own.key, name: '', lastChange: null })
     }
     const draft = await this.#draftOf(listed, own?.key ?? this.#log.key)
-    const counted = new Map((await this.newestNote())?.counts.map(({ key, changes }) => [keyHex(key), changes]))
+    const due = new Map(note?.counts.map(({ key, changes }) => [keyHex(key), changes]))
+    for (const { key, lastChange } of inherited) due.set(key, lastChange ?? 0)
     for (const maintainer of listed) {
       const log = await this.logOf(maintainer.key)
-      const due = counted.get(log.key) ?? 0
-      for (let seq = draft.heardOf(log.key) + 1; seq <= due; seq++) draft.hear(log.key, await log.change(seq))
+      for (let seq = draft.heardOf(log.key) + 1; seq <= (due.get(log.key) ?? 0); seq++) {
+        draft.hear(log.key, await log.change(seq))
+      }
       const last = await lastHere(log, draft.heardOf(log.key) + 1, maintainer)
       for (let seq = draft.heardOf(log.key) + 1; seq <= last; seq++) {
         draft.hear(log.key, await log.change(seq, { local: true }))
@@ -158,7 +170,16 @@ export class ChannelMetadata {
     return draft
   }
 
+  async #fixedWith(upstreamBlock: number | null): Promise<FixedDocument> {
+    const fixed = await this.fixed(null)
+    if (upstreamBlock === null) return fixed
+    const inherited = inheritedFrom(await readMetadata(this.#log, upstreamBlock, {}))
+    for (const { key } of inherited) this.#inherited.add(key)
+    return { ...fixed, inherited }
+  }
+
   logOf(key: KeyHex): Promise<MaintainerLog> {
+    if (this.upstream !== null && this.#inherited.has(key)) return this.upstream.logOf(key)
     return this.#logs.get(key) ?? this.#keep(key, MaintainerLog.follow(this.#store, key))
   }
 

@@ -174,8 +174,7 @@ export class Channel {
     await unlessNoteFails(this.readWithdrawn({ local: true }))
     await unlessNoteFails(this.metadata.follow({ local: true }))
     if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
-    const later = this.history.advance(null, { local: true }) // what was held back
-    await unlessNoteFails(later.then(() => this.rollouts.read({ local: true })))
+    await unlessNoteFails(this.history.advance(null, { local: true }).then(() => this.rollouts.read({ local: true })))
   }
 
   /**
@@ -194,10 +193,12 @@ export class Channel {
       throw new FreshetError('FORK_CYCLE', message, { upstream: key })
     }
     const upstream = this.#upstream ?? (await this.#upstreams.find(key))
-    this.#upstreams.requireRunning(upstream)
+    // What was ready is served again after a start, whatever became of upstream since.
+    if (options.local !== true) this.#upstreams.requireRunning(upstream)
     await upstream.link(options, chain)
     this.log.upstream = upstream.log
     this.history.upstream = upstream.history
+    this.metadata.upstream = upstream.metadata
     this.#upstream = upstream
   }
 

@@ -37,6 +37,7 @@ import type { NetworkOptions } from './ports/network.ts'
 import { commitRelease } from './ports/commit-release.ts'
 import type { CommitResult } from './ports/commit-release.ts'
 import type { PublishProgress } from './ports/compose-draft.ts'
+import { PackageChecker } from './ports/package-checker.ts'
 import { prepareRelease } from './ports/prepare-release.ts'
 import type { PrepareDeps, PrepareResult } from './ports/prepare-release.ts'
 import { rotateChannel } from './ports/rotate-channel.ts'
@@ -84,6 +85,8 @@ export class Node {
   readonly home: Home
   readonly config: ConfigFile
   readonly notifier = new Notifier()
+  readonly checker = new PackageChecker()
+  readonly warn = (message: string): void => this.#options.log?.('warn', message)
   readonly #options: NodeOptions
   readonly #now: () => number
   #session: Session | null = null
@@ -153,11 +156,12 @@ export class Node {
     name: string,
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
+    refusesBroken = false,
     share: number = SHARE_WHOLE,
   ): Promise<PublishResult> {
     return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
-      const deps = this.#publishDeps(session)
+      const deps = this.#publishDeps(session, refusesBroken)
       await fixBeforeRelease(deps, channel)
       const result = await publishRelease(deps, channel, draft, onProgress, share)
       await session.settled(channel, result.release)
@@ -209,11 +213,13 @@ export class Node {
     draft: ReleaseDraft,
     replace: boolean,
     onProgress: (progress: PublishProgress) => void = () => {},
+    refusesBroken = false,
     share: number = SHARE_WHOLE,
   ): Promise<PrepareResult> {
     return this.#inTurn(this.session.publishing(name), (session, channel) => {
       session.requireRunning(channel)
-      return prepareRelease(this.#publishDeps(session), channel, draft, { replace, share }, onProgress)
+      const deps = this.#publishDeps(session, refusesBroken)
+      return prepareRelease(deps, channel, draft, { replace, share }, onProgress)
     })
   }
 
@@ -282,6 +288,7 @@ export class Node {
   async close(): Promise<void> {
     this.#stopped.abort()
     await this.#gateway?.close()
+    await this.checker.close()
     await this.#session?.close()
     this.#session = null
   }
@@ -290,10 +297,11 @@ export class Node {
   async changing<T>(
     name: string,
     run: (session: Session, channel: Channel, deps: PrepareDeps) => Promise<T>,
+    refusesBroken = false,
   ): Promise<T> {
     return this.#inTurn(this.session.publishing(name), (session, channel) => {
       session.requireRunning(channel)
-      return run(session, channel, this.#publishDeps(session))
+      return run(session, channel, this.#publishDeps(session, refusesBroken))
     })
   }
 
@@ -311,8 +319,11 @@ export class Node {
     return running
   }
 
-  #publishDeps({ pool, heads, files, network, prepared }: Session): PrepareDeps {
-    return { pool, heads, files, prepared, now: this.#now, catchUp: async (of) => network?.catchUp(of) }
+  #publishDeps({ pool, heads, files, network, prepared }: Session, refusesBroken = false): PrepareDeps {
+    const verdicts = refusesBroken ? 'refuse' : this.config.inForce.config.verdicts
+    const { checker, warn } = this
+    const catchUp: PrepareDeps['catchUp'] = async (of) => network?.catchUp(of)
+    return { pool, heads, files, prepared, checker, verdicts, warn, now: this.#now, catchUp }
   }
 
   async #openSession(): Promise<Session> {
@@ -336,10 +347,10 @@ export class Node {
     if (failed === null || this.#stopped.signal.aborted) return
     this.#session = null
     this.#outage = failure
-    this.#log(`${failure.code}: ${failure.message}; the store is being reopened`)
+    this.warn(`${failure.code}: ${failure.message}; the store is being reopened`)
     await failed
       .close()
-      .catch((error: unknown) => this.#log(`closing the failed store: ${asFreshetError(error).message}`))
+      .catch((error: unknown) => this.warn(`closing the failed store: ${asFreshetError(error).message}`))
     const { signal } = this.#stopped
     // A session that fails soon after it was opened would do so again at once: the pause goes on growing over it.
     if (performance.now() - this.#reopenedAtMs > RETRY_PAUSE_MS_MAX) this.#reopenPauseMs = RETRY_PAUSE_MS_MIN
@@ -350,16 +361,12 @@ export class Node {
       try {
         this.#session = await this.#openSession()
         this.#reopenedAtMs = performance.now()
-        this.#log('the store is open again')
+        this.warn('the store is open again')
         return
       } catch (error) {
         this.#outage = asFreshetError(error)
       }
     }
-  }
-
-  #log(message: string): void {
-    this.#options.log?.('warn', message)
   }
 
   /** Looks the session up at every request: it may be another one by then. */

@@ -7,7 +7,13 @@
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
-const FAULTS_OF_NOTES: ReadonlySet<ErrorCode> = new Set(['NO_PEERS', 'EVENT_INVALID', 'VERSION_UNSUPPORTED'])
+const FAULTS_OF_NOTES: ReadonlySet<ErrorCode> = new Set([
+  'NO_PEERS',
+  'EVENT_INVALID',
+  'VERSION_UNSUPPORTED',
+  'METADATA_MISMATCH',
+  'METADATA_FULL',
+])
 
 export async function unlessNoteFails(reading: Promise<unknown>): Promise<void> {
   try {

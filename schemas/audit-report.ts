@@ -27,6 +27,7 @@ export const AUDIT_FAULTS = {
   // What a fork stands on
   UPSTREAM_WRONG: 'a fork, or a release of it, does not stand on a release that its upstream has',
   CURATION_WRONG: 'what a fork says it changes cannot be read, or stands elsewhere than its release says',
+  CURATION_NOT_FOLLOWED: 'a release of a fork is not what its curation makes of the upstream release that it stands on',
   METADATA_WRONG: "the metadata document does not come out of its maintainers' logs as the log states",
   // Index files
   SCRIPT_INVALID: 'an edit script does not fit the release before',
@@ -35,6 +36,8 @@ export const AUDIT_FAULTS = {
   INDEX_FILE_UNSIGNED: 'the signed InRelease does not name an index file with this size and SHA-256',
   IN_RELEASE_INVALID: 'an InRelease is malformed, or its dates are not those of the release',
   IN_RELEASE_FORGED: 'the OpenPGP signature of an InRelease does not hold',
+  VERDICT_WRONG:
+    'what a release says about which packages cannot be installed is not what comes out of its index files',
   // The look-up index
   LOOKUP_HEAD_WRONG: 'the look-up index that a release names is not the one that the log gives',
   LOOKUP_ENTRY_WRONG: 'an entry of the look-up index is not the one that the log gives',
@@ -51,6 +54,7 @@ export type AuditFaultCode = keyof typeof AUDIT_FAULTS
 export const AUDIT_GAPS = {
   BLOCKS_MISSING: 'blocks are not on this disk, and no peer gave them',
   IN_RELEASE_KEY_UNKNOWN: 'no keyring has the key that signed an InRelease',
+  VERDICT_OTHER_RULES: 'what a release says about which packages cannot be installed was decided by another version',
   CHECK_STOPPED: 'what stands after a fault could not be checked because of it',
 } as const
 

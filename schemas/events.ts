@@ -28,13 +28,16 @@ import {
   uint,
 } from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
+import { curation } from './curation-event.ts'
+import type { Curation } from './curation-event.ts'
 import { FreshetError } from './errors.ts'
 import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
-import { maintainers, metadata, metadataState } from './metadata-events.ts'
+import { maintainers, metadata, metadataOfVersion1, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
 import { rollout, rolloutState } from './rollout.ts'
+import { verdicts } from './verdict.ts'
 import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
 /** A release of another log: its number, position, and the SHA-256 of its block, which says what all blocks before it are. */
@@ -141,35 +144,20 @@ const releaseFields = {
   noteBlock: uint,
 }
 
-/** Moves the channel from one snapshot to the next. Version 2 added what a fork says. */
-export const release = struct({
+const releaseFieldsOfVersion2 = {
   ...releaseFields,
   /** In a fork: the upstream release that the scripts start from, and the position of the newest `curation`. */
   upstream: nullable(struct({ ...upstreamRelease, curationBlock: uint })),
+}
+
+/** Moves the channel from one snapshot to the next. Version 2 added what a fork says; version 3 what cannot be installed. */
+export const release = struct({
+  ...releaseFieldsOfVersion2,
+  /** For each architecture; null: the publisher has not looked. */
+  verdicts: nullable(verdicts),
 })
 const releaseOfVersion1 = struct(releaseFields)
-
-/** Which of two versions of a package a fork takes where both it and its upstream have one. */
-const mergeRule = oneOf(['keep-ours', 'newer', 'theirs'])
-/** Whether the publisher's node takes a new release of upstream by itself: never, where nothing collides or breaks, or always. */
-const autoMerge = oneOf(['off', 'clean', 'always'])
-/** A stanza for the index file `paths[path]`, in this log or an upstream's (schemas/chain-position.ts). */
-const curatedStanza = struct({ path: uint, block: uint, ordinal: uint })
-
-/**
- * What a fork wants to be different from its upstream, whatever that does next: schemas/curate.ts makes a snapshot from it. It stands
- * before the release that first has it, and says everything each time. Packages of ours that are overruled stay listed.
- */
-export const curation = struct({
-  /** Counts for packages without a rule of their own. */
-  rule: mergeRule,
-  auto: autoMerge,
-  paths: list(text(limits.INDEX_PATH_BYTES_MAX), limits.INDEXES_MAX),
-  own: list(curatedStanza, limits.CURATED_MAX),
-  pinned: list(curatedStanza, limits.CURATED_MAX),
-  removed: list(text(limits.PACKAGE_NAME_BYTES_MAX), limits.CURATED_MAX),
-  rules: list(struct({ name: text(limits.PACKAGE_NAME_BYTES_MAX), rule: mergeRule }), limits.CURATED_MAX),
-})
+const releaseOfVersion2 = struct(releaseFieldsOfVersion2)
 
 /**
  * The runs of one index file as of the last release of a chapter: from here on a reader folds at most CHAPTER_RELEASES scripts.
@@ -273,9 +261,7 @@ export const withdraw = struct({ ...note, ...withdrawalFields })
 export type Genesis = Infer<typeof genesis>
 /** How a fork says which upstream release it stands on. */
 export type UpstreamRelease = Pick<NonNullable<Release['upstream']>, 'number' | 'block' | 'hash'>
-export type Curation = Infer<typeof curation>
-export type MergeRule = Infer<typeof mergeRule>
-export type AutoMerge = Infer<typeof autoMerge>
+export type { AutoMerge, Curation, MergeRule } from './curation-event.ts'
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
 export type IndexFile = Infer<typeof indexFile>
@@ -318,7 +304,7 @@ const SKIPPABLE_FROM = 64
 const TYPES = {
   genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
-  release: { number: 2, version: 2, body: release },
+  release: { number: 2, version: 3, body: release },
   heartbeat: { number: 3, version: 1, body: heartbeat },
   signedIndex: { number: 4, version: 1, body: signedIndex },
   withdraw: { number: 6, version: 1, body: withdraw },
@@ -326,7 +312,7 @@ const TYPES = {
   checkpoint: { number: 9, version: 1, body: checkpoint },
   tag: { number: 10, version: 1, body: tag },
   maintainers: { number: 11, version: 1, body: maintainers },
-  metadata: { number: 12, version: 1, body: metadata },
+  metadata: { number: 12, version: 2, body: metadata },
   chapter: { number: 13, version: 4, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
@@ -341,12 +327,16 @@ const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [], rol
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   genesis: [formerly(1, genesisOfVersion1, (old) => ({ ...old, upstream: null }))],
-  release: [formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null }))],
+  release: [
+    formerly(1, releaseOfVersion1, (old) => ({ ...old, upstream: null, verdicts: null })),
+    formerly(2, releaseOfVersion2, (old) => ({ ...old, verdicts: null })),
+  ],
   chapter: [
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
     formerly(3, chapterOfVersion3, (old) => ({ ...old, rollouts: [] })),
   ],
+  metadata: [formerly(1, metadataOfVersion1, (old) => ({ ...old, upstreamBlock: 0 }))],
 }
 
 type TypeName = keyof typeof TYPES

@@ -27,6 +27,11 @@ export const LOG_ERROR_CODES = {
     means: 'a release has packages that cannot be installed',
     remedy: 'the reasons name what is missing or in conflict: mend that, or take the packages out',
   },
+  RELEASE_BREAKS: {
+    means:
+      'packages would become uninstallable with a release, which was refused as it was asked to be; nothing was appended',
+    remedy: 'the reason names what is missing or in conflict: mend that, or publish without --refuse-broken',
+  },
   PLAN_IMPOSSIBLE: {
     means: 'there is no way to install what was asked for',
     remedy: 'the reason names what stands against it; another version, --allow-remove or another release may help',
@@ -83,6 +88,10 @@ export const LOG_ERROR_CODES = {
   METADATA_MISMATCH: {
     means: 'the metadata of a channel comes out otherwise than its publisher states',
     remedy: 'nothing of it is used; freshet audit CHANNEL tells more',
+  },
+  CONFLICT_UNKNOWN: {
+    means: 'a register of the metadata document is not in conflict, or nobody said this value',
+    remedy: 'freshet meta conflicts CHANNEL shows what is to be settled; freshet meta set says anything else',
   },
   MAINTAINER_UNKNOWN: {
     means: 'this key is not one of the maintainers of the channel',
@@ -179,6 +188,10 @@ export const LOG_ERROR_CODES = {
   UPSTREAM_MISMATCH: {
     means: 'a fork stands on a release that the log of its upstream does not have',
     remedy: 'do not use it: the fork or its upstream shows different logs to different people',
+  },
+  UPSTREAM_PASSED: {
+    means: 'the upstream of a fork has passed to other signers, and so goes on as another log',
+    remedy: 'freshet fork ID NAME makes a fork of the successor; this one stays on the last release of the old log',
   },
   FORK_CYCLE: {
     means: 'the upstreams of a fork lead back to it, or are more than UPSTREAMS_MAX',

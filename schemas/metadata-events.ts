@@ -19,8 +19,7 @@ export const maintainers = struct({
   ),
 })
 
-/** The metadata document as of here: releases after this note have it until the next one. */
-export const metadata = struct({
+const metadataFields = {
   ...note,
   /** How many changes of each maintainer are in it. */
   counts: list(struct({ key: fixed32, changes: uint }), limits.MAINTAINERS_MAX),
@@ -28,9 +27,20 @@ export const metadata = struct({
   tips: list(fixed32, limits.MAINTAINERS_MAX),
   /** SHA-256 of its state (schemas/metadata-state.ts). */
   digest: fixed32,
-  /** Position of the newest `metadataState`: this one, or one that is some changes older. */
+  /** Position of the newest `metadataState`: this one, or one that is some changes older. In a fork it may be an upstream's. */
   stateBlock: uint,
+}
+
+/** The metadata document as of here: releases after this note have it until the next one. Version 2 added what a fork has of its upstream. */
+export const metadata = struct({
+  ...metadataFields,
+  /**
+   * In a fork: position of the `metadata` of an upstream whose changes are in it, and counted among the others; 0: none. Like
+   * `stateBlock` it may be further up (schemas/chain-position.ts), so nothing of upstream's is written again.
+   */
+  upstreamBlock: uint,
 })
+export const metadataOfVersion1 = struct(metadataFields)
 
 /** The state of the document as of the `metadata` note right after it, in brotli: whoever has it needs no older change. */
 export const metadataState = struct({

@@ -73,6 +73,14 @@ function parseMetadataPath(text: string): MetadataPath | null {
   return isSubject && checkOf(kind, field) !== null ? { kind, subject, field } : null
 }
 
+/** What people read and nothing acts on: of two that say it differently the newest is shown, and nobody has to decide. */
+const PROSE: ReadonlySet<string> = new Set(['description', 'note', 'summary'])
+
+/** Whether somebody must decide between two values of a register: a pin, a fix-up, an advisory, a set. */
+export function isBinding(path: string): boolean {
+  return !PROSE.has(parseMetadataPath(path)?.field ?? '')
+}
+
 /**
  * @param value null: the register is emptied.
  * @throws FreshetError METADATA_INVALID unless a register of this path can hold it.

@@ -64,6 +64,11 @@ export const SETTINGS = {
     means:
       'when a release is taken that is offered to a share of the followers first: at once, when this node is in the share, or when all are.',
   }),
+  verdicts: choice(['on', 'off'], {
+    default: 'on',
+    means:
+      'whether releases that are published here say which of their packages cannot be installed; import --refuse-broken looks all the same.',
+  }),
   'lan-discovery': choice(['on', 'off'], {
     default: 'on',
     means:

@@ -44,7 +44,9 @@ export interface BasisIndex {
   readonly parts: readonly CuratedPart[]
   /** Stanzas in upstream's file. */
   readonly count: number
-  /** SHA-256 of what it is. */
+  /** What it is, end to end, and the size and SHA-256 of that: 50 MB of upstream's text are not copied for a few packages. */
+  readonly texts: readonly Buffer[]
+  readonly byteLength: number
   readonly digest: DigestHex
 }
 

@@ -3,7 +3,8 @@
  *
  * Order does not matter here (a moved stanza neither came nor went). Work is proportional to the number of runs.
  */
-import type { Run } from './edit-script.ts'
+import { pushRun } from './edit-script.ts'
+import type { EditOp, Run } from './edit-script.ts'
 
 export interface RunDifference {
   readonly added: readonly Run[]
@@ -15,6 +16,40 @@ export function differenceOfRuns(before: readonly Run[], after: readonly Run[]):
   const old = byBlock(before)
   const fresh = byBlock(after)
   return { added: subtract(fresh, old), removed: subtract(old, fresh) }
+}
+
+/** The same for what a script makes of `runs`, which it fits; costs the script, and a look at each run. */
+export function differenceOfScript(runs: readonly Run[], script: readonly EditOp[]): RunDifference {
+  const dropped: Run[] = []
+  const inserted: Run[] = []
+  let at = 0
+  let used = 0 // of the run at `at`
+  for (const op of script) {
+    if (op.op === 'insert') {
+      pushRun(inserted, op.block, op.first, op.count)
+      continue
+    }
+    for (let left = op.count; left > 0;) {
+      const { block, first, count } = runs[at] as Run
+      const taken = Math.min(left, count - used)
+      if (op.op === 'drop') pushRun(dropped, block, first + used, taken)
+      left -= taken
+      used = used + taken === count ? 0 : used + taken
+      if (used === 0) at++
+    }
+  }
+  return differenceOfRuns(dropped, inserted) // what has moved is in both
+}
+
+/** In the order in which blocks are first named. */
+export function runsByBlock(runs: readonly Run[]): Map<number, Run[]> {
+  const blocks = new Map<number, Run[]>()
+  for (const run of runs) {
+    const known = blocks.get(run.block)
+    if (known === undefined) blocks.set(run.block, [run])
+    else known.push(run)
+  }
+  return blocks
 }
 
 interface Interval {

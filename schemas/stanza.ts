@@ -137,13 +137,10 @@ export function readSlice(bytes: Buffer, offsets: Uint32Array, index: number, pa
 }
 
 /** The Package value of a stanza that begins with it, as nearly all do; null for any other. Nothing is checked. */
-export function leadingName(stanza: Buffer): string | null {
-  if (
-    stanza.compare(PACKAGE_PREFIX, 0, PACKAGE_PREFIX.length, 0, Math.min(PACKAGE_PREFIX.length, stanza.length)) !== 0
-  ) {
-    return null
-  }
-  return stanza.toString('latin1', PACKAGE_PREFIX.length, endOfLine(stanza, PACKAGE_PREFIX.length, stanza.length))
+export function leadingName(bytes: Buffer, start = 0, end = bytes.length): string | null {
+  const from = start + PACKAGE_PREFIX.length
+  if (bytes.compare(PACKAGE_PREFIX, 0, PACKAGE_PREFIX.length, start, Math.min(from, end)) !== 0) return null
+  return bytes.toString('latin1', from, endOfLine(bytes, from, end))
 }
 
 /**

@@ -31,7 +31,9 @@ export async function composeBasis(base: number, { indexes, changes, before }: D
   return {
     blocks: curation === null ? blocks : [...blocks, curation],
     curationBlock,
-    scripts: new Map(indexes.map(({ path, parts, count }) => [path, scriptOf(places, parts, count)])),
+    scripts: new Map(
+      indexes.map(({ path, parts, count }) => [path, scriptOf(parts, count, (packaged) => places.of(packaged))]),
+    ),
     changes: ownChanges(before?.packages ?? [], ownOf(places, indexes)),
   }
 }
@@ -59,8 +61,15 @@ class Places {
   }
 }
 
-/** @param count stanzas of upstream's index file. */
-function scriptOf(places: Places, parts: readonly CuratedPart[], count: number): EditOp[] {
+/**
+ * From upstream's index file to the fork's.
+ * @param count stanzas of upstream's. @param placeOf where a package of the fork stands.
+ */
+export function scriptOf(
+  parts: readonly CuratedPart[],
+  count: number,
+  placeOf: (packaged: CuratedPackage) => StanzaPlace,
+): EditOp[] {
   const script: EditOp[] = []
   let at = 0
   const dropUntil = (index: number): void => {
@@ -69,7 +78,7 @@ function scriptOf(places: Places, parts: readonly CuratedPart[], count: number):
   }
   for (const part of parts) {
     if (part.from === 'fork') {
-      const { block, ordinal } = places.of(part.packaged)
+      const { block, ordinal } = placeOf(part.packaged)
       pushOp(script, { op: 'insert', count: 1, block, first: ordinal })
     } else {
       dropUntil(part.first)

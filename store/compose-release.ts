@@ -72,11 +72,12 @@ interface Composed {
 /** @throws FreshetError STANZA_*, FILENAME_UNSAFE, VERSION_REUSE, EVENT_INVALID. */
 export async function composeRelease(input: ComposeInput): Promise<ComposedRelease> {
   const { base, before, draft } = input
-  if (draft.indexes.length > INDEXES_MAX) throw tooLarge(`${draft.indexes.length} index files`)
-  for (const { path, bytes } of draft.indexes) {
-    if (bytes.byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${bytes.byteLength} bytes`)
-  }
   const { basis } = draft
+  const files = basis?.indexes ?? draft.indexes.map(({ path, bytes: { byteLength } }) => ({ path, byteLength }))
+  if (files.length > INDEXES_MAX) throw tooLarge(`${files.length} index files`)
+  for (const { path, byteLength } of files) {
+    if (byteLength > INDEX_BYTES_MAX) throw tooLarge(`${path} of ${byteLength} bytes`)
+  }
   const composed = basis === undefined ? await composeTexts(input) : await composeOnUpstream(input, basis)
   const { changes, chapterLength, indexes, upstream, blocksOf } = composed
   const blocks = [...composed.blocks, await packSignedIndex(draft.inRelease)]
@@ -141,14 +142,11 @@ async function composeTexts({ base, before, draft }: ComposeInput): Promise<Comp
 }
 
 /** Of a fork, whose other packages are upstream's. */
-async function composeOnUpstream({ base, before, draft }: ComposeInput, basis: DraftBasis): Promise<Composed> {
+async function composeOnUpstream({ base, before }: ComposeInput, basis: DraftBasis): Promise<Composed> {
   const chapter = await packDueChapter(base, before)
   const { blocks, curationBlock, scripts, changes } = await composeBasis(base + chapter.length, basis)
-  const digests = new Map(basis.indexes.map(({ path, digest }) => [path, Buffer.from(digest, 'hex')]))
-  const indexes = draft.indexes.map(({ path, bytes }): IndexFile => {
-    const [digest, script] = [digests.get(path), scripts.get(path)]
-    if (digest === undefined || script === undefined) throw new FreshetError('INTERNAL', `${path} has no basis`)
-    return { path, byteLength: bytes.byteLength, digest, script }
+  const indexes = basis.indexes.map(({ path, byteLength, digest }): IndexFile => {
+    return { path, byteLength, digest: Buffer.from(digest, 'hex'), script: scripts.get(path) ?? [] }
   })
   return {
     blocks: [...chapter, ...blocks],
@@ -170,6 +168,7 @@ export function isUnchanged(
 ): boolean {
   if (before === null || inReleaseBefore === null) return false
   const { release } = composed
+  if (draft.basis !== undefined && !isSameBasis(release, before, draft.basis)) return false
   return (
     release.suite === before.plan.release.suite &&
     (draft.ownRelease || inReleaseBefore.equals(draft.inRelease)) &&
@@ -178,6 +177,12 @@ export function isUnchanged(
       before.plan.indexes.some((known) => known.path === path && known.digest === digest.toString('hex')),
     )
   )
+}
+
+/** A fork that moves, or wants something else, says so even where no package differs yet. */
+function isSameBasis({ upstream }: ReleaseBlocks['release'], { plan }: ReleaseBefore, basis: DraftBasis): boolean {
+  const stands = plan.upstream?.release.hash.equals(basis.upstream.hash) === true
+  return stands && upstream?.curationBlock === (basis.before?.block ?? 0)
 }
 
 /** Gives every new text a place and packs it. */

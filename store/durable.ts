@@ -37,14 +37,14 @@ export function errnoOf(error: unknown): string | null {
   return typeof code === 'string' && typeof errno === 'number' ? code : null
 }
 
-/** Replaces `path` by `bytes`; when this returns, a power cut cannot bring the old content back. */
-export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  await replaceFile(path, bytes, true)
+/** Replaces `path` by `texts`, end to end; when this returns, a power cut cannot bring the old content back. */
+export async function writeDurably(path: string, ...texts: readonly Uint8Array[]): Promise<void> {
+  await replaceFile(path, texts, true)
 }
 
 /** Replaces `path` by `bytes`, whole for every other process; a power cut may undo or tear it: for what can be made again. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await replaceFile(path, bytes, false)
+  await replaceFile(path, [bytes], false)
 }
 
 /** Waits until the content of `path` is on disk. */
@@ -65,12 +65,16 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, byteOffs
   }
 }
 
-async function replaceFile(path: string, bytes: Uint8Array, durable: boolean): Promise<void> {
+async function replaceFile(path: string, texts: readonly Uint8Array[], durable: boolean): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`
   try {
     const handle = await open(temporary, 'wx', FILE_MODE)
     try {
-      await writeFully(handle, bytes, 0)
+      let byteOffset = 0
+      for (const bytes of texts) {
+        await writeFully(handle, bytes, byteOffset)
+        byteOffset += bytes.byteLength
+      }
       if (durable) await handle.sync()
     } finally {
       await handle.close()
@@ -78,7 +82,7 @@ async function replaceFile(path: string, bytes: Uint8Array, durable: boolean): P
     await rename(temporary, path)
   } catch (error) {
     await removeQuietly(temporary)
-    throw asIoError(error, path, { byteLength: bytes.byteLength })
+    throw asIoError(error, path, { byteLength: texts.reduce((sum, bytes) => sum + bytes.byteLength, 0) })
   }
   if (durable) await syncDirectory(dirname(path))
 }

@@ -5,8 +5,7 @@
  * process to stay alive while idle. The queue is bounded: who has many files hands them in as answers come (see adopt).
  */
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { FreshetError } from '../schemas/errors.ts'
 import {
   ARTIFACT_BYTES_MAX,
@@ -19,6 +18,7 @@ import { parseDigest } from '../schemas/units.ts'
 import { asIoError } from './durable.ts'
 import type { HashAnswer, HashRequest } from './hash-worker.ts'
 import type { Hashed } from './hashed.ts'
+import { startWorker } from './start-worker.ts'
 
 interface Job {
   readonly request: HashRequest
@@ -33,9 +33,7 @@ interface Thread {
   idleTimer: NodeJS.Timeout | null
 }
 
-/** The worker has the form, source or compiled, that this file has. */
-const EXTENSION = extname(import.meta.url)
-const WORKER_URL = new URL(`./hash-worker${EXTENSION}`, import.meta.url)
+const WORKER_URL = new URL('./hash-worker', import.meta.url)
 
 export class Hasher {
   readonly threadsMax: number
@@ -93,7 +91,7 @@ export class Hasher {
 
   #start(): Thread {
     const thread: Thread = {
-      worker: new Worker(WORKER_URL, { execArgv: loaderArguments() }),
+      worker: startWorker(WORKER_URL),
       jobs: [],
       idleTimer: null,
     }
@@ -144,13 +142,6 @@ function settle({ request: { path }, resolve, reject }: Job, answer: HashAnswer)
     piecesRoot: piecesRoot === null ? null : asBuffer(piecesRoot),
     layer: layer.byteLength === 0 ? null : asBuffer(layer),
   })
-}
-
-/** From source: the loader given to the process (`--import tsx`) registers itself in the main thread only. */
-function loaderArguments(): string[] {
-  if (EXTENSION !== '.ts') return []
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
-  return ['--import', `data:text/javascript,import{register}from${loader};register()`]
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

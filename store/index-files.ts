@@ -125,11 +125,12 @@ export class IndexFiles {
     return offsets.length - 1 === stanzaCount(newest.runs) ? { found, before: { bytes, offsets } } : null
   }
 
-  /** Keeps bytes that are known to have this digest (the publisher has just read them). */
-  async store(digest: DigestHex, bytes: Buffer): Promise<void> {
+  /** Keeps texts that are known to have this digest, end to end (the publisher has just read them). */
+  async store(digest: DigestHex, ...texts: readonly Buffer[]): Promise<void> {
     const path = join(this.#directory, digest)
-    await requireSpace(this.#directory, bytes.byteLength, path)
-    await writeDurably(path, bytes)
+    const byteLength = texts.reduce((sum, text) => sum + text.byteLength, 0)
+    await requireSpace(this.#directory, byteLength, path)
+    await writeDurably(path, ...texts)
     await this.#prune(digest)
   }
 

@@ -129,6 +129,11 @@ export class MaintainerLog {
     this.#download = first > last ? null : this.core.download({ start: first, end: last + 1, linear: true })
   }
 
+  /** Fetches blocks `first` to `last`, which are there, besides what is fetched as it comes. */
+  bring(first: number, last: number): void {
+    if (first <= last) this.core.download({ start: first, end: last + 1, linear: true })
+  }
+
   /** Appends change `seq`, durable and then announced. @throws FreshetError DISK_FULL, STORE_FAILED. */
   async append(seq: number, bytes: Buffer, follows: readonly ChangePlace[]): Promise<void> {
     const places = follows.map((place) => ({ key: Buffer.from(place.key, 'hex'), seq: place.seq }))

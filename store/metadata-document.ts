@@ -35,7 +35,7 @@ export class MetadataDocument {
     return new MetadataDocument(getBackend(init({ actor })))
   }
 
-  /** The same from what `save` gave, for any author: a derivative begins so. @throws FreshetError STORE_FAILED. */
+  /** The same from what `save` gave, for any author. @throws FreshetError STORE_FAILED. */
   static async load(saved: Uint8Array, actor: KeyHex): Promise<MetadataDocument> {
     const { getBackend, load } = await import('@automerge/automerge')
     try {
@@ -92,8 +92,11 @@ export class MetadataDocument {
 
   #put(path: string, value: string | null): void {
     const known = this.#backend.getAll(ROOT, path) as [string, string, string][]
-    if (value === null) this.#backend.delete(ROOT, path)
-    else if (known.length !== 1 || known[0]?.[1] !== value) this.#backend.put(ROOT, path, value, 'str')
+    if (value === null) return this.#backend.delete(ROOT, path)
+    if (known.length === 1 && known[0]?.[1] === value) return
+    // Of several values Automerge would keep the one that is put again, as its first author's: who decided would be lost.
+    if (known.length > 1) this.#backend.delete(ROOT, path)
+    this.#backend.put(ROOT, path, value, 'str')
   }
 }
 

@@ -3,6 +3,7 @@ import type { Run } from '../schemas/edit-script.ts'
 import { stanzaCount } from '../schemas/edit-script.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { COMPARED_STANZAS_MAX } from '../schemas/limits.ts'
+import { runsByBlock } from '../schemas/run-list.ts'
 import type { PackageFile } from '../schemas/package-difference.ts'
 import { readPackageRank } from '../schemas/package-rank.ts'
 import { isBlankSlice, readPackageStanza } from '../schemas/stanza.ts'
@@ -45,16 +46,6 @@ export async function readPackageFiles(
     onProgress(Math.min(start + BLOCKS_AT_ONCE, blocks.length), blocks.length)
   }
   return files
-}
-
-function runsByBlock(runs: readonly Run[]): Map<number, Run[]> {
-  const blocks = new Map<number, Run[]>()
-  for (const run of runs) {
-    const known = blocks.get(run.block)
-    if (known === undefined) blocks.set(run.block, [run])
-    else known.push(run)
-  }
-  return blocks
 }
 
 async function filesOfBlock(

@@ -17,7 +17,7 @@ import type { Store, Write } from './open-store.ts'
 import { PackageIndex } from './package-index.ts'
 import { assembleQuorum, quorumOf, UNSIGNED } from './quorum.ts'
 import type { NamedSignature, Quorum } from './quorum.ts'
-import type { NewRoots, ReleaseBlocks, ReleaseLog } from './release-log.ts'
+import type { LateFindings, ReleaseBlocks, ReleaseLog } from './release-log.ts'
 import { headAfter } from './tree-head.ts'
 import { within } from './within.ts'
 
@@ -49,14 +49,14 @@ export class QuorumLog {
   /**
    * What a release will be, without appending it.
    * @param after notes about it, which are signed with it.
-   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; ROTATION_INVALID; what `roots` throws.
+   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; ROTATION_INVALID; what `late` throws.
    */
   async prepare(
     { base, blocks, release, changes }: ReleaseBlocks,
-    roots: Promise<NewRoots>,
+    late: Promise<LateFindings>,
     after: readonly Buffer[] = [],
   ): Promise<PreparedRecord> {
-    roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
+    late.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     await this.#log.requireOpen()
     return this.#store.rehearse(async (sessionOf) => {
       this.#log.requireLength(base)
@@ -65,12 +65,9 @@ export class QuorumLog {
       const { length, treeHash } = index
       const { fork, signature } = before
       const headBefore = { length: base, fork, treeHash: headAfter(before, []).treeHash, signature }
-      const event = { type: 'release', ...release, ...(await roots), index: { length, treeHash }, headBefore } as const
-      return {
-        version: SIGNING_VERSION,
-        request: this.#request(before, [...blocks, encodeEvent(event), ...after], null),
-        index,
-      }
+      const whole = { ...release, verdicts: null, ...(await late), index: { length, treeHash }, headBefore }
+      const grown = [...blocks, encodeEvent({ type: 'release', ...whole }), ...after]
+      return { version: SIGNING_VERSION, request: this.#request(before, grown, null), index }
     })
   }
 

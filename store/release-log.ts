@@ -37,7 +37,7 @@ export interface ReadOptions {
 export interface ReleaseBlocks {
   readonly base: number
   readonly blocks: readonly Buffer[]
-  readonly release: Omit<Release, 'index' | 'headBefore' | keyof NewRoots>
+  readonly release: Omit<Release, 'index' | 'headBefore' | keyof NewRoots | 'verdicts'>
   readonly changes: IndexChanges
 }
 
@@ -49,6 +49,12 @@ export interface Rotation {
 
 /** Piece roots that come with a release. Hashing the files goes on while the index is written. */
 export type NewRoots = Pick<Release, 'roots' | 'lateRoots'>
+
+/** What a release says that may be found out while its index is written. */
+export interface LateFindings extends NewRoots {
+  /** Without: nobody has looked. */
+  readonly verdicts?: Release['verdicts']
+}
 
 const INDEX_CORE = (name: string): string => `channel/${name}/index`
 const LOG_CORE = (name: string): string => `channel/${name}/log`
@@ -274,14 +280,14 @@ export class ReleaseLog {
    * Appends one release: index and log move together, are durable, and only then are announced.
    *
    * @param after notes about it: nobody sees it without them.
-   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `roots` throws.
+   * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `late` throws.
    */
   async append(
     { base, blocks, release, changes }: ReleaseBlocks,
-    roots: Promise<NewRoots>,
+    late: Promise<LateFindings>,
     after: readonly Buffer[] = [],
   ): Promise<SignedHead> {
-    roots.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
+    late.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.core.writable) throw this.#readOnly()
     await this.requireOpen()
@@ -294,11 +300,8 @@ export class ReleaseLog {
       const logSession = await sessionOf(this.core)
       await PackageIndex.update(indexSession, release.number, changes)
       const indexHead = { length: indexSession.length, treeHash: await indexSession.treeHash() }
-      await logSession.append([
-        ...blocks,
-        encodeEvent({ type: 'release', ...release, ...(await roots), index: indexHead, headBefore }),
-        ...after,
-      ])
+      const whole = { ...release, verdicts: null, ...(await late), index: indexHead, headBefore }
+      await logSession.append([...blocks, encodeEvent({ type: 'release', ...whole }), ...after])
     })
     return this.head()
   }

@@ -1,5 +1,6 @@
 /** Reads a `stanzas` block of a log, and unpacks it on the thread pool, within its declared bounds. */
 import { expectEvent } from '../schemas/events.ts'
+import type { ChannelEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { STANZAS_BLOCK_BYTES_MAX, STANZA_BYTES_MAX } from '../schemas/limits.ts'
 import { unpack } from './brotli.ts'
@@ -22,7 +23,12 @@ export interface PackedStanzas {
 
 /** @throws FreshetError EVENT_INVALID when the block is another event, or declares more than it may; NO_PEERS. */
 export async function readPacked(log: ReleaseLog, block: number, options: ReadOptions = {}): Promise<PackedStanzas> {
-  const { byteLengths, compressed } = expectEvent('stanzas', await log.event(block, options), block)
+  return packedStanzas(await log.event(block, options), block)
+}
+
+/** The same of an event that was read. @throws FreshetError EVENT_INVALID. */
+export function packedStanzas(event: ChannelEvent | null, block: number): PackedStanzas {
+  const { byteLengths, compressed } = expectEvent('stanzas', event, block)
   const total = byteLengths.reduce((sum, byteLength) => sum + byteLength, 0)
   if (total > PLAIN_BYTES_MAX) {
     throw new FreshetError('EVENT_INVALID', `block ${block} declares ${total} bytes of stanzas`, { block })

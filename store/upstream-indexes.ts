@@ -12,7 +12,9 @@ import type { Snapshot, SnapshotIndex } from './snapshot.ts'
 /** An index file of a fork. */
 export interface CuratedFile {
   readonly path: string
-  readonly bytes: Buffer
+  /** Its text, end to end: stretches of upstream's file and stanzas of the fork. */
+  readonly texts: readonly Buffer[]
+  readonly byteLength: number
   /** What of upstream and of the fork it consists of, and how many stanzas upstream's file has. */
   readonly parts: readonly CuratedPart[]
   readonly count: number
@@ -69,20 +71,18 @@ export class UpstreamIndex {
     return curateIndex(this.path, this.packages(names), { count: this.count, isOpen }, changes)
   }
 
-  textOf(parts: readonly CuratedPart[]): Buffer {
-    return Buffer.concat(
-      parts.map((part) =>
-        part.from === 'fork'
-          ? part.packaged.text
-          : this.bytes.subarray(this.offsets[part.first], this.offsets[part.first + part.count]),
-      ),
+  textsOf(parts: readonly CuratedPart[]): Buffer[] {
+    return parts.map((part) =>
+      part.from === 'fork'
+        ? part.packaged.text
+        : this.bytes.subarray(this.offsets[part.first], this.offsets[part.first + part.count]),
     )
   }
 
   #names(): Map<string, number[]> {
     const found = new Map<string, number[]>()
     for (let index = 0; index < this.count; index++) {
-      const name = leadingName(this.bytes.subarray(this.offsets[index], this.offsets[index + 1]))?.trim() ?? ''
+      const name = leadingName(this.bytes, this.offsets[index], this.offsets[index + 1])?.trim() ?? ''
       const known = found.get(name)
       if (known === undefined) found.set(name, [index])
       else known.push(index)
@@ -109,6 +109,8 @@ export function decideSnapshot(upstream: readonly UpstreamIndex[], changes: Fork
 export function curateSnapshot(upstream: readonly UpstreamIndex[], changes: ForkChanges): CuratedFile[] {
   return upstream.map((index) => {
     const { parts } = index.curate(changes)
-    return { path: index.path, bytes: index.textOf(parts), parts, count: index.count }
+    const texts = index.textsOf(parts)
+    const byteLength = texts.reduce((sum, text) => sum + text.byteLength, 0)
+    return { path: index.path, texts, byteLength, parts, count: index.count }
   })
 }

@@ -8,15 +8,18 @@ import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { BLOCK_WAIT_MS } from '../schemas/limits.ts'
 import { auditChannel } from '../store/audit/audit-channel.ts'
 import type { ReleaseLog } from '../store/release-log.ts'
+import { auditVerdicts } from './audit-verdicts.ts'
 import { countOf, flagOf, optionalTextOf, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { inReleaseJudge } from './judge-in-release.ts'
 
-export async function auditOperation(
-  node: Node,
-  args: Arguments,
-  io: ControlIo,
-): Promise<AuditReport & { readonly channel: string }> {
+export interface ChannelAudit extends AuditReport {
+  readonly channel: string
+  /** Releases whose verdicts about their packages were computed anew; null: not asked for. */
+  readonly verdicts: number | null
+}
+
+export async function auditOperation(node: Node, args: Arguments, io: ControlIo): Promise<ChannelAudit> {
   const { session } = node
   const channel = session.channel(textOf(args, 'channel'))
   const { name, log, metadata } = channel
@@ -41,7 +44,9 @@ export async function auditOperation(
     signal: io.signal,
     onProgress: (progress) => io.progress(progress),
   })
-  return { channel: name, ...report }
+  if (!flagOf(args, 'verdicts')) return { channel: name, ...report, verdicts: null }
+  const audited = await auditVerdicts(node, channel, report, io.signal)
+  return { channel: name, ...audited.report, verdicts: audited.verdicts }
 }
 
 /** Null also where a fork cannot say what its upstream is: that is for the audit to report. */

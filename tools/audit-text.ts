@@ -1,11 +1,12 @@
 /** The verdict of an audit in sentences: whether it holds, what was looked at, and the first thing that does not hold. */
-import type { AuditFault, AuditGap, AuditReport } from '../schemas/audit-report.ts'
+import type { AuditFault, AuditGap } from '../schemas/audit-report.ts'
+import type { ChannelAudit } from './audit-channel.ts'
 import { formatBytes, formatCount } from './output.ts'
 
 /** What a person reads of a long list; `--json` has all of it. */
 const LISTED_FAULTS = 10
 
-export function auditText(channel: string, report: AuditReport): string {
+export function auditText(channel: string, report: ChannelAudit): string {
   const { ok, failures, failuresMore, unchecked } = report
   const count = failures.length + failuresMore
   const verdict = ok
@@ -25,7 +26,7 @@ export function lineOf({ code, message, ...position }: AuditFault | AuditGap): s
   return `${code}: ${message}${where.length === 0 ? '' : ` [${where.join(', ')}]`}`
 }
 
-function scopeOf(report: AuditReport): string[] {
+function scopeOf(report: ChannelAudit): string[] {
   const { releases, first, last, sample, blocks, logBytes, lookupBlocks, artifacts, signers } = report
   const { indexBytes, releasesPerSecond, indexBytesPerSecond, elapsedMs } = report
   const before = first > 1 ? `; those before #${first} were believed` : ''
@@ -41,6 +42,8 @@ function scopeOf(report: AuditReport): string[] {
   if (artifacts !== null) {
     lines.push(`files of packages that are here: ${formatCount(artifacts.files)}, ${formatBytes(artifacts.bytes)}`)
   }
+  if (report.verdicts !== null)
+    lines.push(`releases whose verdicts were computed anew: ${formatCount(report.verdicts)}`)
   const rate = `${releasesPerSecond.toFixed(1)} releases and ${formatBytes(Math.round(indexBytesPerSecond))} of index files a second`
   return [...lines, `took ${(elapsedMs / 1000).toFixed(1)} s; ${rate}`]
 }

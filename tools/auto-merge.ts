@@ -12,6 +12,7 @@ import { asFreshetError } from '../schemas/errors.ts'
 import { mergeFork } from './fork-operations.ts'
 
 const NEWEST = { kind: 'newest' } as const
+const TO_NEWEST = { wishes: [], upstream: NEWEST, refuseBroken: false }
 
 export interface AutoMerge {
   /** Resolves when the merge under way is done. */
@@ -43,7 +44,7 @@ async function mergeForks(node: Node, upstreamId: string | null, log: (message: 
     if (upstreamId !== null && fork.upstream?.log.id !== upstreamId) continue
     try {
       const reason = await reasonToWait(fork)
-      if (reason === null) await mergeFork(node, fork.name, NEWEST, [], { progress: () => {} })
+      if (reason === null) await mergeFork(node, fork.name, TO_NEWEST, { progress: () => {} })
       else if (reason !== '') log(`${fork.name} is not merged: ${reason}; freshet fork status ${fork.name}`)
     } catch (error) {
       const { code, message } = asFreshetError(error)

@@ -3,23 +3,28 @@ import type { Channel } from '../actors/channel.ts'
 import type { Node } from '../actors/node.ts'
 import type { ForkOrder, ForkWish } from '../actors/ports/compose-fork.ts'
 import { createFork } from '../actors/ports/create-fork.ts'
+import { linkedForkState } from '../actors/ports/fork-state.ts'
 import { publishFork } from '../actors/ports/publish-fork.ts'
 import type { PublishedFork } from '../actors/ports/publish-fork.ts'
 import { previewFork, versionsOf } from '../actors/ports/merge-preview.ts'
 import type { ForkPreview, MergePreview } from '../actors/ports/merge-preview.ts'
 import type { ControlIo } from '../protocols/control-server.ts'
 import type { Decision } from '../schemas/curate.ts'
-import { FreshetError } from '../schemas/errors.ts'
+import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../schemas/events.ts'
 import { parseAutoMerge, parseMergeRule } from '../schemas/merge-rule.ts'
 import type { ChangeKind } from '../schemas/package-difference.ts'
 import type { NewlyBroken } from '../actors/solver/newly-broken.ts'
 import { parseWhen } from '../schemas/when.ts'
 import type { When } from '../schemas/when.ts'
-import { argumentsOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
+import { id } from '../store/identity.ts'
+import { argumentsOf, flagOf, listOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { artifactOf, readDebFolder } from './import/deb-dir.ts'
 import { clearSign, createSigningKey } from './import/openpgp.ts'
+import { countConflicts } from './metadata-conflicts.ts'
+import { verdictViews } from './verdict-view.ts'
+import type { VerdictView } from './verdict-view.ts'
 
 export const FORK_OPERATIONS = ['fork', 'fork.change', 'fork.status', 'fork.merge'] as const
 type ForkOperation = (typeof FORK_OPERATIONS)[number]
@@ -38,15 +43,20 @@ export interface ForkResult {
   readonly own: readonly string[]
   readonly pinned: readonly string[]
   readonly removed: readonly string[]
+  /** Which packages of the release cannot be installed; null: nobody looked, or there is no new release. */
+  readonly verdicts: readonly VerdictView[] | null
 }
 
 export function forkOperations(node: Node): Record<ForkOperation, Operation> {
   return {
     fork: (args, io) => makeFork(node, args, io),
-    'fork.change': async (args, io) => changeFork(node, textOf(args, 'fork'), await wishesOf(args), io),
+    'fork.change': async (args, io) => {
+      const order = { wishes: await wishesOf(args), upstream: null, refuseBroken: flagOf(args, 'refuseBroken') }
+      return (await publishChanges(node, textOf(args, 'fork'), order, io)).result
+    },
     'fork.status': async (args) => {
       const fork = node.session.channel(textOf(args, 'fork'))
-      return statusOf(fork, await previewFork(fork, whenOf(args)))
+      return forkStatus(fork, whenOf(args))
     },
     'fork.merge': async (args, io) => {
       const [rule, auto] = [optionalTextOf(args, 'rule'), optionalTextOf(args, 'auto')]
@@ -54,7 +64,8 @@ export function forkOperations(node: Node): Record<ForkOperation, Operation> {
         ...(rule === null ? [] : [{ wish: 'rule' as const, names: [], rule: parseMergeRule(rule) }]),
         ...(auto === null ? [] : [{ wish: 'auto' as const, auto: parseAutoMerge(auto) }]),
       ]
-      return mergeFork(node, textOf(args, 'fork'), whenOf(args), wishes, io)
+      const order = { wishes, upstream: whenOf(args), refuseBroken: flagOf(args, 'refuseBroken') }
+      return mergeFork(node, textOf(args, 'fork'), order, io)
     },
   }
 }
@@ -94,29 +105,51 @@ export interface ForkStatus extends ForkMerge {
     readonly id: string
     readonly release: number
     readonly newest: number
+    /** Why nothing of it is taken any more: EQUIVOCATION, HISTORY_REWRITE; null: it is. */
+    readonly trouble: string | null
+    /** The id of the channel that it has passed to, with other signers; null: it goes on itself. */
+    readonly successor: string | null
   }
   readonly rule: MergeRule
   readonly auto: AutoMerge
   readonly uninstallable: readonly NewlyBroken[]
 }
 
-export interface MergeResult extends ForkResult, ForkMerge {}
+export interface MergeResult extends ForkResult, ForkMerge {
+  /** Registers of the metadata document that somebody must decide about now; null: it cannot be read at the moment. */
+  readonly conflicts: number | null
+}
 
 /** Stands a fork on a release of its upstream. */
 export async function mergeFork(
   node: Node,
   name: string,
-  to: When,
-  wishes: readonly ForkWish[],
+  order: ChangeOrder & { readonly upstream: When },
   io: Pick<ControlIo, 'progress'>,
 ): Promise<MergeResult> {
-  const { result, published } = await publishChanges(node, name, { wishes, upstream: to }, io)
-  return { ...result, ...mergeOf(published.merge as MergePreview) }
+  const { result, published } = await publishChanges(node, name, order, io)
+  const conflicts = await countConflicts(node.session.publishing(name))
+  return { ...result, ...mergeOf(published.merge as MergePreview), conflicts }
 }
 
-function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
+/** Also of a fork whose upstream contradicted itself: it stays where it stands. */
+async function forkStatus(fork: Channel, when: When): Promise<ForkStatus> {
+  try {
+    return await statusOf(fork, await previewFork(fork, when), null)
+  } catch (error) {
+    const { code } = asFreshetError(error)
+    if (!['EQUIVOCATION', 'HISTORY_REWRITE'].includes(code)) throw error
+    const state = await linkedForkState(fork)
+    const { number } = state.base
+    const nothing = { from: number, to: number, moved: [], collisions: [], decisions: [], broken: [] }
+    return statusOf(fork, { ...nothing, state }, code)
+  }
+}
+
+async function statusOf(fork: Channel, preview: ForkPreview, trouble: string | null): Promise<ForkStatus> {
   const { state, broken } = preview
   const { upstream, base, changes } = state
+  const rotation = trouble === null ? await upstream.log.rotation() : null
   return {
     channel: fork.name,
     id: fork.log.id,
@@ -126,6 +159,8 @@ function statusOf(fork: Channel, preview: ForkPreview): ForkStatus {
       id: upstream.log.id,
       release: base.number,
       newest: upstream.history.newest?.number ?? 0,
+      trouble,
+      successor: rotation === null ? null : id(rotation.successor),
     },
     rule: changes.rule,
     auto: changes.auto,
@@ -157,17 +192,17 @@ async function makeFork(node: Node, args: Arguments, io: ControlIo): Promise<For
     const { publicKey, privateKey } = await createSigningKey(`Freshet channel ${name}`)
     return { publicKey: Buffer.from(publicKey), privateKey }
   })
-  return changeFork(node, name, wishes, io)
+  const order = { wishes, upstream: null, refuseBroken: flagOf(args, 'refuseBroken') }
+  return (await publishChanges(node, name, order, io)).result
 }
 
-async function changeFork(node: Node, name: string, wishes: readonly ForkWish[], io: ControlIo): Promise<ForkResult> {
-  return (await publishChanges(node, name, { wishes, upstream: null }, io)).result
-}
+/** What a fork is to become, and whether it is refused where packages become uninstallable by it. */
+type ChangeOrder = Pick<ForkOrder, 'wishes' | 'upstream'> & { readonly refuseBroken: boolean }
 
 async function publishChanges(
   node: Node,
   name: string,
-  order: Pick<ForkOrder, 'wishes' | 'upstream'>,
+  { wishes, upstream, refuseBroken }: ChangeOrder,
   io: Pick<ControlIo, 'progress'>,
 ): Promise<{ result: ForkResult; published: PublishedFork }> {
   const fork = node.session.publishing(name)
@@ -177,9 +212,11 @@ async function publishChanges(
   const key = await node.signingKey(fork.name)
   const suite = fork.history.newest?.suite ?? fork.name
   const sign = (text: string): Promise<Buffer> => clearSign(text, key)
-  const whole = { ...order, suite, sign, nowMs: Date.now() }
-  const published = await node.changing(fork.name, (session, channel, deps) =>
-    publishFork(session, channel, deps, whole, (progress) => io.progress(progress)),
+  const whole = { wishes, upstream, suite, sign, nowMs: Date.now() }
+  const published = await node.changing(
+    fork.name,
+    (session, channel, deps) => publishFork(session, channel, deps, whole, (progress) => io.progress(progress)),
+    refuseBroken,
   )
   return { result: resultOf(fork, published), published }
 }
@@ -200,6 +237,7 @@ function resultOf({ name: channel, log: { id } }: Channel, made: PublishedFork):
     own: versions(own),
     pinned: versions(pinned),
     removed: [...removed],
+    verdicts: verdictViews(published?.verdicts ?? null),
   }
 }
 

@@ -11,12 +11,18 @@ export function statusText(status: ForkStatus): string {
   const lines = [
     `${channel} #${release} stands on ${upstream.channel} #${upstream.release}${behind > 0 ? `, ${behind} behind` : ''}; ${rule}, auto ${auto}`,
     mergeText(status),
+    ...upstreamText(status),
   ]
   if (uninstallable.length > 0) {
     lines.push(`${formatCount(uninstallable.length)} could not be installed any more:`)
     lines.push(...shown(uninstallable.map(({ reason }) => `  ${reason.join('; ')}`)))
   }
   return lines.join('\n')
+}
+
+function upstreamText({ upstream: { channel, trouble, successor } }: ForkStatus): string[] {
+  if (trouble !== null) return [`${channel} contradicted itself (${trouble}): nothing of it is taken any more`]
+  return successor === null ? [] : [`${channel} goes on as ${successor}: freshet fork ${successor} NAME`]
 }
 
 export function mergeText({ from, to, moved, collisions, overruled }: ForkMerge): string {

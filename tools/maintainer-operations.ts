@@ -7,6 +7,7 @@ import type { KeyHex } from '../schemas/units.ts'
 import { keyId, parseId } from '../store/identity.ts'
 import { countOf, optionalTextOf, textOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { authorOf, authorsOf, type Author } from './metadata-authors.ts'
 
 export const MAINTAINER_OPERATIONS = [
   'maintainer.invite',
@@ -35,6 +36,8 @@ export interface MaintainersResult {
     /** Why their next change does not count; null: nothing is wrong with it, or there is none. */
     readonly refused: string | null
   }[]
+  /** In a fork: those of its upstreams, and how many of their changes it has. */
+  readonly inherited: readonly (Author & { readonly changes: number })[]
 }
 
 export function maintainerOperations(node: Node): Record<MaintainerOperation, (args: Arguments) => Promise<unknown>> {
@@ -88,7 +91,7 @@ function parseKey(text: string, maintainers: readonly Maintainer[]): KeyHex {
 
 async function listOf(node: Node, nameOrId: string): Promise<MaintainersResult> {
   const channel = node.session.channel(nameOrId)
-  const { maintainers, fold } = await channel.metadata.view(null)
+  const { maintainers, inherited, fold } = await channel.metadata.view(null)
   const listed = []
   for (const { key, name, lastChange } of maintainers) {
     const { contradicts } = await channel.metadata.logOf(key)
@@ -96,5 +99,7 @@ async function listOf(node: Node, nameOrId: string): Promise<MaintainersResult> 
     const refused = contradicts ? 'EQUIVOCATION' : refusal
     listed.push({ key: keyId(key), name, changes: fold.countOf(key), removedAfter: lastChange, refused })
   }
-  return { channel: channel.name, maintainers: listed }
+  const authors = await authorsOf(channel)
+  const theirs = inherited.map(({ key }) => ({ ...authorOf(authors, channel, key), changes: fold.countOf(key) }))
+  return { channel: channel.name, maintainers: listed, inherited: theirs }
 }

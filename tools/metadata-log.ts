@@ -4,11 +4,13 @@ import type { MetadataView } from '../actors/channel-metadata.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { METADATA_LOG_MAX } from '../schemas/limits.ts'
 import type { Maintainer } from '../schemas/metadata-fold.ts'
-import { keyId } from '../store/identity.ts'
+import { authorOf, authorsOf, type Authors } from './metadata-authors.ts'
 
 export interface LoggedChange {
   readonly by: string
   readonly name: string
+  /** The channel whose maintainer they are: this one, or an upstream. */
+  readonly of: { readonly channel: string; readonly id: string }
   readonly change: number
   /** The author's clock. */
   readonly at: string
@@ -30,7 +32,10 @@ interface Placed {
 export async function newestChanges(channel: Channel, view: MetadataView, limit: number): Promise<LoggedChange[]> {
   if (limit > METADATA_LOG_MAX) throw new FreshetError('USAGE', `at most ${METADATA_LOG_MAX} changes`)
   const placed: Placed[] = []
-  for (const maintainer of view.maintainers) placed.push(...(await newestOf(channel, view, maintainer, limit)))
+  const authors = await authorsOf(channel)
+  for (const maintainer of [...view.maintainers, ...view.inherited]) {
+    placed.push(...(await newestOf(channel, view, authors, maintainer, limit)))
+  }
   return placed
     .toSorted((a, b) => b.order - a.order || (a.logged.by < b.logged.by ? 1 : -1))
     .slice(0, limit)
@@ -38,22 +43,25 @@ export async function newestChanges(channel: Channel, view: MetadataView, limit:
 }
 
 async function newestOf(
-  { metadata }: Channel,
-  { fold }: MetadataView,
-  { key, name, lastChange }: Maintainer,
+  channel: Channel,
+  { fold, inherited }: MetadataView,
+  authors: Authors,
+  { key, lastChange }: Maintainer,
   limit: number,
 ): Promise<Placed[]> {
-  const log = await metadata.logOf(key)
-  const by = keyId(key)
+  const log = await channel.metadata.logOf(key)
+  const author = authorOf(authors, channel, key)
+  // Of upstream's maintainers what was not taken over yet is no matter of this document.
+  const last = inherited.some((known) => known.key === key) ? (lastChange ?? 0) : log.changeCount
   const refusal = fold.refusals.find((refused) => refused.key === key)
   const placed: Placed[] = []
   let order = 0
-  for (let seq = Math.max(1, log.changeCount - limit + 1); seq <= log.changeCount; seq++) {
+  for (let seq = Math.max(1, last - limit + 1); seq <= last; seq++) {
     const isLate = lastChange !== null && seq > lastChange
     const isRefused = refusal !== undefined && seq >= refusal.seq
     const code = isLate ? 'CHANGE_AFTER_REMOVAL' : isRefused ? refusal.code : null
     const state = code !== null ? 'refused' : seq <= fold.countOf(key) ? 'counts' : 'waits'
-    const common = { by, name, change: seq, state, code } as const
+    const common = { ...author, change: seq, state, code } as const
     try {
       const { change } = await log.change(seq)
       const { timeMs, message, ops, startOp } = change

@@ -1,14 +1,14 @@
 /** Operations about the metadata document of a channel: what it says, who says so, and what this node's maintainer says. */
 import type { Channel } from '../actors/channel.ts'
-import type { MetadataView } from '../actors/channel-metadata.ts'
 import type { Node } from '../actors/node.ts'
 import type { PublishedMetadata } from '../actors/ports/publish-metadata.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import type { RegisterValue } from '../schemas/metadata-fold.ts'
-import type { KeyHex } from '../schemas/units.ts'
 import { parseWhen } from '../schemas/when.ts'
+import type { RegisterEdit } from '../store/metadata-document.ts'
 import { keyId } from '../store/identity.ts'
 import { countOf, optionalTextOf, textOf, type Arguments } from './arguments.ts'
+import { authorsOf, saidBy, type SaidValue } from './metadata-authors.ts'
 import { type LoggedChange, newestChanges } from './metadata-log.ts'
 
 export const METADATA_OPERATIONS = ['meta.get', 'meta.set', 'meta.log', 'meta.blame', 'meta.publish'] as const
@@ -16,17 +16,6 @@ type MetadataOperation = (typeof METADATA_OPERATIONS)[number]
 
 /** Changes that `meta log` shows unless it is told otherwise. */
 const LOGGED_DEFAULT = 50
-
-/** One thing that somebody said, and who. */
-export interface SaidValue {
-  readonly value: string
-  readonly by: string
-  readonly name: string
-  /** Number of the change, in the log of its author. */
-  readonly change: number
-  /** The author's clock. */
-  readonly at: string
-}
 
 export interface Register {
   readonly path: string
@@ -88,17 +77,11 @@ async function getMetadata(node: Node, args: Arguments): Promise<MetadataResult>
 }
 
 async function blameMetadata(node: Node, args: Arguments): Promise<BlameResult> {
-  const { channel, release, found, view } = await lookUp(node, args)
-  const names = namesOf(view)
+  const { channel, release, found } = await lookUp(node, args)
+  const authors = await authorsOf(channel)
   const registers = found.map(([path, values]) => ({
     path,
-    values: values.map(({ value, actor, seq, timeMs }) => ({
-      value,
-      by: keyId(actor),
-      name: names.get(actor) ?? '',
-      change: seq,
-      at: new Date(timeMs).toISOString(),
-    })),
+    values: values.map((value) => saidBy(authors, channel, value)),
   }))
   return { channel: channel.name, release, registers }
 }
@@ -110,18 +93,17 @@ async function lookUp(
 ): Promise<{
   readonly channel: Channel
   readonly release: number | null
-  readonly view: MetadataView
   readonly found: readonly (readonly [string, readonly RegisterValue[]])[]
 }> {
   const channel = node.session.channel(textOf(args, 'channel'))
   const when = optionalTextOf(args, 'when')
   const path = optionalTextOf(args, 'path')
   const release = when === null ? null : (await channel.history.resolve(parseWhen(when))).number
-  const view = await channel.metadata.view(release)
-  const found = [...view.fold.state.registers]
+  const { fold } = await channel.metadata.view(release)
+  const found = [...fold.state.registers]
     .filter(([known]) => path === null || known === path || known.startsWith(`${path}/`))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return { channel, release, view, found }
+  return { channel, release, found }
 }
 
 /** Package → version. Where two were written at the same time, the one that `meta get` shows first. */
@@ -136,8 +118,16 @@ export async function pinsOf({ metadata }: Channel, release: number | null): Pro
 }
 
 async function setMetadata(node: Node, args: Arguments): Promise<WrittenResult> {
-  const channel = node.session.channel(textOf(args, 'channel'))
-  const edits = editsOf(args)
+  return writeRegisters(node, node.session.channel(textOf(args, 'channel')), editsOf(args), args)
+}
+
+/** One change of this node's maintainer, with the `message` of `args`. */
+export async function writeRegisters(
+  node: Node,
+  channel: Channel,
+  edits: readonly RegisterEdit[],
+  args: Arguments,
+): Promise<WrittenResult> {
   const own = await channel.metadata.own()
   const place = await channel.metadata.edit(edits, optionalTextOf(args, 'message'), node.now())
   const key = own?.key ?? channel.key
@@ -146,7 +136,7 @@ async function setMetadata(node: Node, args: Arguments): Promise<WrittenResult> 
 }
 
 /** Several registers are one change: whoever sees one of them sees all. */
-function editsOf(args: Arguments): { path: string; value: string | null }[] {
+function editsOf(args: Arguments): RegisterEdit[] {
   const registers = args['registers']
   if (typeof registers !== 'object' || registers === null || Array.isArray(registers)) {
     throw new FreshetError('USAGE', 'registers must be an object of path and value')
@@ -164,8 +154,4 @@ async function logMetadata(node: Node, args: Arguments): Promise<MetadataLogResu
   const view = await channel.metadata.view(null)
   const changes = await newestChanges(channel, view, countOf(args, 'limit') ?? LOGGED_DEFAULT)
   return { channel: channel.name, changes }
-}
-
-function namesOf({ maintainers }: MetadataView): ReadonlyMap<KeyHex, string> {
-  return new Map(maintainers.map(({ key, name }) => [key, name]))
 }

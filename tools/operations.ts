@@ -18,6 +18,7 @@ import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } fr
 import type { Arguments } from './arguments.ts'
 import { advisoriesOperation } from './advisories.ts'
 import { auditOperation } from './audit-channel.ts'
+import { checkOperation } from './check-packages.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
 import { FORK_OPERATIONS, forkOperations } from './fork-operations.ts'
 import { freshnessOf } from './freshness-of.ts'
@@ -25,6 +26,7 @@ import { requireQuorum } from '../actors/ports/prepare-release.ts'
 import { commitSigned, prepareRequest, rotateChannel, signersOf } from './signing.ts'
 import { HISTORY_OPERATIONS, historyOperations } from './history-operations.ts'
 import { MAINTAINER_OPERATIONS, maintainerOperations } from './maintainer-operations.ts'
+import { CONFLICT_OPERATIONS, conflictOperations } from './metadata-conflicts.ts'
 import { METADATA_OPERATIONS, metadataOperations, pinsOf } from './metadata-operations.ts'
 import { MIRROR_OPERATIONS, mirrorOperations, nameFirstMirrors } from './mirrors.ts'
 import { follow, NOTICE_OPERATIONS, noticeOperations } from './notice-operations.ts'
@@ -34,6 +36,7 @@ import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
 import { ROLLOUT_OPERATIONS, rolloutOperations } from './rollout.ts'
 import { tagRelease } from './tag-release.ts'
+import { verdictsAt, verdictViews } from './verdict-view.ts'
 import { withdrawOperation } from './withdraw.ts'
 import { watchStatus } from './watch-status.ts'
 import { why } from './why.ts'
@@ -59,9 +62,11 @@ export const OPERATIONS = [
   'status.watch',
   'why',
   'audit',
+  'check',
   ...CONFIG_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...METADATA_OPERATIONS,
+  ...CONFLICT_OPERATIONS,
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
@@ -80,6 +85,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'maintainer.add',
   'meta.log',
   'advisories',
+  'meta.merge',
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
 ])
@@ -89,14 +95,17 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     (run: (args: Arguments, io: ControlIo) => Promise<unknown>): ControlOperation =>
     (args, io) =>
       run(argumentsOf(args), io)
-  const history = historyOperations(node)
+  const allOf = <Name extends string>(
+    operations: Record<Name, (args: Arguments, io: ControlIo) => Promise<unknown>>,
+  ): Record<Name, ControlOperation> => {
+    const named = Object.entries<(args: Arguments, io: ControlIo) => Promise<unknown>>(operations)
+    return Object.fromEntries(named.map(([name, run]) => [name, checked(run)])) as Record<Name, ControlOperation>
+  }
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
-  const fork = forkOperations(node)
   const meta = metadataOperations(node)
+  const conflict = conflictOperations(node)
   const maintainer = maintainerOperations(node)
-  const notice = noticeOperations(node)
-  const rollout = rolloutOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -117,6 +126,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'status.watch': checked((_, io) => watchStatus(node, io)),
     why: checked((args) => why(node, args)),
     audit: checked((args, io) => auditOperation(node, args, io)),
+    check: checked((args) => checkOperation(node, args)),
     'config.list': checked(config['config.list']),
     'config.set': checked(config['config.set']),
     'config.unset': checked(config['config.unset']),
@@ -128,29 +138,17 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'meta.log': checked(meta['meta.log']),
     'meta.blame': checked(meta['meta.blame']),
     'meta.publish': checked(meta['meta.publish']),
+    'meta.conflicts': checked(conflict['meta.conflicts']),
+    'meta.settle': checked(conflict['meta.settle']),
+    'meta.merge': checked(conflict['meta.merge']),
     'maintainer.invite': checked(maintainer['maintainer.invite']),
     'maintainer.add': checked(maintainer['maintainer.add']),
     'maintainer.remove': checked(maintainer['maintainer.remove']),
     'maintainer.list': checked(maintainer['maintainer.list']),
-    release: checked(history.release),
-    diff: checked(history.diff),
-    when: checked(history.when),
-    versions: checked(history.versions),
-    'history.files': checked(history['history.files']),
-    provenance: checked(history.provenance),
-    fork: checked(fork.fork),
-    'fork.change': checked(fork['fork.change']),
-    'fork.status': checked(fork['fork.status']),
-    'fork.merge': checked(fork['fork.merge']),
-    rollout: checked(rollout.rollout),
-    halt: checked(rollout.halt),
-    resume: checked(rollout.resume),
-    notifications: checked(notice.notifications),
-    'subscription.list': checked(notice['subscription.list']),
-    'subscription.set': checked(notice['subscription.set']),
-    'delivery.list': checked(notice['delivery.list']),
-    'delivery.add': checked(notice['delivery.add']),
-    'delivery.remove': checked(notice['delivery.remove']),
+    ...allOf(forkOperations(node)),
+    ...allOf(historyOperations(node)),
+    ...allOf(rolloutOperations(node)),
+    ...allOf(noticeOperations(node)),
   }
 }
 
@@ -185,6 +183,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
   }
   if (request !== null) requireQuorum(target)
+  const refuseBroken = flagOf(args, 'refuseBroken')
   const draft = await acquireDraft({
     source: argumentsOf(args['source']),
     channel: channel.name,
@@ -198,13 +197,20 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   try {
     const result =
       request === null
-        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), share)
-        : await prepareRequest(node, channel.name, draft, { request, replace: flagOf(args, 'replace'), share }, io)
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken, share)
+        : await prepareRequest(
+            node,
+            channel.name,
+            draft,
+            { request, replace: flagOf(args, 'replace'), refuseBroken, share },
+            io,
+          )
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
-    const { id } = target.log
-    return { channel: channel.name, id, ...result, suite: draft.suite, components, mirrors, share: percentOf(share) }
+    const [{ id }, verdicts] = [target.log, verdictViews(result.verdicts)]
+    const about = { verdicts, suite: draft.suite, components, mirrors, share: percentOf(share) }
+    return { channel: channel.name, id, ...result, ...about }
   } finally {
     await draft.close()
   }
@@ -216,7 +222,8 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
   const frozenNumber = node.frozenSince(channel) === null ? 0 : ready
   const tags = namesOf(await channel.history.tags())
   const releases: unknown[] = []
-  for await (const { number, publishedAtMs, releasedAtMs, suite } of channel.history.releases()) {
+  for await (const release of channel.history.releases()) {
+    const { number, publishedAtMs, releasedAtMs, suite } = release
     releases.push({
       number,
       publishedAt: new Date(publishedAtMs).toISOString(),
@@ -225,6 +232,7 @@ async function releases(node: Node, args: Arguments): Promise<unknown> {
       ready: number <= ready,
       tags: tags.get(number) ?? [],
       frozen: number === frozenNumber,
+      verdicts: await verdictsAt(channel, release),
     })
   }
   return { channel: channel.name, releases }
@@ -248,6 +256,7 @@ async function snapshot(node: Node, args: Arguments): Promise<unknown> {
     suite: release.suite,
     packages: packageCount,
     ...freshnessOf(node, channel, release.number),
+    verdicts: await verdictsAt(channel, release),
     indexes: indexes.map(({ path, byteLength, digest }) => ({ path, size: byteLength, sha256: digest })),
   }
 }

@@ -32,15 +32,30 @@ export function signersOf(args: Arguments): SignerSet | null {
   return signerSet(signers, quorum)
 }
 
+interface PrepareOrder {
+  /** The file to write. */
+  readonly request: string
+  readonly replace: boolean
+  readonly refuseBroken: boolean
+  readonly share: number
+}
+
 /** Prepares a release and writes the file that its signers get. */
 export async function prepareRequest(
   node: Node,
   channel: string,
   draft: ReleaseDraft,
-  { request: path, replace, share }: { readonly request: string; readonly replace: boolean; readonly share: number },
+  { request: path, replace, refuseBroken, share }: PrepareOrder,
   io: ControlIo,
 ): Promise<Omit<PrepareResult, 'request'> & { readonly request: string | null }> {
-  const { request, ...result } = await node.prepare(channel, draft, replace, (progress) => io.progress(progress), share)
+  const { request, ...result } = await node.prepare(
+    channel,
+    draft,
+    replace,
+    (progress) => io.progress(progress),
+    refuseBroken,
+    share,
+  )
   if (request !== null) await writeDurably(path, requestBytes(request))
   return { ...result, request: request === null ? null : path }
 }

@@ -3,15 +3,16 @@ import { readFile } from 'node:fs/promises'
 import type { Candidate } from '../actors/solver/candidate.ts'
 import { readCandidates } from '../actors/solver/read-candidates.ts'
 import { FreshetError } from '../schemas/errors.ts'
+import { architectureOfIndex, architecturesOfIndexes } from '../schemas/index-path.ts'
 import type { RelationParser } from '../schemas/relation.ts'
 import { asIoError } from '../store/durable.ts'
 import { machineArchitecture } from './import/machine-architecture.ts'
 import type { SnapshotFiles } from './operations.ts'
 
 /** Architectures that the release has indexes of, without `all`, ordered; of one that has nothing else, this machine's. */
-export async function architecturesOf({ indexes }: SnapshotFiles): Promise<string[]> {
-  const named = [...new Set(indexes.map(({ path }) => architectureOfIndex(path)))].filter((name) => name !== 'all')
-  return named.length > 0 ? named.sort() : [await machineArchitecture()]
+async function architecturesOf({ indexes }: SnapshotFiles): Promise<string[]> {
+  const named = architecturesOfIndexes(indexes.map(({ path }) => path)).filter((name) => name !== 'all')
+  return named.length > 0 ? named : [await machineArchitecture()]
 }
 
 /** @throws FreshetError INDEX_MISSING where the release has nothing for the first, the machine's own. */
@@ -34,9 +35,4 @@ export async function readSnapshot(
     for (const candidate of readCandidates(bytes, path, parser)) candidates.push(candidate)
   }
   return candidates
-}
-
-/** Of `main/binary-amd64/Packages`. */
-export function architectureOfIndex(path: string): string {
-  return /(?:^|\/)binary-([^/]+)\/[^/]*$/.exec(path)?.[1] ?? 'all'
 }

@@ -9,11 +9,12 @@ import { FreshetError } from '../../schemas/errors.ts'
 import type { AutoMerge, MergeRule } from '../../schemas/events.ts'
 import { editedNames, editFork } from '../../schemas/fork-edit.ts'
 import type { ForkEdit } from '../../schemas/fork-edit.ts'
-import type { BasisIndex, DraftIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
+import type { BasisIndex, LocalArtifact, ReleaseDraft } from '../../schemas/release-draft.ts'
 import { writeRelease } from '../../schemas/release-file.ts'
 import type { PackageStanza } from '../../schemas/stanza.ts'
 import { digestHex } from '../../schemas/units.ts'
 import type { When } from '../../schemas/when.ts'
+import { id } from '../../store/identity.ts'
 import type { SnapshotPlan } from '../../store/release-block.ts'
 import { curateSnapshot } from '../../store/upstream-indexes.ts'
 import type { Channel } from '../channel.ts'
@@ -62,15 +63,18 @@ export interface ComposedFork {
   readonly isNews: boolean
 }
 
-/** @throws FreshetError NOT_A_FORK, CURATION_REFUSED, VERSION_REUSE, PACKAGE_UNKNOWN, RELEASE_UNKNOWN, NO_PEERS, ... */
+/** @throws FreshetError NOT_A_FORK, UPSTREAM_PASSED, CURATION_REFUSED, VERSION_REUSE, PACKAGE_UNKNOWN, RELEASE_UNKNOWN, NO_PEERS, ... */
 export async function composeFork(fork: Channel, order: ForkOrder): Promise<ComposedFork> {
   const state = await readForkState(fork)
   const planned = await planFork(fork, state, order.upstream)
+  if (order.upstream !== null) await requireGoesOn(fork, state, planned)
   let { changes } = state
   for (const wish of order.wishes) changes = await applyWish(fork, planned, changes, wish)
   const merge = order.upstream === null ? null : await previewMerge(fork, state, planned, changes)
   const files = curateSnapshot(planned.indexes, changes).map((file) => {
-    return { ...file, digest: digestHex(createHash('sha256').update(file.bytes).digest()) }
+    const hash = createHash('sha256')
+    for (const text of file.texts) hash.update(text)
+    return { ...file, digest: digestHex(hash.digest()) }
   })
   const { number, block, hash } = planned.base.release
   const upstream = { number, block, hash }
@@ -79,6 +83,15 @@ export async function composeFork(fork: Channel, order: ForkOrder): Promise<Comp
   const draft = { ...(await signedDraft(order, files)), artifacts, basis }
   const isNews = fork.history.newest === null || !hash.equals(state.base.hash) || changes !== state.changes
   return { draft, state, base: planned.base, merge, isNews }
+}
+
+/** An upstream that has passed to other signers brings nothing more under its old key: a merge that moves nothing must say so. */
+async function requireGoesOn({ name }: Channel, { upstream, base }: ForkState, planned: PlannedFork): Promise<void> {
+  const rotation = await upstream.log.rotation()
+  if (rotation === null || planned.base.release.number > base.number) return
+  const successor = id(rotation.successor)
+  const message = `${upstream.name}, on whose last release ${name} stands, goes on as ${successor}`
+  throw new FreshetError('UPSTREAM_PASSED', message, { successor })
 }
 
 async function applyWish(
@@ -129,10 +142,10 @@ function placedIn({ stanza, text }: OwnDeb, paths: readonly string[], component:
 
 async function signedDraft(
   { suite, sign, nowMs }: ForkOrder,
-  files: readonly (DraftIndex & BasisIndex)[],
+  files: readonly BasisIndex[],
 ): Promise<Omit<ReleaseDraft, 'artifacts'>> {
   const named = files.map(({ path }) => path.replace(/\/Packages$/, '').split('/binary-'))
-  const sha256 = new Map(files.map(({ path, bytes, digest }) => [path, { byteLength: bytes.length, digest }]))
+  const sha256 = new Map(files.map(({ path, byteLength, digest }) => [path, { byteLength, digest }]))
   const date = Math.floor(nowMs / 1000) * 1000 // dates of a Release file have whole seconds
   const text = writeRelease({
     origin: suite,
@@ -147,6 +160,13 @@ async function signedDraft(
     sha256,
   })
   const inRelease = await sign(text)
-  const indexes = files.map(({ path, bytes }) => ({ path, bytes }))
-  return { suite, inRelease, releasedAtMs: date, validUntilMs: null, indexes, ownRelease: true, close: async () => {} }
+  return {
+    suite,
+    inRelease,
+    releasedAtMs: date,
+    validUntilMs: null,
+    indexes: [],
+    ownRelease: true,
+    close: async () => {},
+  }
 }

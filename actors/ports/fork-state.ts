@@ -18,9 +18,14 @@ export interface ForkState {
   readonly before: CurationBefore | null
 }
 
-/** @throws FreshetError NOT_A_FORK, and what reading its log throws. */
+/** @throws FreshetError NOT_A_FORK; EQUIVOCATION, HISTORY_REWRITE when an upstream was stopped; and what reading its log throws. */
 export async function readForkState(fork: Channel): Promise<ForkState> {
   await fork.link()
+  return linkedForkState(fork)
+}
+
+/** The same whatever became of upstream since the fork found it. */
+export async function linkedForkState(fork: Channel): Promise<ForkState> {
   const { upstream } = fork
   const genesis = await fork.log.genesis()
   if (upstream === null || genesis.upstream === null) {

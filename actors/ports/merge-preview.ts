@@ -1,5 +1,6 @@
 /** What moving a fork to another release of its upstream changes: what moves there, what of that is also the fork's, and what breaks. */
 import type { Decision, ForkChanges } from '../../schemas/curate.ts'
+import { architectureOfIndex } from '../../schemas/index-path.ts'
 import type { PackageDifference } from '../../schemas/package-difference.ts'
 import type { When } from '../../schemas/when.ts'
 import { differenceOfSnapshots } from '../../store/snapshot-difference.ts'
@@ -73,18 +74,17 @@ function collisionsOf(before: readonly Decision[], after: readonly Decision[]): 
 }
 
 async function brokenBy(fork: Channel, planned: PlannedFork, changes: ForkChanges): Promise<NewlyBroken[]> {
-  const after = curateSnapshot(planned.indexes, changes)
+  const after = curateSnapshot(planned.indexes, changes).map(({ path, texts }) => ({
+    path,
+    bytes: Buffer.concat(texts),
+  }))
   const before = fork.current === null ? [] : await readUpstream(fork.current)
   const found: NewlyBroken[] = []
-  for (const architecture of new Set(after.map(({ path }) => architectureOf(path)))) {
-    const isOf = ({ path }: { readonly path: string }): boolean => architectureOf(path) === architecture
+  for (const architecture of new Set(after.map(({ path }) => architectureOfIndex(path)))) {
+    const isOf = ({ path }: { readonly path: string }): boolean => architectureOfIndex(path) === architecture
     found.push(...(await newlyBroken(architecture, before.filter(isOf), after.filter(isOf))))
   }
   return found
-}
-
-function architectureOf(path: string): string {
-  return path.split('/binary-')[1] ?? path
 }
 
 function keyOf({ name, path }: Decision): string {

@@ -16,12 +16,16 @@ import type { NoteDeps } from './append-note.ts'
  */
 export async function addMaintainer(deps: NoteDeps, channel: Channel, key: KeyHex): Promise<readonly Maintainer[]> {
   await readyForNote(deps, channel)
-  const maintainers = await channel.metadata.maintainers()
-  if (maintainers.some((known) => known.key === key)) {
-    throw new FreshetError('MAINTAINER_EXISTS', `${keyId(key)} is, or was, a maintainer`)
+  const { maintainers, inherited } = await channel.metadata.fixed(null)
+  const everybody = [...maintainers, ...inherited]
+  if (everybody.some((known) => known.key === key)) {
+    throw new FreshetError('MAINTAINER_EXISTS', `${keyId(key)} is, or was, a maintainer, here or upstream`)
   }
-  if (maintainers.length >= MAINTAINERS_MAX) {
-    throw new FreshetError('MAINTAINERS_FULL', `${channel.name} had ${maintainers.length} maintainers`)
+  if (everybody.length >= MAINTAINERS_MAX) {
+    throw new FreshetError(
+      'MAINTAINERS_FULL',
+      `${channel.name} had ${everybody.length} maintainers, upstream's among them`,
+    )
   }
   if (key === channel.key || key === keyHex((await channel.log.indexCore()).key)) {
     throw new FreshetError('MAINTAINER_INVALID', 'this is a key of the channel itself')
@@ -52,7 +56,7 @@ export async function removeMaintainer(
   if (removed === undefined) {
     throw new FreshetError('MAINTAINER_UNKNOWN', `${keyId(key)} is no maintainer of ${channel.name}`)
   }
-  const note = await channel.metadata.newestNote()
+  const { note } = await channel.metadata.fixed(null)
   const fixed = note?.counts.find((count) => keyHex(count.key) === key)?.changes ?? 0
   const last = lastChange ?? (await channel.metadata.whole('listed')).fold.countOf(key)
   if (last < fixed) {

@@ -31,6 +31,8 @@ export interface PrepareResult extends DraftCounts {
   readonly added: number
   readonly removed: number
   readonly bytes: number
+  /** As the release block says it; null: nobody looked, or there was nothing new. */
+  readonly verdicts: Release['verdicts']
   /** What signers are to get; null: nothing new, nothing to sign. */
   readonly request: SigningRequest | null
 }
@@ -46,7 +48,8 @@ export async function prepareRelease(
   const { composed, roots, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
   if (!(await isNews())) {
-    return { release: release.number - 1, added: 0, removed: 0, bytes: 0, request: null, ...(await counts) }
+    const none = { added: 0, removed: 0, bytes: 0, verdicts: null, request: null }
+    return { release: release.number - 1, ...none, ...(await counts) }
   }
   const known = await openRecord(deps.prepared, channel, replace)
   const after = await rolloutBlocks(channel, composed, share, deps.now())
@@ -54,7 +57,9 @@ export async function prepareRelease(
   if (known !== null && !keep && !replace) throw isPrepared(channel)
   const record = keep ? known : await log.prepare(composed, served(), after)
   if (!keep) await deps.prepared.write(channel.key, record)
-  return { release: release.number, added, removed, bytes: byteLength, request: record.request, ...(await counts) }
+  const { request } = record
+  const verdicts = releaseOf(request)?.verdicts ?? null
+  return { release: release.number, added, removed, bytes: byteLength, verdicts, request, ...(await counts) }
 }
 
 /** @throws FreshetError USAGE for a channel that this node signs alone, CHANNEL_READ_ONLY. */
@@ -87,15 +92,24 @@ async function isSame(
   share: number,
 ): Promise<boolean> {
   const events = blocks.slice(-2).map(decodeEvent)
-  const said = events.at(-1)?.type === 'rollout' ? events.pop() : null
-  const last = events.at(-1)
+  const said = events.at(-1)?.type === 'rollout' ? events.at(-1) : null
   if ((said?.type === 'rollout' ? said.share : SHARE_WHOLE) !== share) return false
-  if (last?.type !== 'release' || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
+  const last = releaseOf({ blocks })
+  if (last === null || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
   if (draft.ownRelease) return true
   const block = last.signedIndexBlock
   const signed = expectEvent('signedIndex', decodeEvent(blocks[block - base.length] ?? Buffer.alloc(0)), block)
   const inRelease = await unpack({ block, byteLengthMax: IN_RELEASE_BYTES_MAX }, signed.compressed, signed.byteLength)
   return inRelease.equals(draft.inRelease)
+}
+
+/** The release of a request, which a note about it may follow; null: it has none. */
+function releaseOf({ blocks }: Pick<SigningRequest, 'blocks'>): Release | null {
+  const release = blocks
+    .slice(-2)
+    .map(decodeEvent)
+    .findLast((event) => event?.type === 'release')
+  return release?.type === 'release' ? release : null
 }
 
 /** What followers get to see of a release. Roots come in the order in which files were hashed. */

@@ -23,7 +23,7 @@ export async function publishFork(
 ): Promise<PublishedFork> {
   const composed = await composeFork(fork, order)
   if (!composed.isNews) return { ...composed, published: null }
-  await fixBeforeRelease(deps, fork)
+  await fixBeforeRelease(deps, fork, composed.draft.basis?.upstream ?? null)
   const published = await publishRelease(deps, fork, composed.draft, onProgress)
   await session.settled(fork, published.release)
   session.requireRunning(fork) // or the release is one that nobody will take

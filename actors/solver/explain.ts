@@ -84,8 +84,15 @@ function needText(universe: Universe, by: Candidate, group: RelationGroup, satis
   const need = `${candidateText(by)} ${verb} ${groupText(group)}`
   if (satisfying.length > 0) return `${need}, which is ${textOf(universe, satisfying)}`
   const misfits = group.flatMap(({ name }) => universe.named(name))
-  if (misfits.length > 0) return `${need}, and there is only ${textOf(universe, misfits)}`
+  if (misfits.length > 0)
+    return `${need}, and there is only ${textOf(universe, misfits)}${faultText(universe, misfits)}`
   return `${need}, and there is none`
+}
+
+/** A package with a fault would do, were it not for that. */
+function faultText(universe: Universe, misfits: readonly number[]): string {
+  const faults = misfits.flatMap((id) => universe.candidate(id).relations.fault?.message ?? [])
+  return faults.length === 0 ? '' : ` (${faults[0]})`
 }
 
 /** Packages that a line names; the rest is counted. */

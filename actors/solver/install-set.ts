@@ -21,9 +21,10 @@ export class InstallSet {
 
   private constructor(universe: Universe) {
     this.#universe = universe
-    this.#members = new Uint8Array(universe.size)
-    this.#refused = new Uint32Array(universe.size)
-    this.#failed = new Uint8Array(universe.size)
+    const capacity = capacityFor(universe.size)
+    this.#members = new Uint8Array(capacity)
+    this.#refused = new Uint32Array(capacity)
+    this.#failed = new Uint8Array(capacity)
   }
 
   /** What a machine cannot do without. @returns null where that was not found. */
@@ -59,17 +60,20 @@ export class InstallSet {
   }
 
   /**
-   * Makes it a set again after the universe has changed: adds those that came and fit, and drops what has lost something that it
-   * needs and finds no other.
+   * Makes it a set again after the universe has changed: drops what has lost something that it needs and finds no other. Of what came
+   * it takes only what is needed here.
    * @returns what was dropped; and whether it has what is essential, or else is no such set any more.
    */
   mend({ came, needs }: Change): { readonly dropped: readonly number[]; readonly whole: boolean } {
     const { size } = this.#universe
-    this.#members = lengthened(this.#members, new Uint8Array(size))
-    this.#refused = lengthened(this.#refused, new Uint32Array(size))
-    this.#failed = new Uint8Array(size)
+    if (size > this.#members.length) {
+      const capacity = capacityFor(size)
+      this.#members = lengthened(this.#members, new Uint8Array(capacity))
+      this.#refused = lengthened(this.#refused, new Uint32Array(capacity))
+      this.#failed = new Uint8Array(capacity)
+    }
+    this.#failed.fill(0)
     for (const id of came) this.#refused[id] = this.#universe.conflicting(id).filter((other) => this.has(other)).length
-    for (const id of came) this.add(id)
     const dropped: number[] = []
     const concerned = [...needs]
     for (let need = concerned.pop(); need !== undefined; need = concerned.pop()) {
@@ -124,6 +128,14 @@ export class InstallSet {
     this.#members[id] = 0
     for (const other of this.#universe.conflicting(id)) this.#refused[other] = (this.#refused[other] ?? 0) - 1
   }
+}
+
+/**
+ * With room for some releases: new arrays for every set and release would be ten megabytes each time, and what the garbage collector
+ * does about that takes longer than all the rest.
+ */
+function capacityFor(size: number): number {
+  return Math.ceil(size * 1.125)
 }
 
 function lengthened<Numbers extends Uint8Array | Uint32Array>(before: Numbers, after: Numbers): Numbers {

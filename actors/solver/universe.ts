@@ -82,6 +82,11 @@ export class Universe {
   /** Packages of `went` are gone, and their numbers stand for nothing; of what is here already nothing comes a second time. */
   change(went: readonly number[], came: readonly Candidate[]): Change {
     const needs = this.#needsNaming([...went.map((id) => this.candidate(id)), ...came])
+    const gone = new Set(went)
+    for (const need of new Set(went.flatMap((id) => this.needs(id)))) {
+      const asked = this.#need(need)
+      asked.askers = asked.askers.filter((asker) => !gone.has(asker)) // once for all: half of Debian asks for libc6
+    }
     for (const id of went) this.#remove(id)
     const added = came.map((candidate) => this.#add(candidate))
     for (const need of needs) this.#need(need).satisfying = null
@@ -114,10 +119,6 @@ export class Universe {
     const left = (this.#essential.get(name) ?? []).filter((other) => other !== id)
     if (left.length > 0) this.#essential.set(name, left)
     else this.#essential.delete(name)
-    for (const need of this.needs(id)) {
-      const asked = this.#need(need)
-      asked.askers = asked.askers.filter((asker) => asker !== id)
-    }
     this.#needsOf[id] = NOBODY
     this.#candidates[id] = null
     this.#conflicts[id] = NOBODY

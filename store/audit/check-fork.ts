@@ -22,6 +22,7 @@ import type { ReleaseLog } from '../release-log.ts'
 import type { Findings } from './findings.ts'
 import type { KnownHistory } from './known-history.ts'
 import type { ReleaseUnit } from './log-units.ts'
+import { placesOf } from './places-of.ts'
 import type { StanzaCache } from './stanza-cache.ts'
 
 export interface AuditedUpstream {
@@ -126,13 +127,6 @@ function scriptBetween(before: readonly Run[], after: readonly Run[]): EditOp[] 
     }
   }
   return script
-}
-
-/** Positions along a chain stay below 2^31: one number is exact. */
-function* placesOf(runs: readonly Run[]): Generator<number> {
-  for (const { block, first, count } of runs) {
-    for (let ordinal = first; ordinal < first + count; ordinal++) yield block * STANZAS_PER_BLOCK_MAX + ordinal
-  }
 }
 
 /** What the look-up index of a fork is made from. @throws FreshetError EVENT_INVALID, STANZA_*. */

@@ -8,7 +8,7 @@ import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import type { Metadata } from '../../schemas/metadata-events.ts'
 import { encodeState } from '../../schemas/metadata-state.ts'
 import { keyHex } from '../../schemas/units.ts'
-import { foldChanges, type LogOf, readState, requireFixed } from '../fixed-metadata.ts'
+import { foldChanges, type LogOf, readInherited, readMetadata, readState, requireFixed } from '../fixed-metadata.ts'
 import type { ReleaseLog } from '../release-log.ts'
 import type { Findings } from './findings.ts'
 
@@ -19,9 +19,34 @@ export interface FixedMetadata {
   readonly stateBlock: number
 }
 
+/** What a note of a fork takes over. */
+export interface TakenOver {
+  /** Maintainers of upstreams, with as many of their changes as the note has. */
+  readonly inherited: readonly Maintainer[]
+  /** The newest state that upstream has of it; 0: none. */
+  readonly stateBlock: number
+}
+
+export const NOTHING_TAKEN: TakenOver = { inherited: [], stateBlock: 0 }
+
+/** It is there, and is counted as it is there; upstream is believed. @throws FreshetError NO_PEERS. */
+export async function readTakenOver(
+  log: ReleaseLog,
+  { block, note }: { readonly block: number; readonly note: Metadata },
+  findings: Findings,
+): Promise<TakenOver> {
+  try {
+    const inherited = await readInherited(log, note, block, {})
+    return { inherited, stateBlock: (await readMetadata(log, note.upstreamBlock, {}))?.stateBlock ?? 0 }
+  } catch (error) {
+    findings.refused('METADATA_WRONG', { block }, error)
+    return NOTHING_TAKEN
+  }
+}
+
 /**
  * @param notes in the order of the log.
- * @param maintainers as the newest note lists them: nothing that is fixed was ever taken back.
+ * @param maintainers as the newest notes list them, upstream's too: nothing that is fixed was ever taken back.
  */
 export async function checkMetadata(
   log: ReleaseLog,

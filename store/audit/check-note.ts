@@ -11,12 +11,18 @@ import type { Rollout } from '../../schemas/events.ts'
 import type { Maintainers, Metadata } from '../../schemas/metadata-events.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
+import type { TakenOver } from './check-metadata.ts'
 import type { Findings } from './findings.ts'
 import type { KnownHistory } from './known-history.ts'
 import type { NoteUnit } from './log-units.ts'
 
-/** Afterwards the note is part of `known`. */
-export function checkNote({ block, note, stateBlock }: NoteUnit, known: KnownHistory, findings: Findings): void {
+/** Afterwards the note is part of `known`. @param takenOver by a note that fixes the metadata of a fork. */
+export function checkNote(
+  { block, note, stateBlock }: NoteUnit,
+  known: KnownHistory,
+  takenOver: TakenOver,
+  findings: Findings,
+): void {
   const report = (what: string): void =>
     findings.fault('NOTE_WRONG', `the ${note.type} in block ${block} ${what}`, { block })
   const newest = known.plan?.release
@@ -48,9 +54,11 @@ export function checkNote({ block, note, stateBlock }: NoteUnit, known: KnownHis
     known.metadataBlocks = { ...known.metadataBlocks, maintainersBlock: block }
   }
   if (note.type === 'metadata') {
-    checkCounts(note, known, report)
-    if (note.stateBlock !== (stateBlock || (known.metadata?.stateBlock ?? 0))) report('names another state')
+    checkCounts(note, known, takenOver, report)
+    const states = stateBlock > 0 ? [stateBlock] : [known.metadata?.stateBlock ?? 0, takenOver.stateBlock]
+    if (!states.includes(note.stateBlock)) report('names another state')
     known.metadata = note
+    known.inherited = takenOver.inherited
     known.metadataBlocks = { ...known.metadataBlocks, metadataBlock: block }
   }
   known.noteBlock = block
@@ -91,13 +99,21 @@ function checkMaintainers({ maintainers }: Maintainers, known: KnownHistory, rep
   }
 }
 
-function checkCounts({ counts }: Metadata, known: KnownHistory, report: (what: string) => void): void {
+function checkCounts(
+  { counts }: Metadata,
+  known: KnownHistory,
+  { inherited }: TakenOver,
+  report: (what: string) => void,
+): void {
+  const everybody = [...known.maintainers, ...inherited]
+  if (new Set(everybody.map(({ key }) => key)).size < everybody.length)
+    report('has a maintainer of upstream as its own')
   const keys = counts.map(({ key }) => keyHex(key))
   if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string))) report('counts maintainers out of order')
   for (const { key } of known.metadata?.counts ?? []) if (!keys.includes(keyHex(key))) report('takes back changes')
   for (const [i, { changes }] of counts.entries()) {
     const key = keys[i] as KeyHex
-    const maintainer = known.maintainers.find((candidate) => candidate.key === key)
+    const maintainer = everybody.find((candidate) => candidate.key === key)
     if (maintainer === undefined) report(`counts changes of ${key}, who is no maintainer`)
     if (changes < fixedOf(known, key)) report(`takes back changes of ${key}`)
     if (changes > (maintainer?.lastChange ?? changes)) report(`counts changes of ${key} after the removal`)

@@ -12,7 +12,7 @@ import type { DigestHex } from '../../schemas/units.ts'
 import type { RolloutState } from '../../schemas/rollout.ts'
 import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { History } from '../history.ts'
-import { readMaintainers, readMetadata } from '../fixed-metadata.ts'
+import { readFixed } from '../fixed-metadata.ts'
 import { readMirrors, readRollouts, readTags, readWithdrawn } from '../notes.ts'
 import type { MetadataBlocks } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
@@ -40,6 +40,8 @@ export interface KnownHistory {
   rollouts: Map<number, RolloutState>
   /** Who writes the metadata, how far it is fixed, and where the notes about both stand. */
   maintainers: readonly Maintainer[]
+  /** In a fork: those of its upstreams, as the newest note counts them. */
+  inherited: readonly Maintainer[]
   metadata: Metadata | null
   metadataBlocks: MetadataBlocks
   /** Positions of those that the newest chapter names. */
@@ -66,6 +68,7 @@ function emptyHistory(): KnownHistory {
     withdrawn: new Map(),
     rollouts: new Map(),
     maintainers: [],
+    inherited: [],
     metadata: null,
     metadataBlocks: { maintainersBlock: 0, metadataBlock: 0 },
     gatherings: [],
@@ -88,6 +91,7 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
   const chapterBlocks = chapter === null ? [] : [...chapter.earlier, chapterBlock]
   const tail: ReleaseSummary[] = []
   const metadataBlocks = await history.metadataBlocks(number)
+  const { maintainers, inherited, note: metadata } = await readFixed(log, metadataBlocks, {})
   for await (const summary of history.releases(chapterBlocks.length * CHAPTER_RELEASES + 1, number)) tail.push(summary)
   return {
     length: plan.release.block + 1,
@@ -101,8 +105,9 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
     withdrawn: new Map(await readWithdrawn(log, noteBlock, chapter, {})),
     rollouts: new Map(await readRollouts(log, noteBlock, chapter, async () => number, {})),
-    maintainers: await readMaintainers(log, metadataBlocks.maintainersBlock, {}),
-    metadata: await readMetadata(log, metadataBlocks.metadataBlock, {}),
+    maintainers,
+    inherited,
+    metadata,
     metadataBlocks,
     gatherings: plan.gatherings,
     roots: new Map(plan.lateRoots),

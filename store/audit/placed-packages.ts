@@ -48,6 +48,12 @@ export class PlacedPackages {
     return this.#artifacts.has(digest)
   }
 
+  /** Name of the package that stands there in the newest release; '': blank lines; undefined: nothing of that place. */
+  nameAt(block: number, ordinal: number): string | undefined {
+    const held = this.#held.get(block * STANZAS_PER_BLOCK_MAX + ordinal)
+    return held === undefined ? undefined : (held.item?.name ?? '')
+  }
+
   get artifacts(): IterableIterator<DigestHex> {
     return this.#artifacts.keys()
   }

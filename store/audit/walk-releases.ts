@@ -23,8 +23,10 @@ import type { NamedArtifact } from './check-artifacts.ts'
 import { checkCuration, foldFork, forkLookupChanges, scriptsFromBefore } from './check-fork.ts'
 import type { AuditedUpstream } from './check-fork.ts'
 import { checkContents } from './check-contents.ts'
+import { CuratedReleases } from './check-curated.ts'
 import { checkGathering } from './check-gathering.ts'
 import { checkHeadBefore } from './check-heads.ts'
+import { NOTHING_TAKEN, readTakenOver } from './check-metadata.ts'
 import type { FixedMetadata } from './check-metadata.ts'
 import { checkNote } from './check-note.ts'
 import { checkReleaseRoots } from './check-release-roots.ts'
@@ -63,6 +65,7 @@ export interface WalkInput {
 export class ReleaseWalk {
   readonly #input: WalkInput
   readonly #stanzas: StanzaCache
+  readonly #curated: CuratedReleases
   /** Null once a stanza could not be read. */
   #placed: PlacedPackages | null
   readonly #texts = new Map<string, IndexText>()
@@ -82,11 +85,13 @@ export class ReleaseWalk {
     this.#input = input
     this.#stanzas = new StanzaCache(input.log)
     this.#placed = new PlacedPackages(this.#stanzas)
+    this.#curated = new CuratedReleases(input.log, this.#stanzas)
   }
 
   /** As far as it came. */
   get maintainers(): readonly Maintainer[] {
-    return this.#input.known.maintainers
+    const { maintainers, inherited } = this.#input.known
+    return [...maintainers, ...inherited]
   }
 
   get roots(): ReadonlyMap<DigestHex, Buffer> {
@@ -100,7 +105,7 @@ export class ReleaseWalk {
       await this.#begin()
       for await (const unit of logUnits(log, known.length, until, findings)) {
         if (signal.aborted) throw new FreshetError('INTERRUPTED', 'the audit was interrupted')
-        if (unit.kind === 'note') this.#note(unit)
+        if (unit.kind === 'note') await this.#note(unit)
         else if (!(await this.#release(unit))) return false
         onProgress(unit.block)
       }
@@ -110,10 +115,10 @@ export class ReleaseWalk {
     }
   }
 
-  #note(unit: NoteUnit): void {
-    const { known, findings } = this.#input
-    checkNote(unit, known, findings)
-    const { block, note, stateBlock } = unit
+  async #note({ kind, block, note, stateBlock }: NoteUnit): Promise<void> {
+    const { log, known, findings } = this.#input
+    const takenOver = note.type === 'metadata' ? await readTakenOver(log, { block, note }, findings) : NOTHING_TAKEN
+    checkNote({ kind, block, note, stateBlock }, known, takenOver, findings)
     if (note.type === 'metadata') this.metadata.push({ block, note, stateBlock })
   }
 
@@ -157,6 +162,9 @@ export class ReleaseWalk {
     if (isFork) await checkCuration(log, unit, read, known, findings)
     const indexes = isFork ? scriptsFromBefore(before, plan) : release.indexes
     const changes = await this.#advancePlaced(indexes, block, number)
+    if (isFork && isChosen(number) && this.#placed !== null) {
+      await this.#curated.check(plan, known.curationBlock, this.#placed, findings)
+    }
     checkReleaseRoots({ block, release }, this.#placed, known, findings)
     this.#nameArtifacts(changes, number)
     this.#applyScripts(indexes)

@@ -7,6 +7,8 @@ const OUTCOMES: readonly (readonly [ErrorCode, 'passed over' | 'thrown'])[] = [
   ['NO_PEERS', 'passed over'],
   ['EVENT_INVALID', 'passed over'],
   ['VERSION_UNSUPPORTED', 'passed over'],
+  ['METADATA_MISMATCH', 'passed over'],
+  ['METADATA_FULL', 'passed over'],
   ['IO_ERROR', 'thrown'],
   ['DISK_FULL', 'thrown'],
   ['STORE_FAILED', 'thrown'],

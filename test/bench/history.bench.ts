@@ -19,6 +19,8 @@ const MARKS = [10, 100, 1000].filter((mark) => mark <= RELEASES)
 const APPENDS = 9
 const REBUILDS = 7
 const LOOK_UPS = 50
+const VERDICT_ROUNDS = 3
+const VERDICT_APPENDS = 4
 
 await bench(`history: ${RELEASES} releases of bookworm main`, missingLists(), async (b) => {
   const home = process.env['FRESHET_BENCH_HOME'] ?? (await b.folder())
@@ -44,11 +46,36 @@ await bench(`history: ${RELEASES} releases of bookworm main`, missingLists(), as
     node = await measured(b, home, number, digests, names)
   }
   b.figure('all appends but the first', appendMs.slice(1), 'ms', 'at most 1,000')
+  await verdicts(b, node, history)
   await node.close()
   if (process.env['FRESHET_BENCH_HOME'] !== undefined) {
     await writeFile(join(home, 'bench-keyring.asc'), history.publicKey)
   }
 })
+
+/** What it costs that a release says which of its packages cannot be installed: appends with and without, in turn. */
+async function verdicts(b: Bench, node: Node, history: LongHistory): Promise<void> {
+  const times: Record<'on' | 'off', number[]> = { on: [], off: [] }
+  for (let round = 0; round < VERDICT_ROUNDS; round++) {
+    for (const setting of ['off', 'on'] as const) {
+      await node.config.set('verdicts', setting)
+      for (let run = 0; run <= VERDICT_APPENDS; run++) {
+        const draft = await history.next()
+        const startedAtMs = performance.now()
+        await node.publish('debian', draft)
+        // The first one after a pause also has to catch up with the releases that were not looked at.
+        if (run > 0) times[setting].push(performance.now() - startedAtMs)
+      }
+    }
+  }
+  b.figure('append without verdicts', times.off, 'ms')
+  b.figure('— with them', times.on, 'ms', 'at most 1,000')
+  b.figure(
+    '— ratio',
+    times.on.map((ms, i) => ms / (times.off[i] as number)),
+    'x',
+  )
+}
 
 function open(home: string): Promise<Node> {
   return startNode({ home, network: null })

@@ -16,7 +16,7 @@ export async function compileDaemon(directory: string): Promise<string> {
   const configuration = {
     extends: join(ROOT, 'tools/tsconfig.build.json'),
     compilerOptions: { rootDir: ROOT, outDir: join(directory, 'out'), noCheck: true, types: [] },
-    files: [`${ENTRY}.ts`, 'store/hash-worker.ts'].map((file) => join(ROOT, file)),
+    files: [`${ENTRY}.ts`, 'store/hash-worker.ts', 'actors/ports/check-worker.ts'].map((file) => join(ROOT, file)),
     include: [],
     exclude: [],
   }

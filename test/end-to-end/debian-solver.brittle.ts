@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
+import { candidateText } from '../../actors/solver/candidate.ts'
 import { explanationLines } from '../../actors/solver/explain.ts'
 import { PackageCheck } from '../../actors/solver/package-check.ts'
 import { readCandidates } from '../../actors/solver/read-candidates.ts'
@@ -9,6 +10,7 @@ import { Universe } from '../../actors/solver/universe.ts'
 import { RelationParser } from '../../schemas/relation.ts'
 import { INDEX, missingLists, readIndex } from '../bench/debian.ts'
 import { brokenByDose } from '../helpers/dose.ts'
+import { faultOfExplanation, plainStanzas } from '../helpers/explanation.ts'
 import { scratchFolder } from '../helpers/network.ts'
 import { skipUnless } from '../helpers/requires.ts'
 
@@ -27,9 +29,10 @@ test(
     const check = await PackageCheck.run(universe)
     const broken = check.broken.map((id) => `${universe.candidate(id).name} ${universe.candidate(id).version}`)
     t.alike(broken.sort(), brokenByDose(path, 'amd64'))
+    const stanzas = plainStanzas(index.toString())
     for (const id of check.broken) {
-      const [first = ''] = explanationLines(universe, await check.reason(id))
-      t.ok(first.startsWith(universe.candidate(id).name), first)
+      const lines = explanationLines(universe, await check.reason(id))
+      t.is(faultOfExplanation(lines, candidateText(universe.candidate(id)), stanzas), null, lines.join('; '))
     }
   },
 )

@@ -166,8 +166,17 @@ test('fork: what cannot be → refused, and no release is made', { timeout: 60_0
   t.is(await codeOf(forker.call('fork', { channel: 'nobody', name: 'other', wishes: [] })), 'CHANNEL_UNKNOWN')
   t.is(await codeOf(forker.call('fork', { channel: 'up', name: 'down', wishes: [] })), 'CHANNEL_EXISTS')
   t.is(forker.status('down').release, 1)
+  const again = await forker.call<ForkResult>('fork.change', {
+    fork: 'down',
+    wishes: [{ wish: 'remove', packages: ['cc'] }],
+  })
+  t.is(again.release, 1, 'it is left out already')
+  const ruled = await forker.call<ForkResult>('fork.change', {
+    ...{ fork: 'down', wishes: [{ wish: 'rule', rule: 'theirs', packages: ['aa'] }] },
+  })
+  t.is(ruled.release, 2, 'a rule that moves no package today is kept all the same')
   const same = await forker.call<ForkResult>('fork.change', { fork: 'down', wishes: [] })
-  t.alike([same.release, same.bytes], [1, 0], 'nothing new, and no release')
+  t.alike([same.release, same.bytes], [2, 0], 'nothing new, and no release')
 })
 
 test(

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import { checkPackages } from '../../tools/check-packages.ts'
+import type { CheckResult } from '../../tools/check-packages.ts'
 import { buildDeb } from '../../tools/demo/build-deb.ts'
 import type { SnapshotFiles } from '../../tools/operations.ts'
 import { parsePackage } from '../../tools/arguments.ts'
@@ -30,6 +30,13 @@ const SECOND: readonly Package[] = [
   ...FIRST.slice(1),
   { name: 'editor', version: '2', fields: { Depends: 'libtext (>= 1), spell | dictionary' } },
   { name: 'odd', version: '1', fields: { Depends: 'libtext >= 1' } },
+]
+
+const MENDED = [
+  ...SECOND.filter(({ name }) => !['odd', 'old-plugin'].includes(name)),
+  { name: 'old-plugin', version: '2', fields: { Depends: 'editor (<< 3)' } },
+  { name: 'odd', version: '2', fields: { Depends: 'libtext >= 1' } },
+  { name: 'spelt', version: '1', fields: { Depends: 'nobody' } },
 ]
 
 async function publish(t: Assert, node: TestNode, packages: readonly Package[]): Promise<SnapshotFiles> {
@@ -62,9 +69,13 @@ test('solver: check of two releases → what became broken, and why', LONG, asyn
   const network = await privateNetwork(t)
   const node = await network.node({ offline: true })
   await node.createChannel('demo')
-  const first = await checkPackages(await publish(t, node, FIRST))
+  await publish(t, node, FIRST)
+  const check = (when: string | null = null): Promise<CheckResult> => node.call('check', { channel: 'demo', when })
+  const first = await check()
   t.alike([first.ok, first.packages, first.architectures, first.broken], [true, 5, ['amd64'], []])
-  const second = await checkPackages(await publish(t, node, SECOND))
+  t.alike([first.since, first.became, first.mended], [null, [], []], 'a first release is compared with none')
+  await publish(t, node, SECOND)
+  const second = await check()
   t.alike([second.ok, second.release], [false, 2])
   t.alike(
     second.broken.map(({ name, on, reason }) => [name, on, ...reason]),
@@ -73,6 +84,14 @@ test('solver: check of two releases → what became broken, and why', LONG, asyn
       ['old-plugin', 'amd64', 'old-plugin:amd64 1 depends on editor (<< 2), and there is only editor:amd64 2'],
     ],
   )
+  const names = (list: CheckResult['became']): string[] => list.map(({ name }) => name)
+  t.alike([second.since?.release, names(second.became), names(second.mended)], [1, ['odd', 'old-plugin'], []])
+  await publish(t, node, MENDED)
+  const third = await check()
+  t.alike([third.since?.release, names(third.became), names(third.mended)], [2, ['spelt'], ['old-plugin']])
+  t.alike(names(third.broken), ['odd', 'spelt'], 'one that goes up and stays so has not become so')
+  t.alike((await check('2')).broken, second.broken, 'and back')
+  t.is((await check('1')).ok, true)
 })
 
 test('solver: plans for machines → what they lack, what goes up, what stays, and what is refused', LONG, async (t) => {

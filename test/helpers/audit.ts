@@ -90,6 +90,7 @@ export async function publishLie(channel: TestChannel, indexes: Indexes, lie: Li
   const release: Release = {
     ...composed.release,
     ...NO_ROOTS,
+    verdicts: null,
     index: { length: index.length, treeHash: await index.treeHash() },
     headBefore: log.head(),
   }

@@ -62,10 +62,11 @@ export class TestFork {
     return before === null ? NO_CHANGES : readChanges(this.log, before.curation)
   }
 
-  /** Stands on release `number` of upstream with `changes`. */
+  /** Stands on release `number` of upstream with `changes`. @param said instead, in its curation. */
   async publish(
     number: number,
     changes: ForkChanges,
+    said: ForkChanges = changes,
   ): Promise<{ composed: ComposedRelease; decisions: readonly Decision[] }> {
     const { log, history } = this
     const plan = await this.upstream.history.plan(number)
@@ -74,13 +75,13 @@ export class TestFork {
     await snapshot.close()
     const indexes = curateSnapshot(upstream, changes).map((file) => ({
       ...file,
-      digest: digestHex(sha256(file.bytes)),
+      digest: digestHex(sha256(Buffer.concat(file.texts))),
     }))
     const decisions = decideSnapshot(upstream, changes)
     const { block, hash } = plan.release
-    const basis = { upstream: { number, block, hash }, indexes, changes, before: await this.#before() }
-    const texts = Object.fromEntries(indexes.map(({ path, bytes }) => [path, bytes.toString('latin1')]))
-    const draft = { ...draftOf(texts, { ownRelease: true }), indexes, basis }
+    const basis = { upstream: { number, block, hash }, indexes, changes: said, before: await this.#before() }
+    const texts = Object.fromEntries(indexes.map((file) => [file.path, Buffer.concat(file.texts).toString('latin1')]))
+    const draft = { ...draftOf(texts, { ownRelease: true }), indexes: [], basis }
     const publishedAtMs = PUBLISHED_AT_MS + 1000 * (history.newest?.number ?? 0)
     const before = await this.#releaseBefore()
     const composed = await composeRelease({ base: log.length, before, draft, publishedAtMs })

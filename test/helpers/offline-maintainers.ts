@@ -17,15 +17,21 @@ export function maintainerList(count: number): Maintainer[] {
 export class OfflineMaintainer {
   readonly key: KeyHex
   readonly log: ReadChange[] = []
-  readonly draft: MetadataDraft
+  #list: readonly Maintainer[]
+  #draft: MetadataDraft
 
-  private constructor(key: KeyHex, draft: MetadataDraft) {
+  private constructor(key: KeyHex, list: readonly Maintainer[], draft: MetadataDraft) {
     this.key = key
-    this.draft = draft
+    this.#list = list
+    this.#draft = draft
   }
 
   static async create(key: KeyHex, list: readonly Maintainer[]): Promise<OfflineMaintainer> {
-    return new OfflineMaintainer(key, await MetadataDraft.create(key, list))
+    return new OfflineMaintainer(key, list, await MetadataDraft.create(key, list))
+  }
+
+  get draft(): MetadataDraft {
+    return this.#draft
   }
 
   edit(...edits: readonly RegisterEdit[]): ReadChange | null {
@@ -34,10 +40,21 @@ export class OfflineMaintainer {
     return made
   }
 
-  /** The next `count` changes of `source` arrive. */
+  /** The next `count` changes of `source` arrive, as far as the list lets them count. */
   hearFrom(source: OfflineMaintainer, count: number): void {
     if (source === this) return
     const from = this.draft.heardOf(source.key)
-    for (const change of source.log.slice(from, from + count)) this.draft.hear(source.key, change)
+    const listed = this.#list.find(({ key }) => key === source.key)
+    const last = listed === undefined ? 0 : (listed.lastChange ?? source.log.length)
+    for (const change of source.log.slice(from, Math.min(from + count, last))) this.draft.hear(source.key, change)
+  }
+
+  /** A newer list of maintainers arrives: what was heard of them so far is heard again. */
+  async relist(list: readonly Maintainer[], all: readonly OfflineMaintainer[]): Promise<void> {
+    const before = this.#draft
+    this.#list = list
+    this.#draft = await MetadataDraft.create(this.key, list)
+    for (const change of this.log) this.#draft.hear(this.key, change)
+    for (const source of all) this.hearFrom(source, before.heardOf(source.key))
   }
 }

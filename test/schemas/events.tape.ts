@@ -56,6 +56,18 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     chapterBlock: 9,
     noteBlock: 12,
     upstream: { number: 300, block: 70_400, hash: Buffer.alloc(32, 18), curationBlock: 13 },
+    verdicts: [
+      {
+        rules: 1,
+        architecture: 'amd64',
+        packages: 63_440,
+        broken: 17,
+        brokenDigest: Buffer.alloc(32, 19),
+        became: 300,
+        names: [{ name: 'acmetool', version: '0.2.2-1', architecture: 'amd64' }],
+        mended: 2,
+      },
+    ],
   },
   heartbeat: {
     type: 'heartbeat',
@@ -169,6 +181,7 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
     tips: [Buffer.alloc(32, 17)],
     digest: Buffer.alloc(32, 18),
     stateBlock: 11,
+    upstreamBlock: POSITION_STEP + 70_320,
   },
   metadataState: { type: 'metadataState', byteLength: 1_000_000, compressed: Buffer.from('brotli') },
 }
@@ -177,10 +190,12 @@ const SAMPLES: { [Type in ChannelEvent['type']]: Extract<ChannelEvent, { type: T
 const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [], rollouts: [] }
 const LIFTED: Readonly<Record<string, object>> = {
   'genesis 1': { upstream: null },
-  'release 1': { upstream: null },
+  'release 1': { upstream: null, verdicts: null },
+  'release 2': { verdicts: null },
   'chapter 1': { mirrors: [], gatherings: [], ...NOTHING_SAID },
   'chapter 2': NOTHING_SAID,
   'chapter 3': { rollouts: [] },
+  'metadata 1': { upstreamBlock: 0 },
 }
 
 const TYPES = Object.keys(SAMPLES) as ChannelEvent['type'][]

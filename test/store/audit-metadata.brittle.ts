@@ -6,7 +6,7 @@ import type { Maintainers, Metadata } from '../../schemas/metadata-events.ts'
 import type { Maintainer, MetadataState } from '../../schemas/metadata-fold.ts'
 import { encodeState, stateDigest } from '../../schemas/metadata-state.ts'
 import { pack } from '../../store/brotli.ts'
-import { foldFixed } from '../../store/fixed-metadata.ts'
+import { foldFixed, readFixed } from '../../store/fixed-metadata.ts'
 import { History } from '../../store/history.ts'
 import { MaintainerLog } from '../../store/maintainer-log.ts'
 import { MetadataDraft } from '../../store/metadata-draft.ts'
@@ -81,6 +81,7 @@ class CuratedChannel {
       tips: this.state.tips.map((tip) => Buffer.from(tip, 'hex')),
       digest: Buffer.from(stateDigest(encoded), 'hex'),
       stateBlock: this.#stateBlock,
+      upstreamBlock: 0,
       ...lie,
     }
     await log.appendNote(log.length, { type: 'metadata', atMs: AT_MS, ...(await log.newest()), ...note }, before)
@@ -112,7 +113,8 @@ test(
     const history = new History(log)
     await history.advance()
     const pinAt = async (number: number | null): Promise<string | null> => {
-      const fold = await foldFixed(log, await history.metadataBlocks(number), async () => curated.log, {})
+      const fixed = await readFixed(log, await history.metadataBlocks(number), {})
+      const fold = await foldFixed(log, fixed, async () => curated.log, {})
       return fold.state.registers.get('package/bash/pin')?.[0]?.value ?? null
     }
     const [none, first, second, beyond, third] = await Promise.all(
@@ -166,7 +168,8 @@ test('audit: a publisher who lies about the metadata → named where it stands; 
     if (code !== 'METADATA_WRONG') continue
     const history = new History(curated.channel.log)
     const blocks = await history.metadataBlocks()
-    const fold = foldFixed(curated.channel.log, blocks, async () => curated.log, {})
+    const fixed = await readFixed(curated.channel.log, blocks, {})
+    const fold = foldFixed(curated.channel.log, fixed, async () => curated.log, {})
     t.is(await codeOf(fold), 'METADATA_MISMATCH', name)
   }
 })
@@ -187,5 +190,5 @@ test('metadata: two maintainers with one key in the log → EVENT_INVALID for ev
   const listed = { ...twice, key: Buffer.from(twice.key, 'hex') }
   await curated.name(listed, { ...listed, name: 'Bo' })
   const blocks = await new History(curated.channel.log).metadataBlocks()
-  t.is(await codeOf(foldFixed(curated.channel.log, blocks, async () => curated.log, {})), 'EVENT_INVALID')
+  t.is(await codeOf(readFixed(curated.channel.log, blocks, {})), 'EVENT_INVALID')
 })

@@ -8,6 +8,7 @@ import type { MergeRule } from '../../schemas/events.ts'
 import { editedNames, editFork } from '../../schemas/fork-edit.ts'
 import type { ForkEdit } from '../../schemas/fork-edit.ts'
 import { MERGE_RULES } from '../../schemas/merge-rule.ts'
+import { auditOf, failuresOf } from '../helpers/audit.ts'
 import { MAIN, stanza, TestChannel } from '../helpers/channel.ts'
 import { curated, TestFork } from '../helpers/fork.ts'
 
@@ -116,6 +117,7 @@ for (const seed of SEEDS) {
       await upstream.publish({ [MAIN]: textOf(states.at(-1) as Versions) })
     }
     t.alike(wrong, [])
+    t.alike(failuresOf(await auditOf(t, fork, { upstream })), [], 'and an audit finds each to be what the fork said')
     t.ok(
       overruled > 0 && returned > 0,
       `${overruled} times a package of the fork gave way, ${returned} times one came back`,

@@ -38,6 +38,7 @@ async function twoReleases(t: Assert): Promise<{ channel: TestChannel; next: Rel
     chapterBlock: 0,
     noteBlock: 0,
     upstream: null,
+    verdicts: null,
   }
   return { channel, next }
 }

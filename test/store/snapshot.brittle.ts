@@ -72,6 +72,7 @@ async function hostile(t: Assert, lies: Hostile): Promise<TestChannel> {
     chapterBlock: 0,
     noteBlock: 0,
     upstream: null,
+    verdicts: null,
   }
   await channel.appendRaw(
     encodeEvent({ type: 'stanzas', byteLengths: HALVES, compressed: brotliCompressSync(TEXT), ...lies.stanzas }),

@@ -5,9 +5,9 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import type { AuditReport } from '../../schemas/audit-report.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { parseCount } from '../arguments.ts'
+import type { ChannelAudit } from '../audit-channel.ts'
 import { auditEvidence, evidenceText } from '../audit-evidence.ts'
 import { auditText, lineOf } from '../audit-text.ts'
 import { withNode } from '../run-operation.ts'
@@ -21,6 +21,7 @@ interface AuditOptions extends CommonOptions {
   readonly seed?: string
   readonly keyring: readonly string[]
   readonly pool: boolean
+  readonly verdicts: boolean
 }
 
 const repeat = (value: string, before: readonly string[]): string[] => [...before, value]
@@ -61,15 +62,16 @@ function withChannelOptions(command: Command): Command {
       [],
     )
     .option('--no-pool', 'leave the files of packages alone')
+    .option('--verdicts', 'also find out anew which packages of each release cannot be installed', false)
 }
 
 /** @throws FreshetError AUDIT_FALSE, AUDIT_INCOMPLETE after the report was printed. */
 async function auditOneChannel(context: CommandContext, channel: string, options: AuditOptions): Promise<void> {
-  const { since, sample, seed, keyring, pool } = options
+  const { since, sample, seed, keyring, pool, verdicts } = options
   const keyrings = keyring.map((path) => resolve(path))
-  const args = { channel, since, sample, seed, keyrings, withoutPool: !pool }
+  const args = { channel, since, sample, seed, keyrings, withoutPool: !pool, verdicts }
   const needs = { channels: [channel] }
-  const report = (await withNode(context, 'audit', (call) => call('audit', args), needs)) as AuditReport
+  const report = (await withNode(context, 'audit', (call) => call('audit', args), needs)) as ChannelAudit
   context.output.result(report, () => auditText(channel, report))
   const [fault] = report.failures
   if (fault !== undefined) throw new FreshetError('AUDIT_FALSE', lineOf(fault), { channel, failure: fault.code })

@@ -1,10 +1,9 @@
-/** `freshet check CHANNEL[@WHEN]`: every package of a release, installable or not, and why not. */
+/** `freshet check CHANNEL[@WHEN]`: every package of a release, installable or not, why not, and what the release changed of that. */
 import type { Command } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
+import { brokenNameText } from '../../schemas/verdict.ts'
 import { splitChannelWhen } from '../../schemas/when.ts'
-import { checkPackages } from '../check-packages.ts'
 import type { CheckResult } from '../check-packages.ts'
-import type { SnapshotFiles } from '../operations.ts'
 import { formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
@@ -12,13 +11,10 @@ import type { CommonOptions } from './context.ts'
 
 export function addCheckCommand(program: Command): void {
   withBootstrap(withCommonOptions(program.command('check').argument('<channel[@when]>')))
-    .description('which packages of a release cannot be installed, and why; exit 3 when there are any')
+    .description('which packages of a release cannot be installed, why, and which became so; exit 3 when there are any')
     .action(async (text: string, options: CommonOptions) => {
       const context = contextOf(options)
-      const wanted = splitChannelWhen(text)
-      const checked = await withNode(context, 'snapshot.files', async (call) =>
-        checkPackages((await call('snapshot.files', wanted)) as SnapshotFiles),
-      )
+      const checked = (await withNode(context, 'check', (call) => call('check', splitChannelWhen(text)))) as CheckResult
       context.output.result(checked, () => checkText(checked))
       if (checked.ok) return
       const { channel, release, broken } = checked
@@ -27,13 +23,18 @@ export function addCheckCommand(program: Command): void {
     })
 }
 
-function checkText({ channel, release, architectures, packages, broken }: CheckResult): string {
+function checkText(checked: CheckResult): string {
+  const { channel, release, architectures, packages, broken, since, became, mended } = checked
   const counts = `${formatCount(packages)} packages, ${formatCount(broken.length)} of them cannot be installed`
+  const fresh = new Set(became.map(({ on, ...one }) => `${brokenNameText(one)} ${on}`))
+  const changed = `${formatCount(became.length)} became so, ${formatCount(mended.length)} were mended`
   return [
     `${channel} #${release} (${architectures.join(', ')}): ${counts}`,
-    ...broken.flatMap(({ name, version, on, reason }) => [
-      `${name} ${version} (on ${on})`,
+    ...(since === null ? [] : [`since ${since.channel} #${since.release}: ${changed}`]),
+    ...broken.flatMap(({ reason, on, ...one }) => [
+      `${one.name} ${one.version} (on ${on})${fresh.has(`${brokenNameText(one)} ${on}`) ? '  NEW' : ''}`,
       ...reason.map((step) => `  ${step}`),
     ]),
+    ...mended.map(({ name, version, on }) => `mended: ${name} ${version} (on ${on})`),
   ].join('\n')
 }

@@ -8,10 +8,15 @@ import type { ForkResult, ForkStatus, MergeResult } from '../fork-operations.ts'
 import { mergeText, statusText } from '../fork-text.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
+import { verdictLines } from '../verdict-view.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
-interface NewForkOptions extends CommonOptions {
+interface PublishOptions extends CommonOptions {
+  readonly refuseBroken: boolean
+}
+
+interface NewForkOptions extends PublishOptions {
   readonly add: readonly string[]
   readonly replace: readonly string[]
   readonly remove: readonly string[]
@@ -36,7 +41,7 @@ export function addForkCommands(program: Command): void {
 
 function addCreate(fork: Command): void {
   const create = fork.command('create', { isDefault: true, hidden: true })
-  withBootstrap(withCommonOptions(create.argument('<channel[@when]>').argument('<name>')))
+  withPublishOptions(create.argument('<channel[@when]>').argument('<name>'))
     .description('make a fork of a release, without copying it')
     .option('--add <dir>', 'a folder of .debs that upstream does not have (repeatable)', several, [])
     .option('--replace <dir>', "a folder of .debs instead of upstream's (repeatable)", several, [])
@@ -60,27 +65,27 @@ function addCreate(fork: Command): void {
 
 function addDebs(fork: Command, wish: 'add' | 'replace'): void {
   const about = wish === 'add' ? 'that upstream does not have' : "instead of upstream's"
-  withBootstrap(withCommonOptions(fork.command(wish).argument('<fork>').argument('<dir>')))
+  withPublishOptions(fork.command(wish).argument('<fork>').argument('<dir>'))
     .description(`publish the .debs of a folder in a fork, ${about}`)
     .option('--component <name>', "that they belong to; default: upstream's first")
-    .action(async (name: string, directory: string, options: CommonOptions & { component?: string }) => {
+    .action(async (name: string, directory: string, options: PublishOptions & { component?: string }) => {
       const wishes = [{ wish, directory: resolve(directory), component: options.component }]
       await run(options, 'fork.change', { fork: name, wishes }, name)
     })
 }
 
 function addNames(fork: Command, wish: 'remove' | 'pin' | 'reset', description: string): void {
-  withBootstrap(withCommonOptions(fork.command(wish).argument('<fork>').argument('<package...>')))
+  withPublishOptions(fork.command(wish).argument('<fork>').argument('<package...>'))
     .description(description)
-    .action(async (name: string, packages: string[], options: CommonOptions) => {
+    .action(async (name: string, packages: string[], options: PublishOptions) => {
       await run(options, 'fork.change', { fork: name, wishes: [{ wish, packages }] }, name)
     })
 }
 
 function addRule(fork: Command): void {
-  withBootstrap(withCommonOptions(fork.command('rule').argument('<fork>').argument('<rule>').argument('[package...]')))
+  withPublishOptions(fork.command('rule').argument('<fork>').argument('<rule>').argument('[package...]'))
     .description(`what a merge takes where both have a package: ${MERGE_RULES.join(', ')}; for all, or for some`)
-    .action(async (name: string, rule: string, packages: string[], options: CommonOptions) => {
+    .action(async (name: string, rule: string, packages: string[], options: PublishOptions) => {
       await run(options, 'fork.change', { fork: name, wishes: [{ wish: 'rule', rule, packages }] }, name)
     })
 }
@@ -97,14 +102,14 @@ function addStatus(fork: Command): void {
     })
 }
 
-interface MergeOptions extends CommonOptions {
+interface MergeOptions extends PublishOptions {
   readonly to?: string
   readonly rule?: string
   readonly auto?: string
 }
 
 function addMerge(fork: Command): void {
-  withBootstrap(withCommonOptions(fork.command('merge').argument('<fork>')))
+  withPublishOptions(fork.command('merge').argument('<fork>'))
     .description('stand a fork on a newer release of its upstream')
     .option('--to <when>', 'the release of upstream: #number, time or tag; default: the newest')
     .addOption(ruleOption())
@@ -116,31 +121,45 @@ function addMerge(fork: Command): void {
     )
     .action(async (name: string, options: MergeOptions) => {
       const context = contextOf(options)
-      const { to, rule, auto } = options
-      const args = { fork: name, to, rule, auto }
+      const { to, rule, auto, refuseBroken } = options
+      const args = { fork: name, to, rule, auto, refuseBroken }
       const merged = (await withNode(context, 'fork.merge', (call) => call('fork.merge', args))) as MergeResult
-      context.output.result(merged, () => `${describe(merged)}\n${mergeText(merged)}`)
+      context.output.result(merged, () => `${describe(merged)}\n${mergeText(merged)}${conflictsText(merged)}`)
     })
+}
+
+function conflictsText({ channel, conflicts }: MergeResult): string {
+  if (conflicts === null || conflicts === 0) return ''
+  return `\n${formatCount(conflicts)} of its metadata is said differently upstream: freshet meta conflicts ${channel}`
 }
 
 function ruleOption(): Option {
   return new Option('--rule <rule>', 'what a merge takes where both have a package').choices(MERGE_RULES)
 }
 
+function withPublishOptions(command: Command): Command {
+  return withBootstrap(withCommonOptions(command)).option(
+    '--refuse-broken',
+    'publish nothing where packages would become uninstallable by it',
+    false,
+  )
+}
+
 /** @param channel that the command reads: where it is made here, nobody has to be asked. */
 async function run(
-  options: CommonOptions,
+  options: PublishOptions,
   operation: 'fork' | 'fork.change',
-  args: object,
+  order: object,
   channel: string,
 ): Promise<void> {
   const context = contextOf(options)
   const needs = { channels: [channel] }
+  const args = { ...order, refuseBroken: options.refuseBroken }
   const result = (await withNode(context, operation, (call) => call(operation, args), needs)) as ForkResult
   context.output.result(result, () => describe(result))
 }
 
-function describe({ channel, id, release, upstream, bytes, own, pinned, removed }: ForkResult): string {
+function describe({ channel, id, release, upstream, bytes, own, pinned, removed, verdicts }: ForkResult): string {
   const stands = `on ${upstream.channel} #${upstream.release}`
   const differs = [
     `${formatCount(own.length)} of its own`,
@@ -148,5 +167,5 @@ function describe({ channel, id, release, upstream, bytes, own, pinned, removed 
     `${formatCount(removed.length)} left out`,
   ].join(', ')
   const made = bytes === 0 ? 'nothing new' : `${formatBytes(bytes)} in the log`
-  return `${channel} #${release} ${stands}: ${differs}; ${made}\n${id}`
+  return [`${channel} #${release} ${stands}: ${differs}; ${made}`, ...verdictLines(verdicts), id].join('\n')
 }

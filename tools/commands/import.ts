@@ -6,6 +6,8 @@ import type { PublishResult } from '../../actors/ports/publish-release.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { formatBytes, formatCount } from '../output.ts'
 import { withNode } from '../run-operation.ts'
+import { verdictLines } from '../verdict-view.ts'
+import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 import { requestOf, signersText, withRequestOptions } from './request-options.ts'
@@ -26,9 +28,10 @@ interface ImportOptions extends CommonOptions, RequestOptions {
   readonly bytesMax?: number
   readonly allowExpired: boolean
   readonly share?: string
+  readonly refuseBroken: boolean
 }
 
-interface ImportResult extends PublishResult {
+interface ImportResult extends Omit<PublishResult, 'verdicts'> {
   readonly channel: string
   readonly id: string
   readonly suite: string
@@ -37,6 +40,7 @@ interface ImportResult extends PublishResult {
   readonly mirrors: readonly string[]
   /** Percent of the followers who are offered it first. */
   readonly share: number
+  readonly verdicts: readonly VerdictView[] | null
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
 }
@@ -63,10 +67,11 @@ export function addImportCommand(program: Command): void {
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
     .option('--share <percent>', 'offer the release to this share of the followers first, such as 10%; default: to all')
+    .option('--refuse-broken', 'publish nothing where packages would become uninstallable by it', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const { share, mirror } = options
-      const args = { channel, source: sourceOf(options), ...requestOf(options), noMirror: !mirror, share }
+      const { share, mirror, refuseBroken } = options
+      const args = { channel, source: sourceOf(options), ...requestOf(options), refuseBroken, noMirror: !mirror, share }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -102,9 +107,10 @@ function sourceOf(options: ImportOptions): object {
 function describe(result: ImportResult): string {
   const { request } = result
   if (request === undefined || request === null) return describePublished(result)
-  const { channel, release, added, removed } = result
+  const { channel, release, added, removed, verdicts } = result
   return [
     `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
+    ...verdictLines(verdicts),
     signersText(channel, request),
   ].join('\n')
 }
@@ -121,6 +127,7 @@ function describePublished({
   components,
   mirrors,
   share,
+  verdicts,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
@@ -129,6 +136,7 @@ function describePublished({
     ...(share < 100
       ? [`${share} % of the followers are offered it; more with freshet rollout ${channel} ${release} --share P`]
       : []),
+    ...verdictLines(verdicts),
     ...mirrors.map(
       (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,
     ),

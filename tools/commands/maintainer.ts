@@ -56,13 +56,13 @@ async function change(
   context.output.result(listed, () => maintainersText(listed))
 }
 
-function maintainersText({ channel, maintainers }: MaintainersResult): string {
-  if (maintainers.length === 0) return `nobody writes the metadata of ${channel}`
-  return maintainers
-    .map(({ key, name, changes, removedAfter, refused }) => {
-      const removed = removedAfter === null ? '' : `  removed after change ${removedAfter}`
-      const wrong = refused === null || removedAfter !== null ? '' : `  refused: ${refused}`
-      return `${key}  ${changes} changes  ${name}${removed}${wrong}`
-    })
-    .join('\n')
+function maintainersText({ channel, maintainers, inherited }: MaintainersResult): string {
+  if (maintainers.length + inherited.length === 0) return `nobody writes the metadata of ${channel}`
+  const own = maintainers.map(({ key, name, changes, removedAfter, refused }) => {
+    const removed = removedAfter === null ? '' : `  removed after change ${removedAfter}`
+    const wrong = refused === null || removedAfter !== null ? '' : `  refused: ${refused}`
+    return `${key}  ${changes} changes  ${name}${removed}${wrong}`
+  })
+  const theirs = inherited.map(({ by, name, of, changes }) => `${by}  ${changes} changes  ${name}  of ${of.channel}`)
+  return [...own, ...theirs].join('\n')
 }

@@ -10,8 +10,10 @@ import type {
   MetadataResult,
   WrittenResult,
 } from '../metadata-operations.ts'
+import type { SaidValue } from '../metadata-authors.ts'
+import type { ConflictsResult, MetadataMerge } from '../metadata-conflicts.ts'
 import { withNode } from '../run-operation.ts'
-import { contextOf, withCommonOptions } from './context.ts'
+import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
 
 interface SetOptions extends CommonOptions {
@@ -29,6 +31,13 @@ interface AdviseOptions extends CommonOptions {
 }
 interface LogOptions extends CommonOptions {
   readonly limit?: number
+}
+
+interface ConflictsOptions extends CommonOptions {
+  readonly all: boolean
+}
+interface MergeOptions extends CommonOptions {
+  readonly to?: string
 }
 
 const ADVISORY_FIELDS = ['package', 'affected', 'fixed', 'severity', 'reference', 'summary'] as const
@@ -54,6 +63,7 @@ export function addMetaCommands(program: Command): void {
       context.output.result(blamed, () => blameText(blamed))
     })
   addWriters(meta)
+  addConflicts(meta)
   withCommonOptions(meta.command('log').argument('<channel>'))
     .description('the newest changes, and whether each counts')
     .option('--limit <n>', 'how many; default 50', parseCount)
@@ -105,6 +115,38 @@ function addWriters(meta: Command): void {
     })
 }
 
+function addConflicts(meta: Command): void {
+  withCommonOptions(meta.command('conflicts').argument('<channel>'))
+    .description('what maintainers, or a fork and its upstream, say differently, and somebody must decide')
+    .option('--all', 'descriptions and notes too, of which the newest is shown', false)
+    .action(async (channel: string, options: ConflictsOptions) => {
+      const context = contextOf(options)
+      const args = { channel, all: options.all }
+      const found = (await withNode(context, 'meta.conflicts', (call) =>
+        call('meta.conflicts', args),
+      )) as ConflictsResult
+      context.output.result(found, () => conflictsText(found))
+    })
+  withCommonOptions(meta.command('settle').argument('<channel>').argument('<path>').argument('<value>'))
+    .description('decide a conflict as a maintainer, for one of the values that were said')
+    .option('--message <text>', 'why')
+    .action(async (channel: string, path: string, value: string, options: CommonOptions & { message?: string }) => {
+      const context = contextOf(options)
+      const args = { channel, path, value, message: options.message ?? null }
+      const written = (await withNode(context, 'meta.settle', (call) => call('meta.settle', args))) as WrittenResult
+      context.output.result(written, () => writtenText(written))
+    })
+  withBootstrap(withCommonOptions(meta.command('merge').argument('<fork>')))
+    .description("take over what upstream's maintainers said since; fork merge does so too")
+    .option('--to <when>', 'as of this release of upstream: #number, time or tag; default: the newest')
+    .action(async (channel: string, options: MergeOptions) => {
+      const context = contextOf(options)
+      const args = { channel, to: options.to ?? null }
+      const merged = (await withNode(context, 'meta.merge', (call) => call('meta.merge', args))) as MetadataMerge
+      context.output.result(merged, () => mergedText(merged))
+    })
+}
+
 async function write(
   options: CommonOptions & { readonly message?: string },
   channel: string,
@@ -136,18 +178,37 @@ function blameText({ channel, registers }: BlameResult): string {
   if (registers.length === 0) return `${channel} says nothing there`
   return registers
     .flatMap(({ path, values }) =>
-      values.map(({ value, by, name, change, at }) => `${at}  ${name || by} #${change}  ${path}  ${value}`),
+      values.map((said) => `${said.at}  ${authorText(said)} #${said.change}  ${path}  ${said.value}`),
     )
     .join('\n')
+}
+
+function authorText({ by, name, of }: Pick<SaidValue, 'by' | 'name' | 'of'>): string {
+  return `${name || by} of ${of.channel}`
+}
+
+function conflictsText({ channel, conflicts }: ConflictsResult): string {
+  if (conflicts.length === 0) return `nothing of ${channel} waits for a decision`
+  return conflicts
+    .flatMap(({ path, values }) => [
+      path,
+      ...values.map((said) => `  ${said.value}  ${authorText(said)} #${said.change}, ${said.at}`),
+    ])
+    .join('\n')
+}
+
+function mergedText({ channel, upstream, fresh, conflicts }: MetadataMerge): string {
+  const waits = conflicts === 0 ? '' : `; ${conflicts} to decide: freshet meta conflicts ${channel}`
+  return `${channel} has the metadata of upstream #${upstream}: ${fresh} new changes${waits}`
 }
 
 function logText({ channel, changes }: MetadataLogResult): string {
   if (changes.length === 0) return `nobody has written metadata of ${channel} yet`
   return changes
-    .map(({ by, name, change, at, message, registers, state, code }) => {
+    .map(({ by, name, of, change, at, message, registers, state, code }) => {
       const shown = state === 'counts' ? '' : `  ${state}${code === null ? '' : `: ${code}`}`
       const lines = registers.map(({ path, value }) => `\n  ${path}  ${value ?? '(deleted)'}`)
-      return `${at}  ${name || by} #${change}${message === null ? '' : `  ${message}`}${shown}${lines.join('')}`
+      return `${at}  ${authorText({ by, name, of })} #${change}${message === null ? '' : `  ${message}`}${shown}${lines.join('')}`
     })
     .join('\n')
 }

@@ -9,6 +9,8 @@ import { rangeLines } from '../ranges-text.ts'
 import { Redraw } from '../redraw.ts'
 import { withNode } from '../run-operation.ts'
 import { sharingLine } from '../sharing-text.ts'
+import { verdictText } from '../verdict-view.ts'
+import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, untilInterrupted, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 
@@ -22,6 +24,7 @@ interface Releases {
     ready: boolean
     tags: string[]
     frozen: boolean
+    verdicts: readonly VerdictView[] | null
   }[]
 }
 
@@ -115,8 +118,8 @@ function statusText({
 }
 
 function releasesText({ channel, releases }: Releases): string {
-  const lines = releases.map(({ number, publishedAt, suite, ready, tags, frozen }) =>
-    [`#${number}`, publishedAt, suite, ...tags, ready ? '' : 'not ready', frozen ? 'FROZEN' : '']
+  const lines = releases.map(({ number, publishedAt, suite, ready, tags, frozen, verdicts }) =>
+    [`#${number}`, publishedAt, suite, ...tags, ready ? '' : 'not ready', frozen ? 'FROZEN' : '', verdictText(verdicts)]
       .filter((part) => part !== '')
       .join('  '),
   )

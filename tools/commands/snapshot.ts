@@ -7,6 +7,8 @@ import { splitChannelWhen } from '../../schemas/when.ts'
 import type { Freshness } from '../freshness-of.ts'
 import { formatBytes, formatCount, frozenText } from '../output.ts'
 import { withNode } from '../run-operation.ts'
+import { verdictLines } from '../verdict-view.ts'
+import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, withBootstrap, withCommonOptions } from './context.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 
@@ -22,6 +24,7 @@ interface SnapshotResult extends Freshness {
   readonly release: number
   readonly releasedAt: string
   readonly packages: number
+  readonly verdicts: readonly VerdictView[] | null
   readonly indexes: readonly { path: string; size: number; sha256: string }[]
 }
 
@@ -56,10 +59,11 @@ async function write(context: CommandContext, text: string, options: SnapshotOpt
   throw new FreshetError('SNAPSHOT_INCOMPLETE', message, { missing, release })
 }
 
-function snapshotText({ channel, release, releasedAt, packages, frozenSince, indexes }: SnapshotResult): string {
+function snapshotText(snapshot: SnapshotResult): string {
+  const { channel, release, releasedAt, packages, frozenSince, indexes, verdicts } = snapshot
   const lines = indexes.map(({ path, size, sha256 }) => `  ${sha256}  ${size}  ${path}`)
   const head = `${channel} #${release}, ${releasedAt}: ${formatCount(packages)} packages${frozenText(frozenSince)}`
-  return [head, ...lines].join('\n')
+  return [head, ...verdictLines(verdicts), ...lines].join('\n')
 }
 
 function writtenText(written: WrittenSnapshot & Freshness): string {

@@ -1,7 +1,6 @@
 /** `freshet start`: the daemon, which reads its config again on SIGHUP. `freshet dht`: a bootstrap node for a private network. */
 import { closeSync, openSync } from 'node:fs'
 import type { Command } from 'commander'
-import { startBootstrap } from '../../protocols/bootstrap.ts'
 import { asFreshetError, FreshetError } from '../../schemas/errors.ts'
 import { parseHostPort } from '../arguments.ts'
 import { startDaemon } from '../daemon.ts'
@@ -48,6 +47,7 @@ export function addStartCommands(program: Command): void {
       const port = Number(options.port)
       if (!Number.isInteger(port) || port < 0 || port > 65_535)
         throw new FreshetError('USAGE', `${options.port} is no port`)
+      const { startBootstrap } = await import('../../protocols/bootstrap.ts') // HyperDHT, which no other command waits for
       const node = await startBootstrap({ host: options.host, port })
       const { host } = node
       context.output.result({ host, port: node.port }, () => `${host}:${node.port}`)
