@@ -34,6 +34,7 @@ import type { ReleaseRange } from '../schemas/release-ranges.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { ChannelMetadata } from './channel-metadata.ts'
+import { ChannelRollouts } from './channel-rollouts.ts'
 import { unlessNoteFails } from './unless-note-fails.ts'
 
 /** The look-up index as of one release of the log. */
@@ -75,6 +76,7 @@ export class Channel {
   readonly log: ReleaseLog
   readonly history: History
   readonly metadata: ChannelMetadata
+  readonly rollouts: ChannelRollouts
   readonly #files: IndexFiles
   readonly #upstreams: Upstreams
   #upstream: Channel | null = null
@@ -100,6 +102,7 @@ export class Channel {
     this.log = log
     this.history = new History(log)
     this.metadata = new ChannelMetadata(store, log, this.history)
+    this.rollouts = new ChannelRollouts(this.history)
     this.#files = files
   }
 
@@ -130,10 +133,15 @@ export class Channel {
     return this.#current
   }
 
-  /** Releases of the log beyond the one that is served. */
+  /** Releases beyond the one that is served, up to the newest that this node is offered. */
   get behind(): number {
-    if (this.role === 'upstream') return 0
-    return (this.history.newest?.number ?? 0) - (this.#current?.release.number ?? 0)
+    return this.role === 'upstream' ? 0 : this.offered - (this.#current?.release.number ?? 0)
+  }
+
+  /** Number of the release that this node is to have: of an upstream, the newest that everybody is offered. 0: none. */
+  get offered(): number {
+    if (this.role === 'upstream') return this.rollouts.offeredToAll
+    return this.rollouts.offered(this.#current?.release.number ?? 0)
   }
 
   /** HTTP mirrors that the log names, as far as they can be used. */
@@ -166,6 +174,7 @@ export class Channel {
     await unlessNoteFails(this.readWithdrawn({ local: true }))
     await unlessNoteFails(this.metadata.follow({ local: true }))
     if (this.role !== 'upstream') await this.#serve(await this.history.resolve({ kind: 'newest' }))
+    await unlessNoteFails(this.history.advance(null, { local: true }).then(() => this.rollouts.read({ local: true })))
   }
 
   /**
@@ -200,7 +209,7 @@ export class Channel {
     throw new FreshetError('EVENT_INVALID', `${this.name} has no upstream`, { block })
   }
 
-  /** Reads what is new in the log and makes the newest release ready. @returns that release; null: the log has none yet. */
+  /** Reads what is new in the log and makes the newest release ready that is offered. @returns it; null: there is none yet. */
   prepare(): Promise<ReleaseSummary | null> {
     const preparing = this.#prepared.then(() => this.#prepare())
     this.#prepared = preparing.catch(() => {}) // whoever asked for it has the error; the next one only waits
@@ -212,15 +221,19 @@ export class Channel {
     await this.log.rotation() // fetches the note that may end the log, and refuses a release after it
     await this.link()
     await this.history.advance()
-    const newest = this.history.newest
-    if (this.role !== 'upstream' && newest !== null && newest.number !== this.#current?.release.number)
-      await this.#serve(newest)
+    const before = this.rollouts.known
+    await this.rollouts.read()
+    const { offered } = this
+    const chosen = offered === 0 ? null : await this.history.summary(offered)
+    if (this.role !== 'upstream' && chosen !== null && offered !== this.#current?.release.number)
+      await this.#serve(chosen)
+    this.rollouts.onRead(before)
     // Brings the notes here, so that a tag resolves, and mirrors are known, without peers.
     await unlessNoteFails(this.history.tags())
     await unlessNoteFails(this.readMirrors())
     await unlessNoteFails(this.metadata.follow())
     await unlessNoteFails(this.#noteWithdrawn())
-    return newest
+    return chosen
   }
 
   async #noteWithdrawn(): Promise<void> {
@@ -344,8 +357,10 @@ export class Channel {
     await this.log.close()
     await this.#prepared
     await this.metadata.close()
-    const opened = [this.#current, ...(await Promise.allSettled(this.#past.values())).map(valueOf)]
-    for (const snapshot of opened) await snapshot?.close()
+    await this.#current?.close()
+    for (const past of await Promise.allSettled(this.#past.values())) {
+      if (past.status === 'fulfilled') await past.value.close()
+    }
   }
 
   async #serve({ number }: ReleaseSummary): Promise<void> {
@@ -379,8 +394,4 @@ export class Channel {
       void opened.then((least) => least.close()).catch(() => {}) // nobody waits for a snapshot that failed to open
     }
   }
-}
-
-function valueOf<T>(result: PromiseSettledResult<T>): T | null {
-  return result.status === 'fulfilled' ? result.value : null
 }

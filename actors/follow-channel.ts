@@ -34,6 +34,8 @@ export const followChannel = setup({
   guards: {
     isLonger: ({ context }, length: number) => length > context.headLength,
     headMovedOn: ({ context }, length: number) => context.headLength > length,
+    isOfHead: ({ context }, { length, number }: FactOf<'release.ready'>) =>
+      length === context.headLength && number > context.readyNumber,
   },
   actions: {
     noteHead: assign((_, headLength: number) => ({ headLength })),
@@ -70,6 +72,11 @@ export const followChannel = setup({
               guard: { type: 'isLonger', params: ({ event }) => event.length },
               target: 'preparing',
               actions: { type: 'noteHead', params: ({ event }) => event.length },
+            },
+            'release.ready': {
+              description: 'It was held back, and this node takes it after all.',
+              guard: { type: 'isOfHead', params: ({ event }) => event },
+              actions: { type: 'noteReady', params: ({ event }) => event },
             },
           },
         },

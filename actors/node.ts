@@ -11,6 +11,7 @@ import { REOPEN_PAUSE_MS_MAX, RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from '../
 import type { Maintainer } from '../schemas/metadata-fold.ts'
 import type { NodeConfig } from '../schemas/node-config.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../schemas/rollout.ts'
 import type { SignerSet } from '../schemas/signing.ts'
 import type { KeyHex } from '../schemas/units.ts'
 import type { When } from '../schemas/when.ts'
@@ -49,8 +50,6 @@ import { addMaintainer, removeMaintainer } from './ports/name-maintainers.ts'
 import { fixBeforeRelease, publishMetadata } from './ports/publish-metadata.ts'
 import type { PublishedMetadata } from './ports/publish-metadata.ts'
 import { tagRelease } from './ports/tag-release.ts'
-import { withdrawPackage } from './ports/withdraw-package.ts'
-import type { WithdrawOrder } from './ports/withdraw-package.ts'
 import { writeSnapshot } from './ports/write-snapshot.ts'
 import type { SnapshotOrder, SnapshotWriteProgress, WrittenSnapshot } from './ports/write-snapshot.ts'
 import { Session } from './session.ts'
@@ -152,18 +151,19 @@ export class Node {
     return this.session.follow(parseId(id), name === null ? id : requireChannelName(name))
   }
 
-  /** Appends a release made from `draft`; resolves when this node's gateway serves it. */
+  /** Appends a release made from `draft`; resolves when this node's gateway serves it. @param share of the followers who get it first. */
   async publish(
     name: string,
     draft: ReleaseDraft,
     onProgress: (progress: PublishProgress) => void = () => {},
     refusesBroken = false,
+    share: number = SHARE_WHOLE,
   ): Promise<PublishResult> {
     return this.#inTurn(this.session.publishing(name), async (session, channel) => {
       session.requireRunning(channel)
       const deps = this.#publishDeps(session, refusesBroken)
       await fixBeforeRelease(deps, channel)
-      const result = await publishRelease(deps, channel, draft, onProgress)
+      const result = await publishRelease(deps, channel, draft, onProgress, share)
       await session.settled(channel, result.release)
       session.requireRunning(channel) // or the release is one that nobody will take
       return result
@@ -177,11 +177,6 @@ export class Node {
       const number = await tagRelease(this.#publishDeps(session), channel, when, tag)
       return { release: number }
     })
-  }
-
-  /** Takes a version back; resolves with whether the newest release still holds it. */
-  async withdraw(name: string, order: WithdrawOrder): Promise<boolean> {
-    return this.changing(name, (_, channel, deps) => withdrawPackage(deps, channel, order))
   }
 
   /** Lets a key write the metadata document of an own channel; resolves with all maintainers. */
@@ -219,10 +214,12 @@ export class Node {
     replace: boolean,
     onProgress: (progress: PublishProgress) => void = () => {},
     refusesBroken = false,
+    share: number = SHARE_WHOLE,
   ): Promise<PrepareResult> {
     return this.#inTurn(this.session.publishing(name), (session, channel) => {
       session.requireRunning(channel)
-      return prepareRelease(this.#publishDeps(session, refusesBroken), channel, draft, replace, onProgress)
+      const deps = this.#publishDeps(session, refusesBroken)
+      return prepareRelease(deps, channel, draft, { replace, share }, onProgress)
     })
   }
 
@@ -389,11 +386,13 @@ export class Node {
     return [
       ...(trouble === undefined ? [] : [trouble.code]),
       ...(since === null ? [] : [`frozen since ${new Date(since).toISOString()}`]),
+      ...((channel.rollouts.known.get(number)?.halted ?? null) === null ? [] : ['halted']),
     ]
   }
 }
 
-function configureSession({ sharing, network }: Session, config: NodeConfig): void {
+function configureSession({ sharing, network, offers }: Session, config: NodeConfig): void {
   sharing.configure(config)
+  offers.configure(config)
   network?.configure(config)
 }

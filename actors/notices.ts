@@ -17,6 +17,7 @@ import { NotificationFold, numberOf } from './notification-fold.ts'
 import type { TargetState } from './notification-policy.ts'
 import { keptEvent } from './notifier.ts'
 import type { KeptEvent, Notifier } from './notifier.ts'
+import { ConcernTelling } from './ports/tell-concerns.ts'
 import { Deliveries, EFFECTS } from './ports/deliver.ts'
 import { restForReal } from './ports/due-loop.ts'
 import { NoticeTelling } from './ports/tell-notices.ts'
@@ -44,15 +45,23 @@ export class Notices {
   /** Numbers are given one after the other: two channels must not both have the next one. */
   #numbering: Promise<void> = Promise.resolve()
   readonly #deliveries: Deliveries
+  readonly #concerns: ConcernTelling
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps
     const { fold } = this
     const { record, pool, now, warn, onDefect } = deps
     const append = (make: (number: number) => Fact): Promise<void> => this.#append(make)
-    const telling = { fold, record, append, states: new InstalledStates(), now, onDefect }
+    const states = new InstalledStates()
+    const telling = { fold, record, append, states, now, onDefect }
     this.#telling = new ReleaseTelling({ ...telling, rest: restForReal, warn })
     this.#noticing = new NoticeTelling({ ...telling, pool })
+    this.#concerns = new ConcernTelling({
+      states,
+      statusFile: (key) => fold.subscription(key).statusFile,
+      tell: (channel, concern) => deps.notifier.concerned(channel, concern),
+      warn,
+    })
     this.#deliveries = new Deliveries({
       fold,
       record,
@@ -74,9 +83,19 @@ export class Notices {
     this.look(channel)
   }
 
-  /** A version of `channel` was withdrawn, or it has frozen or thawed. */
+  /** Listens to what `channel` finds in its log. */
+  attend(channel: Channel): void {
+    const { notifier } = this.#deps
+    channel.onWithdrawn = () => this.look(channel)
+    channel.onProgress = (progress) => notifier.progressed(channel, progress)
+    channel.rollouts.onRead = (before) => notifier.rolledOut(channel, before)
+  }
+
+  /** The log of `channel` brought something, a release or a note, or it has frozen or thawed. */
   look(channel: Channel): void {
-    if (this.#deps.isOnline && channel.role !== 'upstream') this.#noticing.look(channel)
+    if (!this.#deps.isOnline || channel.role === 'upstream') return
+    this.#noticing.look(channel)
+    this.#concerns.look(channel)
   }
 
   /** Delivers what is undelivered, and what comes. Once all channels are started. */
@@ -136,7 +155,8 @@ export class Notices {
 
   /** Once the logs are closed. A program that is running for a notification is killed: it will be run again. */
   async close(): Promise<void> {
-    await Promise.all([this.#telling.close(), this.#noticing.close(), this.#deliveries.close()])
+    const telling = [this.#telling, this.#noticing, this.#concerns, this.#deliveries]
+    await Promise.all(telling.map((one) => one.close()))
   }
 
   #append(make: (number: number) => Fact): Promise<void> {

@@ -4,14 +4,17 @@
  * What releases changed is in the journal before it comes here (actors/ports/tell-releases.ts): who listens late, or was away, reads
  * the list.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { NOTIFICATIONS_MAX } from '../schemas/limits.ts'
 import type { NotifiedChange, NotifiedRelease } from '../schemas/notified-release.ts'
+import type { Rollouts } from '../schemas/rollout.ts'
 import type { SnapshotProgress } from '../store/snapshot.ts'
 import type { Channel } from './channel.ts'
+import type { Concern } from './concerns.ts'
 import type { Made, MadeNotice, MadeNotification } from './notification-fold.ts'
 
 /** What a node tells whoever listens, told apart by `event`. */
-export type NodeEvent = KeptEvent
+export type NodeEvent = KeptEvent | RolloutNotice | ConcernNotice
 
 /** An entry of the list of what was told. */
 export type KeptEvent = Notification | FreshnessChange | WithdrawalNotice
@@ -82,6 +85,25 @@ export interface HeadNotice {
   readonly heardAt: string
 }
 
+/** The publisher halted a release: nobody takes it any more who has not; or that is over. */
+export interface RolloutNotice {
+  readonly event: 'halted' | 'resumed'
+  readonly channel: string
+  readonly id: string
+  readonly release: number
+  /** Null: it goes on. */
+  readonly reason: string | null
+  /** Whether it is the release that this node serves. */
+  readonly served: boolean
+}
+
+/** An advisory or known-bad set is about packages that this machine has. */
+export interface ConcernNotice extends Concern {
+  readonly event: 'advisory'
+  readonly channel: string
+  readonly id: string
+}
+
 /** How far the rebuild of a channel's newest release is: blocks of one index file. */
 export interface RebuildProgress extends SnapshotProgress {
   readonly id: string
@@ -145,6 +167,26 @@ export class Notifier {
   /** Of an entry that was written down. */
   told(channel: Channel, made: Made): void {
     this.#tell(keptEvent(channel, made))
+  }
+
+  concerned({ name, log }: Channel, concern: Concern): void {
+    this.#tell({ event: 'advisory', channel: name, id: log.id, ...concern })
+  }
+
+  /** Whoever waits for a release that all are offered is told with those that wait for one that is ready. */
+  rolledOut(channel: Channel, before: Rollouts): void {
+    const { current, name, log } = channel
+    const rollouts = channel.rollouts.known
+    if (isDeepStrictEqual(rollouts, before)) return
+    this.ready(channel)
+    if (current === null) return // what was halted long ago is no news
+    for (const number of new Set([...before.keys(), ...rollouts.keys()])) {
+      const reason = rollouts.get(number)?.halted ?? null
+      const event = reason === null ? 'resumed' : 'halted'
+      const served = current.release.number === number
+      const isNews = (reason === null) !== ((before.get(number)?.halted ?? null) === null)
+      if (isNews) this.#tell({ event, channel: name, id: log.id, release: number, reason, served })
+    }
   }
 
   #tell(event: NodeEvent): void {

@@ -7,6 +7,8 @@ import { prepareHome } from '../store/home.ts'
 import type { Home } from '../store/home.ts'
 import { IndexFiles } from '../store/index-files.ts'
 import { Journal } from '../store/journal.ts'
+import { keyHex } from '../schemas/units.ts'
+import type { KeyHex } from '../schemas/units.ts'
 import { Store } from '../store/open-store.ts'
 import { Pool } from '../store/pool.ts'
 import { PreparedReleases } from '../store/prepared-releases.ts'
@@ -40,6 +42,8 @@ export interface SessionParts {
   readonly sharing: Sharing
   readonly mirrors: MirrorSources
   readonly network: Network | null
+  /** The same over restarts, and with or without a network. */
+  readonly nodeKey: KeyHex
 }
 
 /** @throws FreshetError STORE_LOCKED, STORE_COPIED, DISK_FULL, IO_ERROR, STORE_FAILED: then nothing is open. */
@@ -62,6 +66,7 @@ export async function openParts(options: PartsOptions): Promise<SessionParts> {
       journal: await Journal.open(store),
       mirrors,
       sharing,
+      nodeKey: keyHex((await store.cores.createKeyPair('node')).publicKey),
       network: await openNetwork(options, store, pool, mirrors, sharing),
     }
   } catch (error) {

@@ -36,6 +36,7 @@ import type { Sharing } from './ports/sharing.ts'
 import { JournalFold } from './journal-fold.ts'
 import { LocalMirrors } from './local-mirrors.ts'
 import { Notices } from './notices.ts'
+import { Offers } from './offers.ts'
 import { initialState } from './recover.ts'
 import { sessionFetches } from './session-fetches.ts'
 import { interrupted, stopError } from './session-errors.ts'
@@ -66,8 +67,10 @@ export class Session {
   readonly network: Network | null
   localMirrors = new LocalMirrors()
   readonly notices: Notices
+  readonly offers: Offers
   fetchHistory = new FetchHistory()
   readonly #journal: Journal
+  readonly #effects: Pick<ChannelActorDeps, 'now' | 'record' | 'onTrouble' | 'onDefect'>
   readonly #followed = new Map<KeyHex, RunningChannel>()
   readonly #upstreams = new NodeUpstreams({
     running: (key) => this.#followed.get(key)?.channel ?? null,
@@ -93,21 +96,29 @@ export class Session {
     this.sharing = parts.sharing
     this.network = parts.network
     const { notifier, now, log } = options
-    this.notices = new Notices({
-      ...{ notifier, now, pool: this.pool, isOnline: this.network !== null, warn: (message) => log('warn', message) },
-      channel: (key) => this.#followed.get(key)?.channel ?? null,
+    this.#effects = {
+      now,
       record: (fact) => this.record(fact),
+      onTrouble: (of, error) => this.#onTrouble(of, error),
       onDefect: (error) => this.#onDefect(error),
+    }
+    const channelOf = (key: KeyHex): Channel | null => this.#followed.get(key)?.channel ?? null
+    this.notices = new Notices({
+      ...this.#effects,
+      notifier,
+      pool: this.pool,
+      isOnline: this.network !== null,
+      channel: channelOf,
+      warn: (message) => log('warn', message),
     })
+    const offered = { nodeKey: parts.nodeKey, preference: options.config.rollout }
+    this.offers = new Offers({ ...this.#effects, ...offered, running: () => this.#followed.values() })
     this.rotations = new Rotations({
+      ...this.#effects,
       channels: () => this.channels,
       follow: (key, { role }) => this.#followFound(key, role),
       isOver: (channel) => this.state(channel).status !== 'active',
-      record: (fact) => this.record(fact),
-      now: options.now,
-      onTrouble: (channel, error) => this.#onTrouble(channel, error),
     })
-    const channelOf = (key: KeyHex): Channel | null => this.#followed.get(key)?.channel ?? null
     this.fetches = sessionFetches(this, channelOf, (error) => this.#onDefect(error))
   }
 
@@ -178,7 +189,8 @@ export class Session {
     if (fact.type !== 'release.ready' || followed.actor.getSnapshot().status === 'done') return
     this.troubles.delete(fact.key)
     await this.rotations.look(followed.channel)
-    if (fact.number <= previous) return // the head brought a note only
+    this.notices.look(followed.channel)
+    if (followed.actor.getSnapshot().context.readyNumber <= previous) return // the head brought a note only
     await this.#takeName(followed.channel)
     this.notices.note(fact)
     this.options.notifier.ready(followed.channel)
@@ -188,9 +200,8 @@ export class Session {
   /** Told after it is written down; after a crash in between, at the next start. */
   #noteFreshness(fact: FactOf<'channel.frozen' | 'channel.thawed'>): void {
     const followed = this.#followed.get(fact.key)
-    if (followed === undefined) return
-    followed.freshness.send(fact)
-    this.notices.look(followed.channel)
+    followed?.freshness.send(fact)
+    if (followed !== undefined) this.notices.look(followed.channel)
   }
 
   /**
@@ -223,15 +234,8 @@ export class Session {
       const quorum = known?.log.quorum?.quorum ?? null
       if (known?.log.length === 1 && quorum !== null && isSameSet(quorum.channel, signers)) return known
       this.#requireFreeName(name)
-      const createdAtMs = this.options.now()
-      const founded = foundChannel(signers, {
-        name,
-        kind: 'deb',
-        createdAtMs,
-        signingKey,
-        predecessor: null,
-        upstream: null,
-      })
+      const about = { name, kind: 'deb', createdAtMs: this.options.now(), signingKey } as const
+      const founded = foundChannel(signers, { ...about, predecessor: null, upstream: null })
       return this.#add(name, 'publisher', await ReleaseLog.createQuorum(this.store, founded, keepKey))
     })
   }
@@ -246,6 +250,7 @@ export class Session {
     })
     const record = (of: Channel): Promise<void> => this.#recordAdded(of).then(() => this.notices.start(of))
     if (channel.role === 'upstream') await followUpstream(channel, record)
+    this.offers.look(this.#followed.get(key) as RunningChannel)
     return channel
   }
 
@@ -340,26 +345,20 @@ export class Session {
   }
 
   #start(channel: Channel, states: ChannelStates): void {
-    channel.onWithdrawn = () => this.notices.look(channel)
-    channel.onProgress = (progress) => this.options.notifier.progressed(channel, progress)
+    this.notices.attend(channel)
+    channel.rollouts.takes = (state) => this.offers.has(channel, state)
     const gossip = new HeadGossip({ channel, evidence: this.evidence, ...this.options })
-    const deps: ChannelActorDeps = {
-      channel,
-      gossip,
-      heads: this.heads,
-      record: (fact) => this.record(fact),
-      now: this.options.now,
-      onTrouble: (of, error) => this.#onTrouble(of, error),
-      onDefect: (error) => this.#onDefect(error),
-    }
-    const { actor, freshness } = channelActors(deps, states)
+    const { actor, freshness } = channelActors({ ...this.#effects, channel, gossip, heads: this.heads }, states)
     const followed = { channel, gossip, actor, freshness }
     this.#followed.set(channel.key, followed)
     actor.start()
     this.notices.start(channel)
     this.network?.gossip(gossip)
     // A command that runs without peers has no listener either: the daemon is the one to say it.
-    if (this.network !== null) freshness.start()
+    if (this.network !== null) {
+      freshness.start()
+      this.offers.look(followed)
+    }
     const { status, context } = actor.getSnapshot()
     if (status === 'active' || context.code === 'ROTATION_INVALID') this.network?.join(channel)
     if (status !== 'active') this.#stopped(followed)
@@ -393,6 +392,7 @@ export class Session {
       actor.stop()
       freshness.stop()
     }
+    this.offers.close()
     this.fetches.close()
     const { network, sharing, heads, evidence, pool, store } = this
     await closeAll([network, sharing, ...this.channels, this.notices, heads, evidence, pool, this.#journal, store])

@@ -1,5 +1,7 @@
 /** What `freshet status` tells: a view of a session, nothing of its own. */
-import type { ChannelRole } from './channel.ts'
+import { percentOf } from '../schemas/rollout.ts'
+import type { Rollouts } from '../schemas/rollout.ts'
+import type { Channel, ChannelRole } from './channel.ts'
 import { frozenSince } from './frozen-since.ts'
 import type { SharingStatus, Traffic } from './ports/sharing.ts'
 import type { Session } from './session.ts'
@@ -23,8 +25,20 @@ export interface ChannelStatus {
   readonly state: string
   /** Code of the newest trouble; null when all is well. */
   readonly trouble: string | null
+  /** Releases that not everybody is offered, from the served one on: those before it concern nobody here. */
+  readonly rollouts: readonly RolloutStatus[]
   /** File that shows why the channel is stopped, for `freshet audit --evidence`. */
   readonly evidence: string | null
+}
+
+export interface RolloutStatus {
+  readonly release: number
+  /** Percent of the followers. */
+  readonly share: number
+  /** Why it is halted; null: it is not. */
+  readonly halted: string | null
+  /** Whether this node has it, or takes it. */
+  readonly taken: boolean
 }
 
 export interface MirrorStatus {
@@ -79,8 +93,19 @@ export function channelsOf(session: Session, nowMs: number): ChannelStatus[] {
       peers: session.network?.peersOf(channel) ?? 0,
       state,
       trouble: session.troubles.get(channel.key)?.code ?? (context.code === '' ? null : context.code),
+      rollouts: rolloutsOf(channel, channel.rollouts.known).filter(
+        (rollout) => rollout.release >= (release?.number ?? 0),
+      ),
       evidence: session.evidence.of(channel.key)[0]?.path ?? null,
     }
+  })
+}
+
+export function rolloutsOf({ current, rollouts }: Channel, known: Rollouts): RolloutStatus[] {
+  return [...known.values()].map((state) => {
+    const { number: release, share, halted } = state
+    const isServed = release === current?.release.number
+    return { release, share: percentOf(share), halted, taken: isServed || rollouts.takes(state) }
   })
 }
 

@@ -4,12 +4,12 @@
  */
 import { fixed32, flag, nullable, oneOf, struct, text, timeMs, uint } from './codec.ts'
 import type { Infer } from './codec.ts'
-import { PACKAGE_NAME_BYTES_MAX, VERSION_BYTES_MAX, WITHDRAW_REASON_BYTES_MAX } from './limits.ts'
+import { PACKAGE_NAME_BYTES_MAX, REASON_BYTES_MAX, VERSION_BYTES_MAX } from './limits.ts'
 
 const withdrawnVersion = struct({
   name: text(PACKAGE_NAME_BYTES_MAX),
   version: text(VERSION_BYTES_MAX),
-  reason: text(WITHDRAW_REASON_BYTES_MAX),
+  reason: text(REASON_BYTES_MAX),
   /** Whether its file is in the pool of this node: then it was fetched. Null: not known. */
   held: nullable(flag),
   /** Whether this machine has it installed. Null: it is not known what it has. */

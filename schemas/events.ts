@@ -5,7 +5,7 @@
  * A block is one event: type, version, body. One release is one atomic append: `stanzas` blocks with text that no earlier
  * release has, the verbatim upstream signature (`signedIndex`), in a fork the `curation` where that changed, then the `release` itself. The first release after a full
  * chapter begins with that `chapter`, its `checkpoint`s and `roots`, and copies of thinly spread stanzas with their `gathering`. Notes
- * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
+ * (`tag`, `heartbeat`, `rotate`, `mirrors`, `withdraw`, `rollout`, `maintainers`, `metadata`) stand between releases; a `metadata` may have a `metadataState`
  * right before it.
  * Positions are Hypercore block numbers; block 0 is the genesis, so 0 says "none" everywhere else.
  *
@@ -28,12 +28,15 @@ import {
   uint,
 } from './codec.ts'
 import type { Codec, FormerVersion, Infer } from './codec.ts'
+import { curation } from './curation-event.ts'
+import type { Curation } from './curation-event.ts'
 import { FreshetError } from './errors.ts'
 import { signedHead } from './evidence.ts'
 import * as limits from './limits.ts'
 import { maintainers, metadata, metadataOfVersion1, metadataState } from './metadata-events.ts'
 import type { Maintainers, Metadata, PackedState } from './metadata-events.ts'
 import { note } from './note.ts'
+import { rollout, rolloutState } from './rollout.ts'
 import { verdicts } from './verdict.ts'
 import { withdrawal, withdrawalFields } from './withdrawal.ts'
 
@@ -156,28 +159,6 @@ export const release = struct({
 const releaseOfVersion1 = struct(releaseFields)
 const releaseOfVersion2 = struct(releaseFieldsOfVersion2)
 
-/** Which of two versions of a package a fork takes where both it and its upstream have one. */
-const mergeRule = oneOf(['keep-ours', 'newer', 'theirs'])
-/** Whether the publisher's node takes a new release of upstream by itself: never, where nothing collides or breaks, or always. */
-const autoMerge = oneOf(['off', 'clean', 'always'])
-/** A stanza for the index file `paths[path]`, in this log or an upstream's (schemas/chain-position.ts). */
-const curatedStanza = struct({ path: uint, block: uint, ordinal: uint })
-
-/**
- * What a fork wants to be different from its upstream, whatever that does next: schemas/curate.ts makes a snapshot from it. It stands
- * before the release that first has it, and says everything each time. Packages of ours that are overruled stay listed.
- */
-export const curation = struct({
-  /** Counts for packages without a rule of their own. */
-  rule: mergeRule,
-  auto: autoMerge,
-  paths: list(text(limits.INDEX_PATH_BYTES_MAX), limits.INDEXES_MAX),
-  own: list(curatedStanza, limits.CURATED_MAX),
-  pinned: list(curatedStanza, limits.CURATED_MAX),
-  removed: list(text(limits.PACKAGE_NAME_BYTES_MAX), limits.CURATED_MAX),
-  rules: list(struct({ name: text(limits.PACKAGE_NAME_BYTES_MAX), rule: mergeRule }), limits.CURATED_MAX),
-})
-
 /**
  * The runs of one index file as of the last release of a chapter: from here on a reader folds at most CHAPTER_RELEASES scripts.
  * Long ones are cut: `compressed` goes on in the next checkpoint, which is of the same index file. Derived; whoever rebuilds the index sees by its signed SHA-256 whether it is right.
@@ -243,17 +224,24 @@ const chapterFieldsOfVersion2 = {
   gatherings: list(uint, limits.GATHERINGS_MAX),
 }
 
-/** Version 2 added mirrors and gatherings, and checkpoints in parts; version 3 where the metadata stands, and what was withdrawn. */
-export const chapter = struct({
+const chapterFieldsOfVersion3 = {
   ...chapterFieldsOfVersion2,
   /** Positions of the newest notes of these kinds that this covers; 0: none. */
   maintainersBlock: uint,
   metadataBlock: uint,
   /** Every version that was withdrawn so far. */
   withdrawn: list(withdrawal, limits.WITHDRAWN_MAX),
+}
+
+/** Version 2 added mirrors and gatherings, and checkpoints in parts; 3 where the metadata stands, and what was withdrawn; 4 roll-outs. */
+export const chapter = struct({
+  ...chapterFieldsOfVersion3,
+  /** Releases that are not offered to everybody, by number. */
+  rollouts: list(rolloutState, limits.ROLLOUTS_MAX),
 })
 const chapterOfVersion1 = struct(chapterFields)
 const chapterOfVersion2 = struct(chapterFieldsOfVersion2)
+const chapterOfVersion3 = struct(chapterFieldsOfVersion3)
 
 /** A name for a release, given once and for ever. */
 export const tag = struct({ ...note, name: text(limits.TAG_BYTES_MAX), number: uint })
@@ -273,9 +261,7 @@ export const withdraw = struct({ ...note, ...withdrawalFields })
 export type Genesis = Infer<typeof genesis>
 /** How a fork says which upstream release it stands on. */
 export type UpstreamRelease = Pick<NonNullable<Release['upstream']>, 'number' | 'block' | 'hash'>
-export type Curation = Infer<typeof curation>
-export type MergeRule = Infer<typeof mergeRule>
-export type AutoMerge = Infer<typeof autoMerge>
+export type { AutoMerge, Curation, MergeRule } from './curation-event.ts'
 export type Stanzas = Infer<typeof stanzas>
 export type SignedIndex = Infer<typeof signedIndex>
 export type IndexFile = Infer<typeof indexFile>
@@ -289,6 +275,7 @@ export type Tag = Infer<typeof tag>
 export type Rotate = Infer<typeof rotate>
 export type Mirrors = Infer<typeof mirrors>
 export type Withdraw = Infer<typeof withdraw>
+export type Rollout = Infer<typeof rollout>
 
 export type ChannelEvent =
   | ({ readonly type: 'genesis' } & Genesis)
@@ -305,6 +292,7 @@ export type ChannelEvent =
   | ({ readonly type: 'mirrors' } & Mirrors)
   | ({ readonly type: 'curation' } & Curation)
   | ({ readonly type: 'withdraw' } & Withdraw)
+  | ({ readonly type: 'rollout' } & Rollout)
   | ({ readonly type: 'maintainers' } & Maintainers)
   | ({ readonly type: 'metadata' } & Metadata)
   | ({ readonly type: 'metadataState' } & PackedState)
@@ -312,7 +300,7 @@ export type ChannelEvent =
 /** Event types from here on may be skipped by a reader that does not know them. */
 const SKIPPABLE_FROM = 64
 
-/** Append only. Numbers 5 and 7 are spoken for: clusters, halt. */
+/** Append only. Number 5 is spoken for: clusters. 7 is free: what was to be a halt is a rollout. */
 const TYPES = {
   genesis: { number: 0, version: 2, body: genesis },
   stanzas: { number: 1, version: 1, body: stanzas },
@@ -325,15 +313,16 @@ const TYPES = {
   tag: { number: 10, version: 1, body: tag },
   maintainers: { number: 11, version: 1, body: maintainers },
   metadata: { number: 12, version: 2, body: metadata },
-  chapter: { number: 13, version: 3, body: chapter },
+  chapter: { number: 13, version: 4, body: chapter },
   roots: { number: 14, version: 1, body: roots },
   mirrors: { number: 15, version: 1, body: mirrors },
   gathering: { number: 16, version: 1, body: gathering },
   metadataState: { number: 17, version: 1, body: metadataState },
   curation: { number: 18, version: 1, body: curation },
+  rollout: { number: 19, version: 1, body: rollout },
 } as const
 
-const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
+const NOTHING_SAID = { maintainersBlock: 0, metadataBlock: 0, withdrawn: [], rollouts: [] }
 
 /** Versions that are read and no longer written. */
 const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
@@ -345,6 +334,7 @@ const FORMER: { readonly [Name in TypeName]?: readonly FormerVersion[] } = {
   chapter: [
     formerly(1, chapterOfVersion1, (old) => ({ ...old, mirrors: [], gatherings: [], ...NOTHING_SAID })),
     formerly(2, chapterOfVersion2, (old) => ({ ...old, ...NOTHING_SAID })),
+    formerly(3, chapterOfVersion3, (old) => ({ ...old, rollouts: [] })),
   ],
   metadata: [formerly(1, metadataOfVersion1, (old) => ({ ...old, upstreamBlock: 0 }))],
 }

@@ -86,8 +86,10 @@ export const MIRRORS_MAX = 64
 export const MIRROR_URL_BYTES_MAX = 1024
 /** Versions that one channel ever withdrew; every chapter repeats them all. */
 export const WITHDRAWN_MAX = 4_096
-/** Why a version was withdrawn: two lines of text. */
-export const WITHDRAW_REASON_BYTES_MAX = 512
+/** Why a version was withdrawn, or a release halted: two lines of text. */
+export const REASON_BYTES_MAX = 512
+/** Releases of one channel that are not offered to everybody; every chapter repeats them all. */
+export const ROLLOUTS_MAX = 1_024
 /** Notes between two chapters: each is read by itself. All tags there may be, and as many changes of mirrors. */
 export const NOTES_MAX = 2 * TAGS_MAX
 

@@ -69,6 +69,14 @@ export const LOG_ERROR_CODES = {
   },
   WITHDRAWN_ALREADY: { means: 'this version was withdrawn already', remedy: 'none: it is said once, and for ever' },
   WITHDRAWN_FULL: { means: 'the channel has withdrawn as many versions as it can', remedy: 'none' },
+  ROLLOUT_REFUSED: {
+    means: 'a release cannot be offered so: its share only grows, and what is halted is resumed first',
+    remedy: 'freshet rollout CHANNEL shows what holds; freshet halt takes a release back from those who do not have it',
+  },
+  ROLLOUTS_FULL: {
+    means: 'a channel holds back as many releases as it can',
+    remedy: 'offer the older ones to everybody: freshet rollout CHANNEL RELEASE --share 100%',
+  },
   METADATA_INVALID: {
     means: 'a register of the metadata document cannot be called so, or cannot hold this',
     remedy: 'README.md lists the registers and what each may hold',

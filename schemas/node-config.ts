@@ -59,6 +59,11 @@ export const SETTINGS = {
     means:
       'the TCP port for files from and to peers that are connected already, which costs less processor time than UDP; 0: any that is free, off: none is opened; from the next start on.',
   }),
+  rollout: choice(['early', 'phased', 'last'], {
+    default: 'phased',
+    means:
+      'when a release is taken that is offered to a share of the followers first: at once, when this node is in the share, or when all are.',
+  }),
   verdicts: choice(['on', 'off'], {
     default: 'on',
     means:

@@ -6,7 +6,7 @@ import * as limits from './limits.ts'
 const said = {
   name: text(limits.PACKAGE_NAME_BYTES_MAX),
   version: text(limits.VERSION_BYTES_MAX),
-  reason: text(limits.WITHDRAW_REASON_BYTES_MAX),
+  reason: text(limits.REASON_BYTES_MAX),
 }
 
 /** As a chapter repeats it: with the time of its note. */

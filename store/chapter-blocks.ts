@@ -10,6 +10,7 @@ import type { StanzaList } from '../schemas/stanza-table.ts'
 import { readSlice } from '../schemas/stanza.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import type { Rollouts } from '../schemas/rollout.ts'
 import type { Withdrawals } from '../schemas/withdrawal.ts'
 import { pack, unpack } from './brotli.ts'
 import { type Gathering, type PackedGathering, packGathering } from './gather-stanzas.ts'
@@ -28,10 +29,21 @@ export interface Contents {
   readonly mirrors: readonly string[]
   readonly metadata: MetadataBlocks
   readonly withdrawn: Withdrawals
+  readonly rollouts: Rollouts
   /** Position of the newest note; 0: none. */
   readonly noteBlock: number
   /** In use so far. */
   readonly gatherings: readonly Gathering[]
+}
+
+/** While no chapter is due, nobody asks what it would repeat. */
+export const NOTHING_REPEATED: Omit<Contents, 'chapterBlocks' | 'tail' | 'noteBlock'> = {
+  tags: new Map(),
+  mirrors: [],
+  gatherings: [],
+  metadata: { maintainersBlock: 0, metadataBlock: 0 },
+  withdrawn: new Map(),
+  rollouts: new Map(),
 }
 
 const NO_COPIES: PackedGathering = { blocks: [], gatherings: [] }
@@ -47,7 +59,7 @@ export function isChapterDue({ tail }: Contents): boolean {
  */
 export async function packChapter(
   base: number,
-  { chapterBlocks, tail, tags, mirrors, metadata, withdrawn, noteBlock, gatherings: known }: Contents,
+  { chapterBlocks, tail, tags, mirrors, metadata, withdrawn, rollouts, noteBlock, gatherings: known }: Contents,
   plan: SnapshotPlan,
   stanzas: (path: string) => AsyncIterable<StanzaList>,
 ): Promise<Buffer[]> {
@@ -75,6 +87,7 @@ export async function packChapter(
       gatherings,
       ...metadata,
       withdrawn: [...withdrawn.values()],
+      rollouts: [...rollouts.values()],
     }),
   )
   return blocks

@@ -16,7 +16,8 @@ import type { Quorum } from './quorum.ts'
 import { headAfter } from './tree-head.ts'
 import type { TreeHead } from './tree-head.ts'
 
-type Last = Extract<ChannelEvent, { type: 'release' | 'rotate' }>
+type Last = Extract<ChannelEvent, { type: 'release' | 'rotate' | 'withdraw' | 'rollout' }>
+type Rollout = Extract<ChannelEvent, { type: 'rollout' }>
 
 export interface CheckedRequest {
   readonly quorum: Quorum
@@ -27,6 +28,8 @@ export interface CheckedRequest {
   readonly index: TreeHead | null
   /** What the blocks amount to. */
   readonly last: Last
+  /** To whom the release is offered first; null: to everybody, or it is none. */
+  readonly rollout: Rollout | null
   /** Where a `rotate` leads. */
   readonly successor: Quorum | null
 }
@@ -59,15 +62,15 @@ export function checkRequest(request: SigningRequest, signer: Buffer): CheckedRe
   if (log.length !== target.length || !log.treeHash.equals(target.treeHash)) {
     throw invalid('its blocks do not give the head that it names')
   }
-  const last = readLast(blocks)
+  const { last, rollout } = readLast(blocks, base.length)
   const successor = last.type === 'rotate' ? readSuccessor(request, quorum, before, last.successor) : null
-  if (last.type === 'rotate') return { quorum, base: base.length, log, index: null, last, successor }
+  if (last.type !== 'release') return { quorum, base: base.length, log, index: null, last, rollout, successor }
   const { headBefore, index } = last
   const isBefore = headBefore.length === before.length && headBefore.fork === 0
   if (!isBefore || !headBefore.treeHash.equals(before.treeHash) || !headBefore.signature.equals(base.signature)) {
     throw invalid('its release names another head before it')
   }
-  return { quorum, base: base.length, log, index: { ...index, fork: 0 }, last, successor }
+  return { quorum, base: base.length, log, index: { ...index, fork: 0 }, last, rollout, successor }
 }
 
 /** Whether `genesis` continues `old` from its last head on. */
@@ -91,13 +94,28 @@ function readQuorum(channel: QuorumChannel): Quorum {
 }
 
 /** Every block must be one that can stand there: a note or release among them would be signed unseen. */
-function readLast(blocks: readonly Buffer[]): Last {
+function readLast(blocks: readonly Buffer[], base: number): { last: Last; rollout: Rollout | null } {
   const events = blocks.map(decodeBlock)
+  const rollout = readRollout(events, base)
   const last = events.pop()
-  if (last?.type !== 'release' && last?.type !== 'rotate') throw invalid('its last block is no release')
-  if (isNote(last) && events.length > 0) throw invalid('other blocks come with its rotation')
-  if (events.every((event) => event !== null && PARTS.has(event.type))) return last
+  if (last?.type !== 'release' && !isSignedAlone(last)) throw invalid('its last block is no release')
+  if (isNote(last) && events.length > 0) throw invalid('other blocks come with its note')
+  if (events.every((event) => event !== null && PARTS.has(event.type))) return { last, rollout }
   throw invalid('it holds blocks that are no part of a release')
+}
+
+function isSignedAlone(event: ChannelEvent | null | undefined): event is Exclude<Last, { type: 'release' }> {
+  return event?.type === 'rotate' || event?.type === 'withdraw' || event?.type === 'rollout'
+}
+
+/** Takes the note off the events that says who gets the release before it first. */
+function readRollout(events: (ChannelEvent | null)[], base: number): Rollout | null {
+  const [release, rollout] = events.slice(-2)
+  if (rollout?.type !== 'rollout' || release?.type !== 'release') return null
+  events.pop()
+  const isOfRelease = rollout.number === release.number && rollout.noteBlock === release.noteBlock
+  if (isOfRelease && rollout.releaseBlock === base + events.length - 1 && rollout.halted === null) return rollout
+  throw invalid('the note about its release is about something else')
 }
 
 function readSuccessor({ successor }: SigningRequest, quorum: Quorum, last: TreeHead, named: Buffer): Quorum {

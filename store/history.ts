@@ -12,12 +12,13 @@ import { FreshetError } from '../schemas/errors.ts'
 import { CHAPTER_RELEASES, CHAPTERS_KEPT_MAX, ROOTS_RELEASES_MAX, SNAPSHOT_PLANS_MAX } from '../schemas/limits.ts'
 import { digestHex } from '../schemas/units.ts'
 import type { DigestHex } from '../schemas/units.ts'
+import type { Rollouts } from '../schemas/rollout.ts'
 import type { When } from '../schemas/when.ts'
 import type { Withdrawals } from '../schemas/withdrawal.ts'
-import { readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
+import { NOTHING_REPEATED, readChapter, readCheckpoints, readRoots, releaseOfChapter } from './chapter-blocks.ts'
 import type { Contents } from './chapter-blocks.ts'
 import { readGatherings } from './gather-stanzas.ts'
-import { countNotes, findMetadata, readMirrors, readTags, readWithdrawn } from './notes.ts'
+import { countNotes, findMetadata, readMirrors, readRollouts, readTags, readWithdrawn } from './notes.ts'
 import type { MetadataBlocks } from './notes.ts'
 import { ReleaseFold } from './release-fold.ts'
 import { RecentlyUsed } from './recently-used.ts'
@@ -151,6 +152,12 @@ export class History {
     return readWithdrawn(this.#log, noteBlock, chapter, options)
   }
 
+  /** Releases that are not offered to everybody, by number. Read anew each time, as tags are. */
+  async rollouts(options: ReadOptions = {}): Promise<Rollouts> {
+    const { noteBlock, chapter } = await this.#notes(options)
+    return readRollouts(this.#log, noteBlock, chapter, (block) => this.#releasesBefore(block), options)
+  }
+
   /** Where the metadata document is fixed: by now, or for release `number`. Read anew each time, as tags are. */
   async metadataBlocks(number: number | null = null, options: ReadOptions = {}): Promise<MetadataBlocks> {
     const { noteBlock, chapter } = number === null ? await this.#notes(options) : await this.#notesOf(number, options)
@@ -183,23 +190,12 @@ export class History {
   async contents(): Promise<Contents> {
     const { chapterBlocks, tail } = this.#state
     const { noteBlock } = await this.#log.newest()
-    if (tail.length < CHAPTER_RELEASES) {
-      const metadata = { maintainersBlock: 0, metadataBlock: 0 }
-      return {
-        chapterBlocks,
-        tail,
-        noteBlock,
-        tags: new Map(),
-        mirrors: [],
-        gatherings: [],
-        metadata,
-        withdrawn: new Map(),
-      }
-    }
+    if (tail.length < CHAPTER_RELEASES) return { chapterBlocks, tail, noteBlock, ...NOTHING_REPEATED }
     const gatherings = await readGatherings(this.#log, this.#state.plan?.gatherings ?? [])
     const mirrors = (await this.mirrors()) ?? []
-    const [metadata, withdrawn] = [await this.metadataBlocks(), await this.withdrawn()]
-    return { chapterBlocks, tail, noteBlock, tags: await this.tags(), mirrors, gatherings, metadata, withdrawn }
+    const [metadata, withdrawn, rollouts] = [await this.metadataBlocks(), await this.withdrawn(), await this.rollouts()]
+    const repeated = { tags: await this.tags(), mirrors, gatherings, metadata, withdrawn, rollouts }
+    return { chapterBlocks, tail, noteBlock, ...repeated }
   }
 
   /**

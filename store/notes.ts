@@ -5,13 +5,15 @@
 import type { Chapter, ChannelEvent } from '../schemas/events.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { NOTES_MAX, TAGS_MAX } from '../schemas/limits.ts'
+import { afterNote, isPartial } from '../schemas/rollout.ts'
+import type { Rollouts, RolloutState } from '../schemas/rollout.ts'
 import { isTag } from '../schemas/when.ts'
 import { withdrawnName } from '../schemas/withdrawal.ts'
 import type { Withdrawal, Withdrawals } from '../schemas/withdrawal.ts'
 import { linkError } from './release-block.ts'
 import type { ReadOptions, ReleaseLog } from './release-log.ts'
 
-type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'withdraw' | 'maintainers' | 'metadata'
+type NoteType = 'tag' | 'heartbeat' | 'rotate' | 'mirrors' | 'withdraw' | 'rollout' | 'maintainers' | 'metadata'
 export type Note = Extract<ChannelEvent, { type: NoteType }>
 
 const NOTES: ReadonlySet<string> = new Set<NoteType>([
@@ -20,6 +22,7 @@ const NOTES: ReadonlySet<string> = new Set<NoteType>([
   'rotate',
   'mirrors',
   'withdraw',
+  'rollout',
   'maintainers',
   'metadata',
 ])
@@ -87,6 +90,25 @@ export async function readWithdrawn(
     if (!withdrawn.has(name)) withdrawn.set(name, withdrawal)
   }
   return withdrawn
+}
+
+/** Releases that are not offered to everybody. A note about a release that did not exist when it was written says nothing. */
+export async function readRollouts(
+  log: ReleaseLog,
+  noteBlock: number,
+  chapter: Chapter | null,
+  releasesBefore: (block: number) => Promise<number>,
+  options: ReadOptions,
+): Promise<Rollouts> {
+  const notes: PlacedNote[] = []
+  for await (const placed of chain(log, noteBlock, chapter, options)) notes.push(placed)
+  const rollouts = new Map<number, RolloutState>()
+  for (const state of chapter?.rollouts ?? []) rollouts.set(state.number, state)
+  for (const { block, note } of notes.reverse()) {
+    if (note.type !== 'rollout' || note.number < 1 || note.number > (await releasesBefore(block))) continue
+    rollouts.set(note.number, afterNote(rollouts.get(note.number), note))
+  }
+  return new Map([...rollouts].filter(([, state]) => isPartial(state)).sort(([a], [b]) => a - b))
 }
 
 /** Positions of the newest notes that say who writes the metadata document, and what is in it; 0: there is none. */

@@ -48,11 +48,13 @@ export class QuorumLog {
 
   /**
    * What a release will be, without appending it.
+   * @param after notes about it, which are signed with it.
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; ROTATION_INVALID; what `late` throws.
    */
   async prepare(
     { base, blocks, release, changes }: ReleaseBlocks,
     late: Promise<LateFindings>,
+    after: readonly Buffer[] = [],
   ): Promise<PreparedRecord> {
     late.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     await this.#log.requireOpen()
@@ -64,18 +66,18 @@ export class QuorumLog {
       const { fork, signature } = before
       const headBefore = { length: base, fork, treeHash: headAfter(before, []).treeHash, signature }
       const whole = { ...release, verdicts: null, ...(await late), index: { length, treeHash }, headBefore }
-      const block = encodeEvent({ type: 'release', ...whole })
-      return { version: SIGNING_VERSION, request: this.#request(before, [...blocks, block], null), index }
+      const grown = [...blocks, encodeEvent({ type: 'release', ...whole }), ...after]
+      return { version: SIGNING_VERSION, request: this.#request(before, grown, null), index }
     })
   }
 
-  /** The same for the last word of this log. */
-  async prepareRotation(base: number, note: Extract<Note, { type: 'rotate' }>, to: Quorum): Promise<PreparedRecord> {
+  /** The same for a note. @param to of the last word of this log: the channel that it passes to. */
+  async prepareNote(base: number, note: Note, to: Quorum | null): Promise<PreparedRecord> {
     await this.#log.requireOpen()
     this.#log.requireLength(base)
     return {
       version: SIGNING_VERSION,
-      request: this.#request(this.#base(), [encodeEvent(note)], to.channel),
+      request: this.#request(this.#base(), [encodeEvent(note)], to?.channel ?? null),
       index: null,
     }
   }

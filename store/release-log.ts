@@ -279,9 +279,14 @@ export class ReleaseLog {
   /**
    * Appends one release: index and log move together, are durable, and only then are announced.
    *
+   * @param after notes about it: nobody sees it without them.
    * @throws FreshetError PUBLISH_BEHIND when the log is not `base` long any more; DISK_FULL, STORE_FAILED; what `late` throws.
    */
-  async append({ base, blocks, release, changes }: ReleaseBlocks, late: Promise<LateFindings>): Promise<SignedHead> {
+  async append(
+    { base, blocks, release, changes }: ReleaseBlocks,
+    late: Promise<LateFindings>,
+    after: readonly Buffer[] = [],
+  ): Promise<SignedHead> {
     late.catch(() => {}) // it may fail before it is awaited below, which is where that is reported
     const index = this.#index
     if (index === null || !this.core.writable) throw this.#readOnly()
@@ -296,7 +301,7 @@ export class ReleaseLog {
       await PackageIndex.update(indexSession, release.number, changes)
       const indexHead = { length: indexSession.length, treeHash: await indexSession.treeHash() }
       const whole = { ...release, verdicts: null, ...(await late), index: indexHead, headBefore }
-      await logSession.append([...blocks, encodeEvent({ type: 'release', ...whole })])
+      await logSession.append([...blocks, encodeEvent({ type: 'release', ...whole }), ...after])
     })
     return this.head()
   }

@@ -4,6 +4,7 @@
  * One merge at a time. What cannot be merged is said, and tried again with upstream's next release.
  */
 import type { Node } from '../actors/node.ts'
+import { forEverybody } from '../actors/ports/plan-fork.ts'
 import { previewFork } from '../actors/ports/merge-preview.ts'
 import { readForkState } from '../actors/ports/fork-state.ts'
 import type { Channel } from '../actors/channel.ts'
@@ -63,8 +64,9 @@ function ownForks(node: Node): Channel[] {
 /** Null: none. Empty: there is nothing to do. */
 async function reasonToWait(fork: Channel): Promise<string | null> {
   const { changes, base, upstream, releaseNumber } = await readForkState(fork)
-  const newest = upstream.history.newest?.number ?? 0
-  if (changes.auto === 'off' || releaseNumber === 0 || newest <= base.number) return ''
+  if (changes.auto === 'off' || releaseNumber === 0) return ''
+  const to = await forEverybody(upstream, NEWEST, base.number)
+  if (to.kind === 'number' && to.number <= base.number) return ''
   if (changes.auto === 'always') return null
   const { collisions, broken } = await previewFork(fork, NEWEST)
   if (collisions.length === 0 && broken.length === 0) return null

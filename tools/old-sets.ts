@@ -14,8 +14,10 @@ import { readCandidates } from '../actors/solver/read-candidates.ts'
 import { asFreshetError, FreshetError } from '../schemas/errors.ts'
 import { MIXTURE_RELEASES_MAX } from '../schemas/limits.ts'
 import type { ReleaseRange } from '../schemas/release-ranges.ts'
+import { withdrawnName } from '../schemas/withdrawal.ts'
 import { asIoError } from '../store/durable.ts'
 import { packageText } from './arguments.ts'
+import { NOTHING_AVOIDED, requireNotWithdrawn } from './avoided.ts'
 import type { HistoryFiles, VersionsResult, WhenResult } from './history-operations.ts'
 import type { SnapshotFiles } from './operations.ts'
 import { machineWith, planFor, planFrom, readMachine, readMachineState, refused, requestOf } from './plan-packages.ts'
@@ -31,6 +33,7 @@ export function isOldSet(when: string | null, { wishes, upgrade }: PlanWishes): 
 export async function planOldSet(call: Call, channel: string, asked: PlanWishes): Promise<PlanResult> {
   const wanted = { ...asked, pins: false } // pins are about now
   const versioned = wanted.wishes.filter(({ version }) => version !== null).map(packageText)
+  requireNotWithdrawn(wanted.wishes, wanted.avoid ?? NOTHING_AVOIDED)
   const { ranges, newest } = (await call('when', { channel, packages: versioned })) as WhenResult
   const last = ranges.at(-1)?.[1]
   const simple = last === undefined ? null : await planAt(call, channel, last, wanted)
@@ -55,7 +58,9 @@ async function planFromHistory(call: Call, channel: string, wanted: PlanWishes):
   const state = await readMachineState(wanted)
   const { architectures } = state
   const files = (await call('history.files', { channel, architectures })) as HistoryFiles
-  const dated = await readDated(files, state)
+  const all = await readDated(files, state)
+  const withdrawn = new Set((wanted.avoid?.withdrawn ?? []).map(withdrawnName))
+  const dated = all.filter(({ candidate }) => !withdrawn.has(withdrawnName(candidate)))
   const range = { first: files.first, last: files.newest }
   const everything = machineWith(
     state,

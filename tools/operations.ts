@@ -9,12 +9,14 @@ import type { PackageWish } from '../actors/ports/fetch-package.ts'
 import type { ControlIo, ControlOperation } from '../protocols/control-server.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import { requireChannelName } from '../schemas/channel-name.ts'
+import { parseShare, percentOf } from '../schemas/rollout.ts'
 import { WISHES_AT_ONCE_MAX } from '../schemas/limits.ts'
 import { parseWhen, splitChannelWhen } from '../schemas/when.ts'
 import { asIoError } from '../store/durable.ts'
 import { eachOf } from '../store/each-of.ts'
 import { argumentsOf, flagOf, optionalTextOf, parsePackage, textOf, textsOf } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
+import { advisoriesOperation } from './advisories.ts'
 import { auditOperation } from './audit-channel.ts'
 import { checkOperation } from './check-packages.ts'
 import { CONFIG_OPERATIONS, configOperations } from './config-operations.ts'
@@ -32,6 +34,7 @@ import { machineArchitecture } from './import/machine-architecture.ts'
 import { wishesOfSet } from './known-sets.ts'
 import { acquireDraft } from './import/acquire-draft.ts'
 import { createSigningKey } from './import/openpgp.ts'
+import { ROLLOUT_OPERATIONS, rolloutOperations } from './rollout.ts'
 import { tagRelease } from './tag-release.ts'
 import { verdictsAt, verdictViews } from './verdict-view.ts'
 import { withdrawOperation } from './withdraw.ts'
@@ -53,6 +56,7 @@ export const OPERATIONS = [
   'snapshot.write',
   'tag',
   'withdraw',
+  'advisories',
   'fetch',
   'status',
   'status.watch',
@@ -66,6 +70,7 @@ export const OPERATIONS = [
   ...MAINTAINER_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
+  ...ROLLOUT_OPERATIONS,
   ...NOTICE_OPERATIONS,
 ] as const
 export type OperationName = (typeof OPERATIONS)[number]
@@ -79,6 +84,7 @@ export const NETWORK_OPERATIONS: ReadonlySet<OperationName> = new Set([
   'audit',
   'maintainer.add',
   'meta.log',
+  'advisories',
   'meta.merge',
   ...HISTORY_OPERATIONS,
   ...FORK_OPERATIONS,
@@ -89,14 +95,17 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     (run: (args: Arguments, io: ControlIo) => Promise<unknown>): ControlOperation =>
     (args, io) =>
       run(argumentsOf(args), io)
-  const history = historyOperations(node)
+  const allOf = <Name extends string>(
+    operations: Record<Name, (args: Arguments, io: ControlIo) => Promise<unknown>>,
+  ): Record<Name, ControlOperation> => {
+    const named = Object.entries<(args: Arguments, io: ControlIo) => Promise<unknown>>(operations)
+    return Object.fromEntries(named.map(([name, run]) => [name, checked(run)])) as Record<Name, ControlOperation>
+  }
   const config = configOperations(node.config)
   const mirror = mirrorOperations(node)
-  const fork = forkOperations(node)
   const meta = metadataOperations(node)
   const conflict = conflictOperations(node)
   const maintainer = maintainerOperations(node)
-  const notice = noticeOperations(node)
   return {
     'channel.create': checked((args) => createChannel(node, args)),
     'channel.list': checked(async () => ({ channels: node.status().channels })),
@@ -110,6 +119,7 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'snapshot.files': checked((args) => snapshotFiles(node, args)),
     'snapshot.write': checked((args, io) => writeSnapshot(node, args, io)),
     withdraw: checked((args) => withdrawOperation(node, args)),
+    advisories: checked((args) => advisoriesOperation(node, args)),
     tag: checked((args) => tagRelease(node, args)),
     fetch: checked((args, io) => fetchPackages(node, args, io)),
     status: checked(async () => node.status()),
@@ -135,22 +145,10 @@ export function operationsOf(node: Node): Record<OperationName, ControlOperation
     'maintainer.add': checked(maintainer['maintainer.add']),
     'maintainer.remove': checked(maintainer['maintainer.remove']),
     'maintainer.list': checked(maintainer['maintainer.list']),
-    release: checked(history.release),
-    diff: checked(history.diff),
-    when: checked(history.when),
-    versions: checked(history.versions),
-    'history.files': checked(history['history.files']),
-    provenance: checked(history.provenance),
-    fork: checked(fork.fork),
-    'fork.change': checked(fork['fork.change']),
-    'fork.status': checked(fork['fork.status']),
-    'fork.merge': checked(fork['fork.merge']),
-    notifications: checked(notice.notifications),
-    'subscription.list': checked(notice['subscription.list']),
-    'subscription.set': checked(notice['subscription.set']),
-    'delivery.list': checked(notice['delivery.list']),
-    'delivery.add': checked(notice['delivery.add']),
-    'delivery.remove': checked(notice['delivery.remove']),
+    ...allOf(forkOperations(node)),
+    ...allOf(historyOperations(node)),
+    ...allOf(rolloutOperations(node)),
+    ...allOf(noticeOperations(node)),
   }
 }
 
@@ -179,6 +177,7 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
     })
   }
   session.requireRunning(target) // before anything is downloaded
+  const share = parseShare(optionalTextOf(args, 'share') ?? '100%')
   const request = optionalTextOf(args, 'request')
   if (request === null && target.log.quorum !== null) {
     throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
@@ -198,19 +197,20 @@ async function importRelease(node: Node, args: Arguments, io: ControlIo): Promis
   try {
     const result =
       request === null
-        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken)
+        ? await node.publish(channel.name, draft, (progress) => io.progress(progress), refuseBroken, share)
         : await prepareRequest(
             node,
             channel.name,
             draft,
-            { request, replace: flagOf(args, 'replace'), refuseBroken },
+            { request, replace: flagOf(args, 'replace'), refuseBroken, share },
             io,
           )
     const components = [...new Set(draft.indexes.map(({ path }) => path.split('/binary-')[0] ?? ''))]
     const isNamed = request === null && !flagOf(args, 'noMirror')
     const mirrors = isNamed ? await nameFirstMirrors(node, target, draft, result.release) : []
-    const verdicts = verdictViews(result.verdicts)
-    return { channel: channel.name, id: target.log.id, ...result, verdicts, suite: draft.suite, components, mirrors }
+    const [{ id }, verdicts] = [target.log, verdictViews(result.verdicts)]
+    const about = { verdicts, suite: draft.suite, components, mirrors, share: percentOf(share) }
+    return { channel: channel.name, id, ...result, ...about }
   } finally {
     await draft.close()
   }

@@ -1,7 +1,9 @@
 /** How commands speak: JSON on standard output with --json, else sentences; progress on standard error; errors in one line. */
 import cliProgress from 'cli-progress'
+import type { Concern } from '../actors/concerns.ts'
 import { changeText, inOrderOfWeight, whyText, withdrawnHere } from '../actors/notification-text.ts'
-import type { FreshnessChange, NodeEvent, Notification, WithdrawalNotice } from '../actors/notifier.ts'
+import type { FreshnessChange, NodeEvent, Notification, RolloutNotice, WithdrawalNotice } from '../actors/notifier.ts'
+import type { RolloutStatus } from '../actors/status.ts'
 import { asFreshetError } from '../schemas/errors.ts'
 import type { ErrorCode } from '../schemas/errors.ts'
 
@@ -89,7 +91,34 @@ const LISTED_CHANGES = 8
 /** One line for people. */
 export function eventLine(event: NodeEvent): string {
   if (event.event === 'release') return notificationLine(event)
-  return event.event === 'withdrawn' ? withdrawalLine(event) : freshnessLine(event)
+  if (event.event === 'withdrawn') return withdrawalLine(event)
+  if (event.event === 'advisory') return `${event.channel}: ${concernText(event)}`
+  return 'validUntil' in event ? freshnessLine(event) : haltLine(event)
+}
+
+/** A warning about packages. */
+export function concernText({ kind, subject, installed, severity, fixed, reference, text }: Concern): string {
+  const what = {
+    advisory: `ADVISORY ${subject}`,
+    withdrawn: 'WITHDRAWN',
+    'known-bad': `KNOWN BAD together ${subject}`,
+  }[kind]
+  const rated = severity === null ? '' : ` (${severity})`
+  const mended = fixed === null ? '' : `; fixed in ${fixed}`
+  const said = text === null ? '' : `: ${text.replaceAll('\n', ' ')}`
+  return `${what}${rated} ${installed.join(', ')}${said}${mended}${reference === null ? '' : `; ${reference}`}`
+}
+
+function haltLine({ event, channel, release, reason, served }: RolloutNotice): string {
+  const here = served ? ', and it is what is served here' : ''
+  if (event === 'resumed') return `${channel} #${release}: offered again${here}`
+  return `${channel} #${release} was HALTED${here}: ${(reason ?? '').replaceAll('\n', ' ')}`
+}
+
+/** To whom a release is offered. */
+export function rolloutLine({ release, share, halted }: Omit<RolloutStatus, 'taken'>): string {
+  const held = halted === null ? '' : `, HALTED: ${halted.replaceAll('\n', ' ')}`
+  return `#${release} is offered to ${share === 100 ? 'everybody' : `${share} % of the followers`}${held}`
 }
 
 function withdrawalLine({ channel, name, version, reason, ...here }: WithdrawalNotice): string {

@@ -1,4 +1,6 @@
 /** From packages that can be had, a machine and wishes to the exact list of packages to install and to remove. */
+import { isWithin } from '../actors/solver/bad-sets.ts'
+import type { BadSet } from '../actors/solver/bad-sets.ts'
 import { faultsOfSet } from '../actors/solver/check-plan.ts'
 import { stanzaOf } from '../actors/solver/candidate.ts'
 import type { Candidate } from '../actors/solver/candidate.ts'
@@ -7,6 +9,7 @@ import { planPackages } from '../actors/solver/plan-packages.ts'
 import type { FoundPlan, PlanRequest } from '../actors/solver/plan-packages.ts'
 import { installedCandidate } from '../actors/solver/read-candidates.ts'
 import { withRecommended } from '../actors/solver/recommended.ts'
+import type { Rule } from '../actors/solver/rules.ts'
 import { Universe } from '../actors/solver/universe.ts'
 import { FreshetError } from '../schemas/errors.ts'
 import type { InstalledPackage } from '../schemas/installed-packages.ts'
@@ -15,6 +18,8 @@ import { RelationParser } from '../schemas/relation.ts'
 import { readStatusFile } from '../store/installed-packages.ts'
 import { packageText } from './arguments.ts'
 import type { PackageName } from './arguments.ts'
+import { badSetsOf, NOTHING_AVOIDED, requireNotWithdrawn, withdrawnOut } from './avoided.ts'
+import type { Avoided } from './avoided.ts'
 import { machineArchitecture } from './import/machine-architecture.ts'
 import type { SnapshotFiles } from './operations.ts'
 import { pinnedOut, planNotes } from './plan-notes.ts'
@@ -33,6 +38,8 @@ export interface PlanWishes {
   readonly recommends: boolean
   /** Pins of the channel count. */
   readonly pins: boolean
+  /** What is left out of it. Default: where no release is named, what the channel warns of by now. */
+  readonly avoid?: Avoided
 }
 
 interface PlannedPackage {
@@ -77,7 +84,9 @@ export interface Machine {
   readonly universe: Universe
   readonly installed: readonly number[]
   readonly held: ReadonlySet<number>
+  /** Versions that pins leave out, and that were withdrawn. */
   readonly pinnedOut: readonly PinnedOut[]
+  readonly badSets: readonly BadSet[]
 }
 
 /** Where packages can be had from. */
@@ -112,10 +121,11 @@ export function machineWith(
   state: MachineState,
   candidates: readonly Candidate[],
   pins: Pins,
-  { wishes }: Pick<PlanWishes, 'wishes'>,
+  { wishes, avoid = NOTHING_AVOIDED }: Pick<PlanWishes, 'wishes' | 'avoid'>,
 ): Machine {
   const { architecture, packages } = state
-  const out = pinnedOut(candidates, pins, wishes)
+  requireNotWithdrawn(wishes, avoid)
+  const out = [...pinnedOut(candidates, pins, wishes), ...withdrawnOut(candidates, avoid)]
   const ruledOut = new Set(out.flatMap(({ versions }) => versions))
   const universe = new Universe(
     architecture,
@@ -123,7 +133,7 @@ export function machineWith(
   )
   const { came: installed } = universe.change([], packages.map(installedCandidate))
   const held = new Set(installed.filter((_, i) => packages[i]?.held === true))
-  return { state, universe, installed, held, pinnedOut: out }
+  return { state, universe, installed, held, pinnedOut: out, badSets: badSetsOf(universe, installed, avoid) }
 }
 
 /** @throws FreshetError PACKAGE_UNKNOWN, SOLVER_GAVE_UP. */
@@ -137,8 +147,9 @@ export async function planFrom(machine: Machine, source: PlanSource, wanted: Pla
   const { universe, state } = machine
   const request = requestOf(machine, source, wanted)
   const plan = await planPackages(universe, request)
-  if (!plan.ok) return refused(source, machine, explanationLines(universe, plan.contradiction))
-  const found = wanted.recommends ? withRecommended(universe, request, plan, state.parser) : plan
+  if (!plan.ok) return refused(source, machine, await reasonOf(machine, request, plan.contradiction))
+  const grown = wanted.recommends ? withRecommended(universe, request, plan, state.parser) : plan
+  const found = machine.badSets.some((set) => isWithin(set, grown.final)) ? plan : grown
   requireSound(found, machine)
   const install = found.install.map((id) => ({
     ...installedFrom(universe, machine.installed, universe.candidate(id)),
@@ -153,6 +164,18 @@ export async function planFrom(machine: Machine, source: PlanSource, wanted: Pla
     reason: null,
     notes: planNotes(machine, found.final, wanted),
   }
+}
+
+/** Where nothing that packages say stands against it, sets do that are known to be bad: those that it would have without them. */
+async function reasonOf(
+  { universe, badSets }: Machine,
+  request: PlanRequest,
+  contradiction: readonly Rule[],
+): Promise<string[]> {
+  if (contradiction.length > 0) return explanationLines(universe, contradiction)
+  const free = await planPackages(universe, { ...request, badSets: [] })
+  const met = badSets.filter((set) => free.ok && isWithin(set, free.final))
+  return met.map(({ text }) => `${text}; --allow-withdrawn or @WHEN takes it all the same`)
 }
 
 export function refused(source: PlanSource, machine: Machine, reason: readonly string[]): PlanResult {
@@ -182,10 +205,14 @@ function head({ channel, releases, searched }: PlanSource, { state }: Machine) {
 }
 
 /** @throws FreshetError PACKAGE_UNKNOWN. */
-export function requestOf({ universe, installed, held }: Machine, source: PlanSource, wanted: PlanWishes): PlanRequest {
+export function requestOf(
+  { universe, installed, held, badSets }: Machine,
+  source: PlanSource,
+  wanted: PlanWishes,
+): PlanRequest {
   const { upgrade, allowRemove } = wanted
   const wishes = wanted.wishes.map((wish) => fitting(universe, wish, source))
-  return { installed, held, wishes, upgrade, allowRemove }
+  return { installed, held, wishes, upgrade, allowRemove, badSets }
 }
 
 /** Packages that a wish could mean, those of the machine's own architecture first: of that name, or else that provide it. */

@@ -8,7 +8,7 @@ import { FreshetError } from '../schemas/errors.ts'
 import { REQUEST_BYTES_MAX, SIGNATURE_FILE_BYTES_MAX, SIGNATURE_FILES_MAX } from '../schemas/limits.ts'
 import type { ReleaseDraft } from '../schemas/release-draft.ts'
 import { decodeSigning, signatureFile, signingRequest } from '../schemas/signing.ts'
-import type { SignatureFile, SignerSet } from '../schemas/signing.ts'
+import type { SignatureFile, SignerSet, SigningRequest } from '../schemas/signing.ts'
 import { checkRequest } from '../store/check-request.ts'
 import type { CheckedRequest } from '../store/check-request.ts'
 import { writeDurably } from '../store/durable.ts'
@@ -37,6 +37,7 @@ interface PrepareOrder {
   readonly request: string
   readonly replace: boolean
   readonly refuseBroken: boolean
+  readonly share: number
 }
 
 /** Prepares a release and writes the file that its signers get. */
@@ -44,7 +45,7 @@ export async function prepareRequest(
   node: Node,
   channel: string,
   draft: ReleaseDraft,
-  { request: path, replace, refuseBroken }: PrepareOrder,
+  { request: path, replace, refuseBroken, share }: PrepareOrder,
   io: ControlIo,
 ): Promise<Omit<PrepareResult, 'request'> & { readonly request: string | null }> {
   const { request, ...result } = await node.prepare(
@@ -53,6 +54,7 @@ export async function prepareRequest(
     replace,
     (progress) => io.progress(progress),
     refuseBroken,
+    share,
   )
   if (request !== null) await writeDurably(path, requestBytes(request))
   return { ...result, request: request === null ? null : path }
@@ -67,19 +69,28 @@ export async function commitSigned(node: Node, args: Arguments): Promise<unknown
   return { channel: channel.name, id: channel.log.id, ...(await node.commit(channel.name, signatures)) }
 }
 
+/** Where a command writes what signers get. @throws FreshetError QUORUM_NEEDED where several sign, and it names no file. */
+export function requestPath(node: Node, channel: string, args: Arguments): string | null {
+  const path = optionalTextOf(args, 'request')
+  if (path !== null || node.session.publishing(channel).log.quorum === null) return path
+  throw new FreshetError('QUORUM_NEEDED', `${channel} has several signers`, { channel })
+}
+
+/** @returns the file; null: nothing is to be signed. */
+export async function writeRequest(path: string | null, request: SigningRequest | null): Promise<string | null> {
+  if (request === null || path === null) return null
+  await writeDurably(path, requestBytes(request))
+  return path
+}
+
 /** Prepares, or where this node signs alone makes, the step to a successor with other signers. */
 export async function rotateChannel(node: Node, args: Arguments): Promise<unknown> {
   const channel = node.session.channel(textOf(args, 'name'))
   const to = signersOf(args)
   if (to === null) throw new FreshetError('USAGE', 'name the new signers: --signer and --quorum')
-  const path = optionalTextOf(args, 'request')
-  const severalSign = node.session.publishing(channel.name).log.quorum !== null
-  if (severalSign && path === null) {
-    throw new FreshetError('QUORUM_NEEDED', `${channel.name} has several signers`, { channel: channel.name })
-  }
+  const path = requestPath(node, channel.name, args)
   const { successor, request } = await node.rotate(channel.name, to, flagOf(args, 'replace'))
-  if (request !== null && path !== null) await writeDurably(path, requestBytes(request))
-  return { name: channel.name, successor: id(successor), request: request === null ? null : path }
+  return { name: channel.name, successor: id(successor), request: await writeRequest(path, request) }
 }
 
 export interface SignOptions {

@@ -13,7 +13,7 @@ import type { PublishDeps } from './compose-draft.ts'
 export type NoteDeps = Pick<PublishDeps, 'heads' | 'catchUp' | 'now'>
 
 /** What a note says of its own. */
-type NoteBody = Note extends infer Each
+export type NoteBody = Note extends infer Each
   ? Each extends Note
     ? Omit<Each, 'atMs' | 'releaseBlock' | 'noteBlock'>
     : never

@@ -8,6 +8,7 @@ import { keepSigningKey } from '../../store/signing-keys.ts'
 import type { Channel } from '../channel.ts'
 import type { ChannelKeys } from '../node.ts'
 import type { Session } from '../session.ts'
+import { forEverybody } from './plan-fork.ts'
 
 type Upstream = NonNullable<Genesis['upstream']>
 
@@ -45,7 +46,7 @@ async function forkPoint(session: Session, channel: Channel, when: When): Promis
   if (channel.log.length === 0) throw new FreshetError('NO_RELEASE', `nothing of ${channel.name} has arrived yet`)
   await channel.link()
   await channel.history.advance()
-  const { number, block, hash } = await channel.history.resolve(when)
+  const { number, block, hash } = await channel.history.resolve(await forEverybody(channel, when, 0))
   const { release } = await readRelease(channel.log, block)
   return { key: channel.log.core.key, number, block, hash, treeHash: release.headBefore.treeHash }
 }

@@ -9,6 +9,7 @@ import type { Release } from '../../schemas/events.ts'
 import { FreshetError } from '../../schemas/errors.ts'
 import { IN_RELEASE_BYTES_MAX } from '../../schemas/limits.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../../schemas/rollout.ts'
 import type { PreparedRecord, SigningRequest } from '../../schemas/signing.ts'
 import { unpack } from '../../store/brotli.ts'
 import type { ComposedRelease } from '../../store/compose-release.ts'
@@ -18,6 +19,7 @@ import type { NewRoots } from '../../store/release-log.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
 import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
+import { rolloutBlocks } from './first-share.ts'
 
 export interface PrepareDeps extends PublishDeps {
   readonly prepared: PreparedReleases
@@ -39,7 +41,7 @@ export async function prepareRelease(
   deps: PrepareDeps,
   channel: Channel,
   draft: ReleaseDraft,
-  replace: boolean,
+  { replace, share }: { readonly replace: boolean; readonly share: number },
   onProgress: (progress: PublishProgress) => void,
 ): Promise<PrepareResult> {
   const log = requireQuorum(channel)
@@ -50,9 +52,10 @@ export async function prepareRelease(
     return { release: release.number - 1, ...none, ...(await counts) }
   }
   const known = await openRecord(deps.prepared, channel, replace)
-  const keep = known !== null && (await isSame(known.request, draft, composed, await roots))
+  const after = await rolloutBlocks(channel, composed, share, deps.now())
+  const keep = known !== null && (await isSame(known.request, draft, composed, await roots, share))
   if (known !== null && !keep && !replace) throw isPrepared(channel)
-  const record = keep ? known : await log.prepare(composed, served())
+  const record = keep ? known : await log.prepare(composed, served(), after)
   if (!keep) await deps.prepared.write(channel.key, record)
   const { request } = record
   const verdicts = releaseOf(request)?.verdicts ?? null
@@ -86,7 +89,11 @@ async function isSame(
   draft: ReleaseDraft,
   { release }: ComposedRelease,
   roots: NewRoots,
+  share: number,
 ): Promise<boolean> {
+  const events = blocks.slice(-2).map(decodeEvent)
+  const said = events.at(-1)?.type === 'rollout' ? events.at(-1) : null
+  if ((said?.type === 'rollout' ? said.share : SHARE_WHOLE) !== share) return false
   const last = releaseOf({ blocks })
   if (last === null || contentOf(last) !== contentOf({ ...last, ...release, ...roots })) return false
   if (draft.ownRelease) return true
@@ -96,10 +103,13 @@ async function isSame(
   return inRelease.equals(draft.inRelease)
 }
 
-/** The release that a request ends with; null: it ends with a rotation. */
+/** The release of a request, which a note about it may follow; null: it has none. */
 function releaseOf({ blocks }: Pick<SigningRequest, 'blocks'>): Release | null {
-  const last = decodeEvent(blocks.at(-1) as Buffer)
-  return last?.type === 'release' ? last : null
+  const release = blocks
+    .slice(-2)
+    .map(decodeEvent)
+    .findLast((event) => event?.type === 'release')
+  return release?.type === 'release' ? release : null
 }
 
 /** What followers get to see of a release. Roots come in the order in which files were hashed. */

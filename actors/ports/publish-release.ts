@@ -7,9 +7,11 @@
  */
 import type { Release } from '../../schemas/events.ts'
 import type { ReleaseDraft } from '../../schemas/release-draft.ts'
+import { SHARE_WHOLE } from '../../schemas/rollout.ts'
 import type { Channel } from '../channel.ts'
 import { composeDraft } from './compose-draft.ts'
 import type { DraftCounts, PublishDeps, PublishProgress } from './compose-draft.ts'
+import { rolloutBlocks } from './first-share.ts'
 
 export interface PublishResult extends DraftCounts {
   readonly release: number
@@ -21,11 +23,13 @@ export interface PublishResult extends DraftCounts {
   readonly verdicts: Release['verdicts']
 }
 
+/** @param share of the followers who are offered it first. */
 export async function publishRelease(
   deps: PublishDeps,
   channel: Channel,
   draft: ReleaseDraft,
   onProgress: (progress: PublishProgress) => void,
+  share: number = SHARE_WHOLE,
 ): Promise<PublishResult> {
   const { composed, counts, isNews, served } = await composeDraft(deps, channel, draft, onProgress)
   const { release, added, removed, byteLength } = composed
@@ -33,7 +37,9 @@ export async function publishRelease(
     return { release: release.number - 1, added: 0, removed: 0, bytes: 0, verdicts: null, ...(await counts) }
   }
   const late = served()
-  const head = await channel.log.append(composed, late)
+  late.catch(() => {}) // reported where it is awaited
+  const after = await rolloutBlocks(channel, composed, share, deps.now())
+  const head = await channel.log.append(composed, late, after)
   await deps.heads.advance(channel.key, { ...head, atMs: deps.now() })
   const { verdicts = null } = await late
   return { release: release.number, added, removed, bytes: byteLength, verdicts, ...(await counts) }

@@ -52,7 +52,7 @@ async function prepareRotation(
     return { successor: quorumOf(request.successor).logKey, request }
   }
   const { base, note, next } = await lastWord(deps, channel, to)
-  const record = await log.prepareRotation(base, note, next)
+  const record = await log.prepareNote(base, note, next)
   await deps.prepared.write(channel.key, record)
   return { successor: next.logKey, request: record.request }
 }

@@ -64,7 +64,8 @@ export class ReleaseTelling {
       const next = nextTelling(this.#deps.fold.untold(channel.key), this.#deps.now())
       if (next === null) return null
       if (next.kind === 'wait') return next.ms
-      const retryMs = await this.#tell(channel, next, ++tries >= DESCRIBE_TRIES_MAX, signal)
+      const due = { ...next, release: firstTaken(channel, next.release) }
+      const retryMs = await this.#tell(channel, due, ++tries >= DESCRIBE_TRIES_MAX, signal)
       if (retryMs === 0) tries = 0
       return retryMs === 0 ? 0 : Math.min(RETRY_PAUSE_MS_MIN * 2 ** tries, RETRY_PAUSE_MS_MAX)
     }
@@ -125,7 +126,7 @@ export class ReleaseTelling {
       publishedAtMs,
       releasedAtMs,
       packages,
-      behind: Math.max((history.newest?.number ?? 0) - release, 0),
+      behind: Math.max(channel.offered - release, 0),
       interval: subscription.interval,
       ...told,
       counts: previous === 0 ? { ...told.counts, added: packages } : told.counts,
@@ -156,6 +157,15 @@ export class ReleaseTelling {
 }
 
 type Described = Omit<NotifiedRelease, 'uid' | 'number'>
+
+/** Release `number`, or the first after it that is not held back from this node: nobody is told of what they do not get. */
+function firstTaken({ rollouts, current }: Channel, number: number): number {
+  for (let taken = number; taken < (current?.release.number ?? 0); taken++) {
+    const state = rollouts.known.get(taken)
+    if (state === undefined || rollouts.takes(state)) return taken
+  }
+  return Math.max(number, current?.release.number ?? 0)
+}
 
 /** Also by the label of the newest signed index: it says what the archive is, and does not change from day to day. */
 function isSecurity({ current }: Channel, suite: string): boolean {

@@ -9,6 +9,8 @@
  * Where nothing that is installed has to change, packages are added greedily, which takes the alternatives that maintainers
  * prefer; the SAT solver is asked where that fails. Same input, same plan.
  */
+import { forbid, isWithin } from './bad-sets.ts'
+import type { BadSet } from './bad-sets.ts'
 import { candidateText } from './candidate.ts'
 import type { Candidate } from './candidate.ts'
 import { contradiction } from './explain.ts'
@@ -29,6 +31,8 @@ export interface PlanRequest {
   /** The newest version of everything that is installed. */
   readonly upgrade: boolean
   readonly allowRemove: boolean
+  /** What must not come together. Default: nothing. */
+  readonly badSets?: readonly BadSet[]
 }
 
 export interface FoundPlan {
@@ -40,14 +44,17 @@ export interface FoundPlan {
   readonly remove: readonly number[]
 }
 
+/** No rule contradicts another where only the bad sets stand against it. */
 export type PackagePlan = FoundPlan | { readonly ok: false; readonly contradiction: readonly Rule[] }
 
 /** @throws FreshetError SOLVER_GAVE_UP. */
 export async function planPackages(universe: Universe, request: PlanRequest): Promise<PackagePlan> {
+  const { badSets = [] } = request
   const added = request.upgrade ? null : addOnly(universe, request)
-  if (added !== null) return planOf(universe, request, added)
+  if (added !== null && !badSets.some((set) => isWithin(set, added))) return planOf(universe, request, added)
   const formula = await Formula.open(universe)
   try {
+    for (const set of badSets) forbid(formula, set)
     const demands = demandsOf(universe, request)
     const hard = demands.map(({ satisfying }) => formula.oneOf(satisfying))
     if (!formula.solve(hard)) return { ok: false, contradiction: await contradiction(universe, demands) }

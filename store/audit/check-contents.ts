@@ -51,6 +51,7 @@ function checkChapter(unit: ReleaseUnit, known: KnownHistory, findings: Findings
   if (!isDeepStrictEqual(chapter.mirrors, known.mirrors)) report('lists other mirrors than were named')
   if (!isDeepStrictEqual(chapter.withdrawn, [...known.withdrawn.values()]))
     report('lists other withdrawals than were made')
+  if (!isDeepStrictEqual(chapter.rollouts, [...known.rollouts.values()])) report('lists other roll-outs than were said')
   const { maintainersBlock, metadataBlock } = chapter
   if (!isDeepStrictEqual({ maintainersBlock, metadataBlock }, known.metadataBlocks)) report('names other metadata')
   if (chapter.noteBlock !== known.noteBlock) report('names another newest note')

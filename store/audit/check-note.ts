@@ -2,10 +2,12 @@
  * One note of a log: names the release and the note before it; a tag is given once, to a release that exists; mirrors can be used;
  * maintainers and their changes are never taken back.
  */
-import { TAGS_MAX, WITHDRAWN_MAX } from '../../schemas/limits.ts'
+import { ROLLOUTS_MAX, TAGS_MAX, WITHDRAWN_MAX } from '../../schemas/limits.ts'
 import { usableMirrors } from '../../schemas/mirror-url.ts'
+import { isPartial, SHARE_WHOLE } from '../../schemas/rollout.ts'
 import { isTag } from '../../schemas/when.ts'
 import { withdrawnName } from '../../schemas/withdrawal.ts'
+import type { Rollout } from '../../schemas/events.ts'
 import type { Maintainers, Metadata } from '../../schemas/metadata-events.ts'
 import { keyHex } from '../../schemas/units.ts'
 import type { KeyHex } from '../../schemas/units.ts'
@@ -45,6 +47,7 @@ export function checkNote(
     if (known.withdrawn.size >= WITHDRAWN_MAX) report(`is one of more than ${WITHDRAWN_MAX}`)
     if (!known.withdrawn.has(withdrawn)) known.withdrawn.set(withdrawn, { name, version, reason, atMs })
   }
+  if (note.type === 'rollout') checkRollout(block, note, known, report)
   if (note.type === 'maintainers') {
     checkMaintainers(note, known, report)
     known.maintainers = note.maintainers.map((listed) => ({ ...listed, key: keyHex(listed.key) }))
@@ -60,6 +63,28 @@ export function checkNote(
   }
   known.noteBlock = block
   known.length = block + 1
+}
+
+/** A release comes with its first share, if that is not everybody; from then on shares grow, and nothing is said twice. */
+function checkRollout(
+  block: number,
+  { number, share, halted, releaseBlock }: Rollout,
+  known: KnownHistory,
+  report: (what: string) => void,
+): void {
+  const newest = known.plan?.release.number ?? 0
+  if (number < 1 || number > newest) report(`is about release ${number}, which did not exist`)
+  if (number < 1 || number > newest) return
+  const before = known.rollouts.get(number) ?? { number, share: SHARE_WHOLE, halted: null }
+  const comesWithIt = number === newest && releaseBlock === block - 1 && !known.rollouts.has(number)
+  const isPhased = comesWithIt && share < SHARE_WHOLE && halted === null
+  if (!isPhased && share < before.share) report(`takes back a share of release ${number}`)
+  if (!isPhased && share === before.share && halted === before.halted) report(`says nothing new of release ${number}`)
+  if (known.rollouts.size >= ROLLOUTS_MAX && !known.rollouts.has(number)) report(`is one of more than ${ROLLOUTS_MAX}`)
+  const after = { number, share: isPhased ? share : Math.max(share, before.share), halted }
+  known.rollouts.delete(number)
+  if (isPartial(after)) known.rollouts.set(number, after)
+  known.rollouts = new Map([...known.rollouts].sort(([a], [b]) => a - b))
 }
 
 /** Who was named once stays listed, and what is fixed of them stays fixed. */

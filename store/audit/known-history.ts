@@ -9,10 +9,11 @@ import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import type { Metadata } from '../../schemas/metadata-events.ts'
 import type { Maintainer } from '../../schemas/metadata-fold.ts'
 import type { DigestHex } from '../../schemas/units.ts'
+import type { RolloutState } from '../../schemas/rollout.ts'
 import type { Withdrawal } from '../../schemas/withdrawal.ts'
 import { History } from '../history.ts'
 import { readFixed } from '../fixed-metadata.ts'
-import { readMirrors, readTags, readWithdrawn } from '../notes.ts'
+import { readMirrors, readRollouts, readTags, readWithdrawn } from '../notes.ts'
 import type { MetadataBlocks } from '../notes.ts'
 import { readRelease } from '../release-block.ts'
 import type { ReleaseSummary, SnapshotPlan } from '../release-block.ts'
@@ -35,6 +36,8 @@ export interface KnownHistory {
   mirrors: readonly string[]
   /** Versions that were withdrawn, by NAME=VERSION. */
   withdrawn: Map<string, Withdrawal>
+  /** Releases that are not offered to everybody, by number. */
+  rollouts: Map<number, RolloutState>
   /** Who writes the metadata, how far it is fixed, and where the notes about both stand. */
   maintainers: readonly Maintainer[]
   /** In a fork: those of its upstreams, as the newest note counts them. */
@@ -63,6 +66,7 @@ function emptyHistory(): KnownHistory {
     tags: new Map(),
     mirrors: [],
     withdrawn: new Map(),
+    rollouts: new Map(),
     maintainers: [],
     inherited: [],
     metadata: null,
@@ -100,6 +104,7 @@ export async function historyAt(log: ReleaseLog, number: number, upstream: Histo
     tags: await tagsAt(log, noteBlock, chapter, plan.release.block, number),
     mirrors: (await readMirrors(log, noteBlock, chapter, {})) ?? [],
     withdrawn: new Map(await readWithdrawn(log, noteBlock, chapter, {})),
+    rollouts: new Map(await readRollouts(log, noteBlock, chapter, async () => number, {})),
     maintainers,
     inherited,
     metadata,

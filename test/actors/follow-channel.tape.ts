@@ -33,6 +33,11 @@ const CASES: readonly { facts: FollowFact[]; value: string; context?: Partial<ty
   { facts: [head(5), head(9)], value: 'preparing', context: { headLength: 9 } },
   { facts: [head(5), ready(5, 1)], value: 'current', context: { headLength: 5, readyLength: 5, readyNumber: 1 } },
   { facts: [head(5), ready(7, 2)], value: 'current', context: { headLength: 5, readyLength: 7, readyNumber: 2 } },
+  {
+    facts: [head(5), ready(5, 1), ready(5, 2)],
+    value: 'current',
+    context: { headLength: 5, readyLength: 5, readyNumber: 2 },
+  },
   { facts: [head(5), refused(5)], value: 'refused', context: { headLength: 5, refusedLength: 5, code: 'CODE_5' } },
   {
     facts: [head(5), head(9), ready(5, 1)],

@@ -34,6 +34,17 @@ export async function publishMirrors(channel: TestChannel, ...urls: string[]): P
   await log.appendNote(log.length, { type: 'mirrors', atMs: 1, ...(await log.newest()), urls })
 }
 
+/** @param halted why; null: it is not. */
+export async function publishRollout(
+  channel: TestChannel,
+  number: number,
+  share: number,
+  halted: string | null = null,
+): Promise<void> {
+  const { log } = channel
+  await log.appendNote(log.length, { type: 'rollout', atMs: 1, ...(await log.newest()), number, share, halted })
+}
+
 export async function auditOf(
   t: Assert,
   channel: Pick<TestChannel, 'log'>,

@@ -10,7 +10,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { type Node, startNode } from '../../actors/node.ts'
 import { type LinkFacts, NO_LINK_FACTS } from '../../actors/link-policy.ts'
-import type { FreshnessChange, Notification, WithdrawalNotice } from '../../actors/notifier.ts'
+import type {
+  ConcernNotice,
+  FreshnessChange,
+  Notification,
+  RolloutNotice,
+  WithdrawalNotice,
+} from '../../actors/notifier.ts'
 import type { HostPort, NetworkOptions } from '../../actors/ports/network.ts'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { startBootstrap } from '../../protocols/bootstrap.ts'
@@ -72,6 +78,8 @@ export class TestNode {
   readonly notifications: Notification[] = []
   readonly freshness: FreshnessChange[] = []
   readonly withdrawals: WithdrawalNotice[] = []
+  readonly halts: RolloutNotice[] = []
+  readonly concerns: ConcernNotice[] = []
   readonly warnings: string[] = []
   readonly #network: NetworkOptions | null
   readonly #now: () => number
@@ -111,7 +119,9 @@ export class TestNode {
     this.#node.onNotification((event) => {
       if (event.event === 'release') this.notifications.push(event)
       else if (event.event === 'withdrawn') this.withdrawals.push(event)
-      else this.freshness.push(event)
+      else if (event.event === 'advisory') this.concerns.push(event)
+      else if ('validUntil' in event) this.freshness.push(event)
+      else this.halts.push(event)
     })
   }
 

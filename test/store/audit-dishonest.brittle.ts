@@ -19,6 +19,7 @@ import {
   type Lie,
   publishLie,
   publishMirrors,
+  publishRollout,
   publishTag,
 } from '../helpers/audit.ts'
 import { ALL, type Indexes, inReleaseOf, MAIN, sha256, stanza, TestChannel } from '../helpers/channel.ts'
@@ -250,6 +251,8 @@ async function fullChapter(t: Assert): Promise<TestChannel> {
     await channel.publish(indexesOf(number), {}, { lateRoots: number === CHAPTER_RELEASES ? [late] : [] })
     if (number === 5) await publishTag(channel, 'five', 4)
     if (number === 6) await publishMirrors(channel, 'http://a')
+    if (number === 7) await publishRollout(channel, 7, 2_500)
+    if (number === 8) await publishRollout(channel, 7, 5_000, 'breaks')
   }
   return channel
 }

@@ -6,7 +6,7 @@ import { CHAPTER_RELEASES } from '../../schemas/limits.ts'
 import { History } from '../../store/history.ts'
 import { readRelease } from '../../store/release-block.ts'
 import { Snapshot, type SnapshotIndex } from '../../store/snapshot.ts'
-import { type Lie, publishLie } from '../helpers/audit.ts'
+import { type Lie, publishLie, publishRollout } from '../helpers/audit.ts'
 import { collect, MAIN, PUBLISHED_AT_MS, sha256, stanza, TestChannel } from '../helpers/channel.ts'
 import { codeOf } from '../helpers/refusal.ts'
 
@@ -158,11 +158,17 @@ test('chapters: mirrors → the newest list, before and after a chapter, also wh
   for (let number = 1; number <= CHAPTER_RELEASES + 2; number++) {
     await channel.publish({ [MAIN]: indexOf(number) })
     if (number === 3) await name('http://a', 'http://b')
+    if (number === 3) await publishRollout(channel, 3, 2_500)
+    if (number === 4) await publishRollout(channel, 4, 5_000)
+    if (number === 5) await publishRollout(channel, 4, 10_000)
+    if (number === 5) await publishRollout(channel, 3, 2_500, 'breaks')
   }
   t.alike(await read(), ['http://a', 'http://b'], 'as the chapter repeats them')
   const reader = new History(channel.log)
   await reader.advance()
   t.is(await reader.noteCount(), 0, 'all notes are covered')
+  const held = { number: 3, share: 2_500, halted: 'breaks' }
+  t.alike([...(await reader.rollouts())], [[3, held]], 'what is still partial')
   await name('http://c')
   t.alike(await read(), ['http://c'], 'a newer note')
   await name()
@@ -174,7 +180,7 @@ test(
   'chapters: a log whose chapter has an older version → read as before, and goes on with the newest',
   LONG,
   async (t) => {
-    for (const version of [1, 2]) {
+    for (const version of [1, 2, 3]) {
       const channel = await published(t, CHAPTER_RELEASES)
       const next = CHAPTER_RELEASES + 1
       const blocks: Lie['blocks'] = (written) => written.map((block) => asVersion(block, version))
@@ -196,14 +202,15 @@ test(
 )
 
 /**
- * A chapter as it was written before it named metadata (two zeros and an empty list are its last bytes now), and before that
- * mirrors and gatherings (two empty lists).
+ * A chapter as it was written before it had roll-outs (an empty list), before that metadata (two zeros and an empty list), and
+ * before that mirrors and gatherings (two empty lists): these are its last bytes now.
  */
 function asVersion(block: Buffer, version: number): Buffer {
   const event = decodeEvent(block)
   if (event?.type !== 'chapter') return block
-  const bare = { ...event, mirrors: [], gatherings: [], maintainersBlock: 0, metadataBlock: 0, withdrawn: [] }
-  return Buffer.concat([Buffer.of(block[0] as number, version), encodeEvent(bare).subarray(2, version === 1 ? -5 : -3)])
+  const bare = { ...event, mirrors: [], gatherings: [], maintainersBlock: 0, metadataBlock: 0 }
+  const bytes = encodeEvent({ ...bare, withdrawn: [], rollouts: [] }).subarray(2, [0, -6, -4, -1][version])
+  return Buffer.concat([Buffer.of(block[0] as number, version), bytes])
 }
 
 test('chapters: a tag that came with a release not read yet → known with it, and no harm before', async (t) => {

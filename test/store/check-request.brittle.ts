@@ -88,6 +88,33 @@ test('check request: blocks that no release has, figures that agree → REQUEST_
   t.is(check(withBlocks(request, blocks)), 'accepted')
 })
 
+test('check request: a release for a share, a roll-out, a withdrawal → what is signed is said; anything else beside it is not', async (t) => {
+  const { channel, request } = await requested(t)
+  const release = expectEvent('release', decodeEvent(request.blocks.at(-1) as Buffer), 0)
+  const releaseBlock = request.base.length + request.blocks.length - 1
+  const { noteBlock } = release
+  const said = { type: 'rollout', atMs: 1, releaseBlock, noteBlock, number: 2, share: 1_000, halted: null } as const
+  const phased = withBlocks(request, [...request.blocks, encodeEvent(said)])
+  const checked = checkRequest(phased, ANNA.publicKey)
+  t.alike([checked.last.type, checked.rollout?.share, checked.index !== null], ['release', 1_000, true])
+  for (const change of [{ number: 1 }, { releaseBlock: 1 }, { noteBlock: 1 }, { halted: 'x' }]) {
+    const changed = withBlocks(request, [...request.blocks, encodeEvent({ ...said, ...change })])
+    t.is(check(changed), 'REQUEST_INVALID', JSON.stringify(change))
+  }
+  t.is(check(withBlocks(request, [...request.blocks, encodeEvent(said), encodeEvent(said)])), 'REQUEST_INVALID')
+
+  const place = { atMs: 1, ...(await channel.log.newest()) }
+  const halt = encodeEvent({ type: 'rollout', ...place, number: 1, share: 10_000, halted: 'breaks' })
+  const withdraw = encodeEvent({ type: 'withdraw', ...place, name: 'aa', version: '1', reason: 'x' })
+  const tag = encodeEvent({ type: 'tag', ...place, name: 'stable', number: 1 })
+  for (const [block, type] of [[halt, 'rollout'] as const, [withdraw, 'withdraw'] as const]) {
+    const { last, index } = checkRequest(withBlocks(request, [block]), ANNA.publicKey)
+    t.alike([last.type, index], [type, null])
+    t.is(check(withBlocks(request, [tag, block])), 'REQUEST_INVALID', 'with something before it')
+  }
+  t.is(check(withBlocks(request, [...request.blocks, withdraw])), 'REQUEST_INVALID', 'with a release before it')
+})
+
 test('check request: a rotation → signed only with the successor that it names and that continues this log', async (t) => {
   const { channel, request } = await requested(t)
   const { treeHash } = headAfter(request.base, [])

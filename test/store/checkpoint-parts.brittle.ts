@@ -50,6 +50,7 @@ async function chapterOf(indexes: readonly PlannedIndex[]): Promise<{ blocks: Bu
     gatherings: [],
     metadata: { maintainersBlock: 0, metadataBlock: 0 },
     withdrawn: new Map(),
+    rollouts: new Map(),
   }
   const texts = Object.fromEntries(indexes.map(({ path, runs }) => [path, 'x\n\n'.repeat(runs.length)]))
   const blocks = await packChapter(BASE, contents, plan, stanzasOf(texts))

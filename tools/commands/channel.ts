@@ -1,6 +1,5 @@
 /** `freshet channel create|list|key`. */
 import { writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ChannelStatus } from '../../actors/status.ts'
 import { asIoError } from '../../store/durable.ts'
@@ -10,6 +9,8 @@ import { contextOf, withCommonOptions } from './context.ts'
 import { withSigners } from './signer.ts'
 import type { SignerOptions } from './signer.ts'
 import type { CommonOptions } from './context.ts'
+import { requestOf, signersText, withRequestOptions } from './request-options.ts'
+import type { RequestOptions } from './request-options.ts'
 
 export function addChannelCommands(program: Command): void {
   const channel = program.command('channel').description('make and list channels')
@@ -48,30 +49,20 @@ export function addChannelCommands(program: Command): void {
       context.output.result({ ...exported, path: to }, () => `written to ${to}`)
     })
 
-  withSigners(withCommonOptions(channel.command('rotate').argument('<name>')))
+  withRequestOptions(withSigners(withCommonOptions(channel.command('rotate').argument('<name>'))))
     .description('pass a channel to other signers: its log ends, followers move over to the successor')
-    .option('--request <file>', 'for a channel with several signers: write what they are to sign')
-    .option('--replace', 'with --request: give up what else is prepared', false)
-    .action(async (name: string, options: CommonOptions & SignerOptions & RotateOptions) => {
+    .action(async (name: string, options: CommonOptions & SignerOptions & RequestOptions) => {
       const context = contextOf(options)
-      const { signer: signers, quorum, replace } = options
-      const request = options.request === undefined ? null : resolve(options.request)
-      const args = { name, signers, quorum, request, replace }
+      const { signer: signers, quorum } = options
+      const args = { name, signers, quorum, ...requestOf(options) }
       const rotated = (await withNode(context, 'channel.rotate', (call) => call('channel.rotate', args))) as {
         successor: string
         request: string | null
       }
       context.output.result(rotated, () =>
-        rotated.request === null
-          ? rotated.successor
-          : `${rotated.successor}\neach signer: freshet sign ${rotated.request} --key KEYFILE; then: freshet commit ${name} SIGNATUREFILE...`,
+        rotated.request === null ? rotated.successor : `${rotated.successor}\n${signersText(name, rotated.request)}`,
       )
     })
-}
-
-interface RotateOptions {
-  readonly request?: string
-  readonly replace: boolean
 }
 
 function channelLine({ name, id, role, release, packages }: ChannelStatus): string {

@@ -54,10 +54,13 @@ export function addFetchCommand(program: Command): void {
 
 /** @throws FreshetError USAGE. */
 function requireSense(packages: readonly string[], options: FetchOptions): void {
-  const { withDepends, set, status, empty, recommends, pins, architecture } = options
+  const { withDepends, set, status, empty, recommends, pins, allowWithdrawn, architecture } = options
   if (packages.length === 0 && set === undefined) throw new FreshetError('USAGE', 'name a package, or pass --set')
-  if (!withDepends && (status !== undefined || empty || recommends || !pins)) {
-    throw new FreshetError('USAGE', '--status, --empty, --recommends and --no-pins come with --with-depends')
+  if (!withDepends && (status !== undefined || empty || recommends || !pins || allowWithdrawn)) {
+    throw new FreshetError(
+      'USAGE',
+      '--status, --empty, --recommends, --no-pins and --allow-withdrawn come with --with-depends',
+    )
   }
   if (!withDepends && set === undefined && architecture !== undefined) {
     throw new FreshetError('USAGE', '--architecture comes with --with-depends or --set; else write NAME:ARCH')
@@ -69,7 +72,8 @@ async function withDepends(call: Call, text: string, packages: string[], machine
   const plan = await makePlan(call, text, wishesOf(packages, machine))
   requirePlan(plan)
   if (plan.install.length === 0) throw new FreshetError('USAGE', 'all of it is installed: nothing is to be fetched')
-  // Of a plan over history each package has a release of its own.
-  const at = (release: number): string => (plan.searched === null ? '' : `@${release}`)
+  // Of a plan over history each package has a release of its own; and who names a release gets what was withdrawn.
+  const isPlain = plan.searched === null && !machine.allowWithdrawn
+  const at = (release: number): string => (isPlain ? '' : `@${release}`)
   return plan.install.map((planned) => `${packageText(planned)}${at(planned.release)}`)
 }

@@ -10,8 +10,10 @@ import { verdictLines } from '../verdict-view.ts'
 import type { VerdictView } from '../verdict-view.ts'
 import { contextOf, withCommonOptions } from './context.ts'
 import type { CommonOptions } from './context.ts'
+import { requestOf, signersText, withRequestOptions } from './request-options.ts'
+import type { RequestOptions } from './request-options.ts'
 
-interface ImportOptions extends CommonOptions {
+interface ImportOptions extends CommonOptions, RequestOptions {
   readonly aptLists?: string
   readonly debDir?: string
   readonly aptRepo?: string
@@ -25,8 +27,7 @@ interface ImportOptions extends CommonOptions {
   readonly metadataOnly: boolean
   readonly bytesMax?: number
   readonly allowExpired: boolean
-  readonly request?: string
-  readonly replace: boolean
+  readonly share?: string
   readonly refuseBroken: boolean
 }
 
@@ -37,6 +38,8 @@ interface ImportResult extends Omit<PublishResult, 'verdicts'> {
   readonly components: readonly string[]
   /** HTTP mirrors that the channel names since this import. */
   readonly mirrors: readonly string[]
+  /** Percent of the followers who are offered it first. */
+  readonly share: number
   readonly verdicts: readonly VerdictView[] | null
   /** With --request: the file that waits for signatures; null: nothing new. */
   readonly request?: string | null
@@ -45,7 +48,7 @@ interface ImportResult extends Omit<PublishResult, 'verdicts'> {
 const repeat = (value: string, before: readonly string[]): string[] => [...before, value]
 
 export function addImportCommand(program: Command): void {
-  withCommonOptions(program.command('import').argument('<channel>'))
+  withRequestOptions(withCommonOptions(program.command('import').argument('<channel>')))
     .description('publish a repository state as the next release of an own channel')
     .option('--apt-lists <suite>', "what this machine's apt has downloaded (lists and cache)")
     .option('--deb-dir <dir>', 'a folder of .debs; the Release file is signed with the channel’s own key')
@@ -63,18 +66,12 @@ export function addImportCommand(program: Command): void {
       ),
     )
     .option('--allow-expired', 'take a Release file whose Valid-Until has passed', false)
-    .option(
-      '--request <file>',
-      'for a channel with several signers: prepare the release, and write what they are to sign',
-    )
+    .option('--share <percent>', 'offer the release to this share of the followers first, such as 10%; default: to all')
     .option('--refuse-broken', 'publish nothing where packages would become uninstallable by it', false)
-    .option('--replace', 'with --request: give up what else is prepared, and the signatures that it has', false)
     .action(async (channel: string, options: ImportOptions) => {
       const context = contextOf(options)
-      const { replace, refuseBroken } = options
-      const request = options.request === undefined ? null : resolve(options.request)
-      if (replace && request === null) throw new FreshetError('USAGE', '--replace needs --request')
-      const args = { channel, source: sourceOf(options), request, replace, refuseBroken, noMirror: !options.mirror }
+      const { share, mirror, refuseBroken } = options
+      const args = { channel, source: sourceOf(options), ...requestOf(options), refuseBroken, noMirror: !mirror, share }
       const result = (await withNode(context, 'import', (call) => call('import', args))) as ImportResult
       context.output.result(result, () => describe(result))
     })
@@ -114,7 +111,7 @@ function describe(result: ImportResult): string {
   return [
     `${channel} #${release} is prepared: ${formatCount(added)} added, ${formatCount(removed)} removed`,
     ...verdictLines(verdicts),
-    `each signer: freshet sign ${request} --key KEYFILE; then: freshet commit ${channel} SIGNATUREFILE...`,
+    signersText(channel, request),
   ].join('\n')
 }
 
@@ -129,12 +126,16 @@ function describePublished({
   suite,
   components,
   mirrors,
+  share,
   verdicts,
 }: ImportResult): string {
   if (bytes === 0) return `${channel} #${release} is up to date: nothing new`
   const lines = [
     `${channel} #${release}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatBytes(bytes)} of log`,
     `${formatCount(artifacts)} packages can be had from here${passedOver > 0 ? `; ${passedOver} files differ and were passed over` : ''}`,
+    ...(share < 100
+      ? [`${share} % of the followers are offered it; more with freshet rollout ${channel} ${release} --share P`]
+      : []),
     ...verdictLines(verdicts),
     ...mirrors.map(
       (url) => `${url} is named as a mirror: followers may fetch from it; freshet mirror remove undoes that`,

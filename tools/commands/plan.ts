@@ -3,8 +3,11 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { splitChannelWhen } from '../../schemas/when.ts'
+import type { AdvisoriesResult } from '../advisories.ts'
 import { SYSTEM_STATUS } from '../../store/installed-packages.ts'
 import { parsePackage } from '../arguments.ts'
+import { NOTHING_AVOIDED } from '../avoided.ts'
+import type { Avoided } from '../avoided.ts'
 import { registersOfSet } from '../known-sets.ts'
 import type { WrittenResult } from '../metadata-operations.ts'
 import type { SnapshotFiles } from '../operations.ts'
@@ -24,6 +27,7 @@ export interface MachineOptions {
   readonly architecture?: string
   readonly recommends: boolean
   readonly pins: boolean
+  readonly allowWithdrawn: boolean
 }
 
 interface PlanOptions extends CommonOptions, MachineOptions {
@@ -38,6 +42,7 @@ export function withMachineOptions(command: Command): Command {
     .option('--empty', 'for a machine that has nothing', false)
     .option('--architecture <arch>', "the machine's own; default: this one's")
     .option('--recommends', 'and what new packages recommend, where it fits, as apt does', false)
+    .option('--allow-withdrawn', 'also what was withdrawn, and sets of versions that are known to be bad', false)
     .option('--no-pins', "leave the pins of the channel's maintainers out of account")
 }
 
@@ -82,11 +87,19 @@ async function withPlanningNode<T>(
 }
 
 /** @param text CHANNEL[@WHEN]. */
-export async function makePlan(call: Call, text: string, wanted: PlanWishes): Promise<PlanResult> {
+export async function makePlan(call: Call, text: string, asked: PlanWishes): Promise<PlanResult> {
   const { channel, when } = splitChannelWhen(text)
+  const avoid = asked.avoid ?? (when === null ? await avoidedIn(call, channel) : NOTHING_AVOIDED)
+  const wanted = { ...asked, avoid }
   if (isOldSet(when, wanted)) return planOldSet(call, channel, wanted)
   const files = (await call('snapshot.files', { channel, when })) as SnapshotFiles
   return planFor(await readMachine(files, wanted), files, wanted)
+}
+
+/** What the channel warns of by now. */
+async function avoidedIn(call: Call, channel: string): Promise<Avoided> {
+  const { withdrawn, knownBad } = (await call('advisories', { channel })) as AdvisoriesResult
+  return { withdrawn, knownBad }
 }
 
 interface SavedSet extends Pick<WrittenResult, 'maintainer' | 'counts'> {
@@ -109,11 +122,12 @@ export function requirePlan({ ok, channel, release, reason }: PlanResult): void 
 
 /** Nothing is upgraded or removed. @throws FreshetError USAGE. */
 export function wishesOf(packages: readonly string[], options: MachineOptions): PlanWishes {
-  const { status, empty, architecture = null, recommends, pins } = options
+  const { status, empty, architecture = null, recommends, pins, allowWithdrawn } = options
   if (status !== undefined && empty) throw new FreshetError('USAGE', '--status and --empty exclude each other')
   const statusPath = empty ? null : resolve(status ?? SYSTEM_STATUS)
   const wishes = packages.map(parsePackage)
-  return { wishes, statusPath, architecture, upgrade: false, allowRemove: false, recommends, pins }
+  const avoid = allowWithdrawn ? { avoid: NOTHING_AVOIDED } : {}
+  return { wishes, statusPath, architecture, upgrade: false, allowRemove: false, recommends, pins, ...avoid }
 }
 
 function planText({

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { FreshetError } from '../../schemas/errors.ts'
 import { reportError } from '../output.ts'
+import { addAdvisoriesCommand } from './advisories.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBisectCommand } from './bisect.ts'
 import { addCheckCommand } from './check.ts'
@@ -18,6 +19,7 @@ import { addMirrorCommands } from './mirror.ts'
 import { addNotificationCommands } from './notifications.ts'
 import { addPlanCommand } from './plan.ts'
 import { addQueryCommands } from './query.ts'
+import { addRolloutCommands } from './rollout.ts'
 import { addSnapshotCommand } from './snapshot.ts'
 import { addSignerCommands } from './signer.ts'
 import { addSigningCommands } from './sign.ts'
@@ -52,10 +54,12 @@ export function createProgram(): Command {
   addWhyCommand(program)
   addAuditCommand(program)
   addTagCommand(program)
+  addRolloutCommands(program)
   addForkCommands(program)
   addConfigCommands(program)
   addMirrorCommands(program)
   addWithdrawCommand(program)
+  addAdvisoriesCommand(program)
   addMetaCommands(program)
   addMaintainerCommands(program)
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ outputError: () => {} })

@@ -4,7 +4,7 @@ import type { LiveStatus } from '../../actors/live-status.ts'
 import type { NodeStatus } from '../../actors/status.ts'
 import type { VersionsResult } from '../history-operations.ts'
 import { liveLines } from '../live-text.ts'
-import { formatBytes, formatCount, frozenText } from '../output.ts'
+import { formatBytes, formatCount, frozenText, rolloutLine } from '../output.ts'
 import { rangeLines } from '../ranges-text.ts'
 import { Redraw } from '../redraw.ts'
 import { withNode } from '../run-operation.ts'
@@ -93,11 +93,13 @@ function statusText({
   mirrors,
   sharing,
 }: NodeStatus): string {
-  const lines = channels.map(({ name, role, release, packages, behind, frozenSince, trouble, state, evidence }) => {
+  const lines = channels.map((channel) => {
+    const { name, role, release, packages, behind, frozenSince, trouble, state, evidence, rollouts } = channel
     const at = release === 0 ? 'no release yet' : `#${release}, ${formatCount(packages)} packages`
     const late = behind > 0 ? `, ${behind} behind` : ''
+    const held = rollouts.map((each) => `\n  ${rolloutLine(each)}${each.taken ? ', and taken here' : ''}`).join('')
     const proof = evidence === null ? '' : `\n  freshet audit --evidence ${evidence}`
-    return `${name}  ${role}  ${at}${late}  ${state}${frozenText(frozenSince)}${trouble === null ? '' : `  ${trouble}`}${proof}`
+    return `${name}  ${role}  ${at}${late}  ${state}${frozenText(frozenSince)}${trouble === null ? '' : `  ${trouble}`}${held}${proof}`
   })
   for (const { url, trouble, pausedUntil, wrong } of mirrors) {
     if (trouble === null && wrong.length === 0) continue

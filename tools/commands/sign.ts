@@ -2,9 +2,10 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CommitResult } from '../../actors/ports/commit-release.ts'
+import { percentOf } from '../../schemas/rollout.ts'
 import { id } from '../../store/identity.ts'
 import type { Quorum } from '../../store/quorum.ts'
-import { createOutput, formatCount } from '../output.ts'
+import { createOutput, formatCount, rolloutLine } from '../output.ts'
 import { withNode } from '../run-operation.ts'
 import { signFile } from '../signing.ts'
 import type { Signed } from '../signing.ts'
@@ -61,10 +62,14 @@ interface Summary {
   readonly release: number | null
   readonly suite: string | null
   readonly indexes: readonly { readonly path: string; readonly size: number; readonly sha256: string }[]
+  /** To whom the release, or one that was published, is offered. */
+  readonly rollout: { readonly release: number; readonly share: number; readonly halted: string | null } | null
+  readonly withdrawn: { readonly name: string; readonly version: string; readonly reason: string } | null
   readonly successor: { readonly id: string; readonly quorum: number; readonly signers: readonly string[] } | null
 }
 
-function summaryOf({ quorum, base, log, last, successor, signer, path }: Signed): Summary {
+function summaryOf({ quorum, base, log, last, successor, signer, path, ...signed }: Signed): Summary {
+  const rollout = last.type === 'rollout' ? last : signed.rollout
   const release = last.type === 'release' ? last : null
   return {
     channel: quorum.genesis.name,
@@ -78,6 +83,9 @@ function summaryOf({ quorum, base, log, last, successor, signer, path }: Signed)
     indexes: (release?.indexes ?? []).map((index) => {
       return { path: index.path, size: index.byteLength, sha256: index.digest.toString('hex') }
     }),
+    rollout:
+      rollout === null ? null : { release: rollout.number, share: percentOf(rollout.share), halted: rollout.halted },
+    withdrawn: last.type === 'withdraw' ? { name: last.name, version: last.version, reason: last.reason } : null,
     successor: successor === null ? null : successorOf(successor),
   }
 }
@@ -86,12 +94,16 @@ function successorOf({ logKey, channel }: Quorum): NonNullable<Summary['successo
   return { id: id(logKey), quorum: channel.quorum, signers: channel.signers.map(id) }
 }
 
-function summaryText({ channel, release, suite, base, length, indexes, successor, path, ...of }: Summary): string {
+function summaryText(summary: Summary): string {
+  const { channel, release, suite, base, length, indexes, rollout, withdrawn, successor, path, ...of } = summary
   const lines = [`${channel} (${of.id}), blocks ${formatCount(base)} to ${formatCount(length)}`]
-  if (successor === null) {
+  if (withdrawn !== null) lines.push(`withdraws ${withdrawn.name}=${withdrawn.version}: ${withdrawn.reason}`)
+  if (rollout !== null) lines.push(rolloutLine(rollout))
+  if (release !== null) {
     lines.push(`release #${release} of ${suite}`)
     for (const { sha256, size, path: file } of indexes) lines.push(`  ${sha256}  ${size}  ${file}`)
-  } else {
+  }
+  if (successor !== null) {
     lines.push(`passes to ${successor.id}, which ${successor.quorum} of these sign:`)
     for (const signer of successor.signers) lines.push(`  ${signer}`)
   }
