@@ -67,6 +67,11 @@ function releaseOf(
   }
 }
 
+interface IndexTexts {
+  readonly path: string
+  readonly texts: readonly Buffer[]
+}
+
 export interface DraftToCheck {
   readonly before: SnapshotPlan | null
   readonly draft: ReleaseDraft
@@ -79,6 +84,11 @@ export interface DraftCheck {
   readonly release: CheckedRelease
 }
 
+/** The index files of a draft, in pieces: those of a fork are upstream's but for a few stanzas. */
+export function draftIndexes({ basis, indexes }: ReleaseDraft): readonly IndexTexts[] {
+  return basis?.indexes ?? indexes.map(({ path, bytes }) => ({ path, texts: [bytes] }))
+}
+
 /** @throws FreshetError NO_PEERS, UPSTREAM_MISMATCH. */
 export async function draftCheck(channel: Channel, { before, draft, composed }: DraftToCheck): Promise<DraftCheck> {
   const { base, release } = composed
@@ -88,7 +98,6 @@ export async function draftCheck(channel: Channel, { before, draft, composed }: 
   const indexes = release.indexes.map(({ path, byteLength, digest, script }): PlannedIndex => {
     return { path, byteLength, digest: digestHex(digest), runs: applyScript(runsOf(path), script) }
   })
-  const bytes = new Map(draft.indexes.map((index) => [index.path, index.bytes]))
   const first = upstream === null || upstream === undefined ? null : upstreamRelease(channel, upstream)
   return {
     before: before === null ? first : loggedRelease(channel, before),
@@ -98,10 +107,18 @@ export async function draftCheck(channel: Channel, { before, draft, composed }: 
       base,
       since: before === null || release.upstream !== null ? null : changesSince(before, release),
       texts: (runs) => readStanzaTexts(channel.log, runs, composed),
-      whole: (use) =>
-        use(indexes.map(({ path, runs }): LoadedIndex => ({ path, runs, from: bytes.get(path) as Buffer }))),
+      whole: (use) => {
+        const made = new Map(draftIndexes(draft).map(({ path, texts }) => [path, texts]))
+        return use(indexes.map(({ path, runs }): LoadedIndex => ({ path, runs, from: joined(made.get(path) ?? []) })))
+      },
     },
   }
+}
+
+/** Without a copy where there is one. */
+function joined(texts: readonly Buffer[]): Buffer {
+  const [only] = texts
+  return only !== undefined && texts.length === 1 ? only : Buffer.concat(texts)
 }
 
 /** What the scripts themselves say: in a long history comparing all runs would take a fifth of a second. */

@@ -16,7 +16,7 @@ import type { LateFindings, NewRoots } from '../../store/release-log.ts'
 import { readStanzas } from '../../store/stanza-file.ts'
 import type { Channel } from '../channel.ts'
 import type { ArchitectureCheck } from '../solver/checked-snapshot.ts'
-import { draftCheck, refuseBroken, verdictsOf } from './check-release.ts'
+import { draftCheck, draftIndexes, refuseBroken, verdictsOf } from './check-release.ts'
 import type { DraftToCheck } from './check-release.ts'
 import { newRoots } from './new-roots.ts'
 import type { PackageChecker } from './package-checker.ts'
@@ -122,8 +122,7 @@ async function checkDraft(
 }
 
 async function storeIndexes(files: IndexFiles, draft: ReleaseDraft, { release }: ComposedRelease): Promise<void> {
-  const made = draft.basis?.indexes.map(({ texts }) => texts) ?? draft.indexes.map(({ bytes }) => [bytes])
-  for (const [i, texts] of made.entries()) {
+  for (const [i, { texts }] of draftIndexes(draft).entries()) {
     const digest = digestHex((release.indexes[i] as Release['indexes'][number]).digest)
     if (files.held(digest) === null) await files.store(digest, ...texts)
   }

@@ -91,7 +91,7 @@ test(
     await node.stop()
     const args = ['withdraw', 'demo', 'aa=1', '--reason', 'loses files', '--home', home]
     const said = await jsonOf<WithdrawResult>(...args)
-    t.alike(said, { channel: 'demo', name: 'aa', version: '1', reason: 'loses files', inNewest: true })
+    t.alike(said, { channel: 'demo', name: 'aa', version: '1', reason: 'loses files', inNewest: true, request: null })
     await node.start()
     t.is(await codeOf(node.call('fetch', { channel: 'demo', packages: ['aa'] })), 'PACKAGE_WITHDRAWN')
     t.is((await node.call<Fetched>('fetch', { channel: 'demo', when: '#1', packages: ['aa'] })).files.length, 1)
