@@ -24,8 +24,13 @@ export async function publishFork(
   const composed = await composeFork(fork, order)
   if (!composed.isNews) return { ...composed, published: null }
   await fixBeforeRelease(deps, fork, composed.draft.basis?.upstream ?? null)
-  const published = await publishRelease(deps, fork, composed.draft, onProgress)
+  const published = await publishRelease(quickAtFirst(deps, fork), fork, composed.draft, onProgress)
   await session.settled(fork, published.release)
   session.requireRunning(fork) // or the release is one that nobody will take
   return { ...composed, published }
+}
+
+/** A fork is made in less time than it takes to check a suite: its first release says nothing of that unless it is to be refused. */
+function quickAtFirst(deps: PublishDeps, { history }: Channel): PublishDeps {
+  return history.newest === null && deps.verdicts === 'on' ? { ...deps, verdicts: 'off' } : deps
 }
