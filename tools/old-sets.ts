@@ -89,7 +89,7 @@ async function readDated({ filePath, spans }: HistoryFiles, { parser }: MachineS
   return datedPackages(readCandidates(bytes, filePath, parser), ranges)
 }
 
-/** What can be had from these releases, and nothing else, makes the plan: newest versions, fewest changes, as any other. */
+/** A plan from the packages of these releases alone, with the preferences of every plan: newest versions, fewest changes. */
 async function planMixture(
   state: MachineState,
   dated: readonly DatedPackage[],
